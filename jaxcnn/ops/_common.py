@@ -1,0 +1,141 @@
+"""What several operations share at their border: layout, validation, and the dtype and sharding of a cotangent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.typing import ArrayLike
+
+Layout = Literal["channels_last", "channels_first"]
+LAYOUTS = ("channels_last", "channels_first")
+
+
+# Layout. Inside, images are (n, *space, c) and kernels (*taps, c, o); outside they may be (n, c, *space) and (o, c, *taps).
+
+
+def check_layout(layout: str) -> None:
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout must be 'channels_last' or 'channels_first', got {layout!r}")
+
+
+def image_to_channels_last(x: Array, layout: Layout) -> Array:
+    return x if layout == "channels_last" else jnp.moveaxis(x, 1, -1)
+
+
+def image_from_channels_last(x: Array, layout: Layout) -> Array:
+    return x if layout == "channels_last" else jnp.moveaxis(x, -1, 1)
+
+
+def kernel_to_channels_last(w: Array, layout: Layout) -> Array:
+    return w if layout == "channels_last" else jnp.moveaxis(w, (0, 1), (-1, -2))
+
+
+def kernel_from_channels_last(w: Array, layout: Layout) -> Array:
+    return w if layout == "channels_last" else jnp.moveaxis(w, (-1, -2), (0, 1))
+
+
+def shape_to_channels_last(shape: Sequence[int], layout: Layout, *, kernel: bool = False) -> tuple[int, ...]:
+    """The channels-last order of an image's shape, or a kernel's."""
+    shape = tuple(shape)
+    if layout == "channels_last":
+        return shape
+    first, second, *space = shape
+    return (*space, second, first) if kernel else (first, *space, second)
+
+
+# Validation.
+
+
+def as_array(name: str, value: ArrayLike) -> Array:
+    try:
+        return jnp.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be an array, got {type(value).__name__}") from error
+
+
+def check_image(name: str, x: Array) -> int:
+    """The number of spatial axes of an image batch (n, *space, c)."""
+    axes = x.ndim - 2
+    if axes not in (1, 2, 3):
+        hint = "; is the batch axis missing? x[None] adds it" if axes == 0 else ""
+        raise ValueError(f"{name} must have a batch, a channel and 1 to 3 spatial axes, got shape {x.shape}{hint}")
+    return axes
+
+
+def check_floating(name: str, x: Array) -> None:
+    if not jnp.issubdtype(x.dtype, jnp.inexact):
+        raise ValueError(f"{name} must have a floating dtype, got {x.dtype}: convert it, {name}.astype(jnp.float32)")
+
+
+# Sharding. Under shard_map a value varies over some mesh axes; on an Explicit mesh its type carries a sharding.
+
+
+def align_varying(*arrays: Array | None) -> tuple[Array, ...]:
+    """Cast every array to the mesh axes over which any of them varies, so that cotangents agree with their primals.
+
+    The cast stands before the operation with the rule: its own transpose is the sum over the axes that were added.
+    """
+    varying = frozenset().union(*(jax.typeof(a).manual_axis_type.varying for a in arrays if a is not None))
+    return tuple(a if a is None else _vary(a, varying) for a in arrays)
+
+
+def _vary(a: Array, varying: frozenset) -> Array:
+    missing = tuple(sorted(varying - jax.typeof(a).manual_axis_type.varying))
+    return lax.pcast(a, missing, to="varying") if missing else a
+
+
+def sharding_of(a: Array) -> jax.sharding.NamedSharding | None:
+    """The sharding in the type of `a` on an Explicit mesh, None elsewhere: what `out_sharding` takes."""
+    sharding = jax.typeof(a).sharding
+    explicit = jax.sharding.AxisType.Explicit
+    return sharding if explicit in getattr(sharding.mesh, "axis_types", ()) else None
+
+
+def cotangent_like(cotangent: Array, primal: Array) -> Array:
+    """A cotangent in its primal's dtype, and of its type on a mesh."""
+    cotangent = _vary(cotangent.astype(primal.dtype), jax.typeof(primal).manual_axis_type.varying)
+    sharding = sharding_of(primal)
+    if sharding is not None and jax.typeof(cotangent).sharding != sharding:
+        cotangent = jax.sharding.reshard(cotangent, sharding)
+    return cotangent
+
+
+# Bias: y[n, j, o] = z[n, j, o] + b[o].  db[o] = sum_{n, j} dy[n, j, o]: over the batch and over space, for each channel.
+
+
+def bias_grad(dy: Array) -> Array:
+    return jnp.sum(dy, axis=tuple(range(dy.ndim - 1)))
+
+
+def _add_bias_forward(z: Array, b: Array) -> Array:
+    return z + b.astype(z.dtype)
+
+
+_add_bias = jax.custom_vjp(_add_bias_forward)
+
+
+def _add_bias_fwd(z: Array, b: Array):
+    return _add_bias_forward(z, b), b  # b is kept for its dtype and sharding only
+
+
+def _add_bias_bwd(b: Array, dy: Array):
+    return dy, cotangent_like(bias_grad(dy), b)
+
+
+_add_bias.defvjp(_add_bias_fwd, _add_bias_bwd)
+
+
+def add_bias(z: Array, b: ArrayLike | None, *, autodiff: bool) -> Array:
+    """z + b over the last axis, with its rule or, for `autodiff`, without."""
+    if b is None:
+        return z
+    b = as_array("b", b)
+    if b.shape != z.shape[-1:]:
+        raise ValueError(f"b must have one value per output channel, shape {z.shape[-1:]}, got {b.shape}")
+    check_floating("b", b)
+    z, b = align_varying(z, b)
+    return (_add_bias_forward if autodiff else _add_bias)(z, b)

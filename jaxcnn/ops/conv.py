@@ -1,0 +1,416 @@
+"""Convolution, and its gradients as convolutions.
+
+Definition
+    What deep learning calls a convolution is a cross-correlation: the kernel is not flipped (`convolve` flips it). On one axis,
+
+        y[n, j, o] = sum_{t, c} x[n, s j + d t - p_lo, c] w[t, c, o] + b[o]                                    (1)
+
+    with stride s, dilation d, low pad p_lo, and x = 0 outside its array. With G groups, (c) and (o) are (g c) and (g o): output
+    channels of group g see the input channels of group g only, and w is [t, c, (g o)].
+
+Derivation
+    Contract y with a cotangent dy:  T(x, w, dy) = sum_{n, j, o} dy[n, j, o] y[n, j, o]  is linear in each of its three arguments.
+    So each gradient is what stands beside the argument:
+
+        dT/d(dy) = y                                                                                           (1)
+        dT/dw:   dw[t, c, o] = sum_{n, j} x[n, s j + d t - p_lo, c] dy[n, j, o]                                (2)
+        dT/dx:   dx[n, i, c] = sum_{t, j: s j + d t - p_lo = i} sum_o dy[n, j, o] w[t, c, o]                   (3)
+        dT/db:   db[o]       = sum_{n, j} dy[n, j, o]                                                          (4)
+
+    (2) is the cross-correlation of the input with dy: x is the image, dy the kernel, whose taps are dilated by s; what is summed
+    over is the batch and space. (3) is the full convolution of dy, dilated by s, with the kernel: put t' = k - 1 - t, and (3) is
+    (1) for dy and the flipped kernel w[k - 1 - t', c, o] with c and o exchanged. `jaxcnn/window.py` has the strides, dilations
+    and pads of both, remainders and negative pads included. (4) sums over batch and space, for each channel.
+
+    Source: the document "Deep Learning - CNN Basics", section "How does back propagation on a kernel K work?". Three slips of
+    it are put right here: its code assigns (=) the kernel gradient inside the loop over images, where (2) adds (+=); it takes the
+    bias gradient "across all channels", where (4) is over batch and space; and in its expansion of dJ/dx13 the term with k11
+    belongs to y13.
+
+Second derivatives
+    T has no other gradients: the derivative of (2) or (3) along one argument is again one of (1), (2), (3). So the three maps
+    carry one rule each, in terms of each other, and derivatives of any order are computed by the same three maps.
+
+Conventions
+    A cotangent has the dtype and sharding of its primal. The rule keeps x and w, nothing else: both exist already. Products are
+    summed in `preferred_element_type`, and with it y, hence dy, has that dtype: then the gradients are computed from operands
+    widened to it, as lax does, and rounded once. Reverse mode only: `jvp`, `jacfwd` and `linear_transpose` raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.typing import ArrayLike, DTypeLike
+from jaxtyping import Array, Num
+
+from jaxcnn.ops._common import (
+    Layout,
+    add_bias,
+    align_varying,
+    as_array,
+    bias_grad,
+    check_floating,
+    check_image,
+    check_layout,
+    cotangent_like,
+    image_from_channels_last,
+    image_to_channels_last,
+    kernel_from_channels_last,
+    kernel_to_channels_last,
+    shape_to_channels_last,
+    sharding_of,
+)
+from jaxcnn.ops.conv_methods import DISPATCH, ConvMethod, ConvSpec
+from jaxcnn.window import Padding, dilated, make_window
+
+# The three maps. An empty sum is 0 whatever the method: lax cannot compute a convolution without outputs, images or channels.
+
+
+def forward_map(x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec, method: ConvMethod) -> Num[Array, "n *j o"]:
+    y_shape = (x.shape[0], *spec.window.output_size(x.shape[1:-1]), w.shape[-1])
+    return _zeros(y_shape, spec, x, w) if 0 in (x.size, w.size, *y_shape) else method.forward(x, w, spec)
+
+
+def input_grad_map(
+    dy: Num[Array, "n *j o"], w: Num[Array, "*t cg o"], spec: ConvSpec, method: ConvMethod, x_shape: tuple[int, ...]
+) -> Num[Array, "n *i c"]:
+    return _zeros(x_shape, spec, dy, w) if 0 in (dy.size, w.size, *x_shape) else method.input_grad(dy, w, spec, x_shape)
+
+
+def kernel_grad_map(
+    x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], spec: ConvSpec, method: ConvMethod, w_shape: tuple[int, ...]
+) -> Num[Array, "*t cg o"]:
+    return _zeros(w_shape, spec, x, dy) if 0 in (x.size, dy.size, *w_shape) else method.kernel_grad(x, dy, spec, w_shape)
+
+
+def _zeros(shape: tuple[int, ...], spec: ConvSpec, *operands: Array) -> Array:
+    return jnp.zeros(shape, spec.accumulation_dtype or jnp.result_type(*operands))
+
+
+# The rule, wired once: conv, input_grad and kernel_grad are (1), (3) and (2), and each one's rule is the other two.
+
+conv_core = jax.custom_vjp(forward_map, nondiff_argnums=(2, 3))
+input_grad_core = jax.custom_vjp(input_grad_map, nondiff_argnums=(2, 3, 4))
+kernel_grad_core = jax.custom_vjp(kernel_grad_map, nondiff_argnums=(2, 3, 4))
+
+
+def _forward(x: Array, w: Array, spec: ConvSpec, method: ConvMethod, like: Array) -> Array:
+    return cotangent_like(conv_core(x, w, spec._replace(out_sharding=sharding_of(like)), method), like)
+
+
+def _input_grad(dy: Array, w: Array, spec: ConvSpec, method: ConvMethod, like: Array) -> Array:
+    spec = spec._replace(out_sharding=sharding_of(like))
+    return cotangent_like(input_grad_core(dy, w, spec, method, like.shape), like)
+
+
+def _kernel_grad(x: Array, dy: Array, spec: ConvSpec, method: ConvMethod, like: Array) -> Array:
+    spec = spec._replace(out_sharding=sharding_of(like))
+    return cotangent_like(kernel_grad_core(x, dy, spec, method, like.shape), like)
+
+
+def _conv_fwd(x, w, spec, method):
+    return conv_core(x, w, spec, method), (x, w)
+
+
+def _conv_bwd(spec, method, residuals, dy):
+    x, w = residuals
+    return _input_grad(dy, w, spec, method, like=x), _kernel_grad(x, dy, spec, method, like=w)  # (3), (2)
+
+
+def _input_grad_fwd(dy, w, spec, method, x_shape):
+    return input_grad_core(dy, w, spec, method, x_shape), (dy, w)
+
+
+def _input_grad_bwd(spec, method, x_shape, residuals, ddx):
+    dy, w = residuals
+    return _forward(ddx, w, spec, method, like=dy), _kernel_grad(ddx, dy, spec, method, like=w)  # T(ddx, w, dy): (1), (2)
+
+
+def _kernel_grad_fwd(x, dy, spec, method, w_shape):
+    return kernel_grad_core(x, dy, spec, method, w_shape), (x, dy)
+
+
+def _kernel_grad_bwd(spec, method, w_shape, residuals, ddw):
+    x, dy = residuals
+    return _input_grad(dy, ddw, spec, method, like=x), _forward(x, ddw, spec, method, like=dy)  # T(x, ddw, dy): (3), (1)
+
+
+conv_core.defvjp(_conv_fwd, _conv_bwd)
+input_grad_core.defvjp(_input_grad_fwd, _input_grad_bwd)
+kernel_grad_core.defvjp(_kernel_grad_fwd, _kernel_grad_bwd)
+
+
+# The public functions.
+
+
+def conv(
+    x: ArrayLike,
+    w: ArrayLike,
+    b: ArrayLike | None = None,
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: Padding = "valid",
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    layout: Layout = "channels_last",
+    precision: lax.PrecisionLike = None,
+    preferred_element_type: DTypeLike | None = None,
+    method: ConvMethod | None = None,
+    autodiff: bool = False,
+) -> Array:
+    """Convolution (cross-correlation) of a batch of images with a kernel, equation (1) of this file, in 1, 2 or 3 dimensions.
+
+    Args:
+      x: images, (n, *space, c); with `layout="channels_first"` (n, c, *space).
+      w: kernel, (*taps, c / groups, o); with `layout="channels_first"` (o, c / groups, *taps).
+      b: bias, (o,), or None.
+      stride, dilation: one int, or one per spatial axis.
+      padding: "valid", "same", "same_lower", "full", "causal", ints or (low, high) pairs: see
+        `jaxcnn.window.resolve_padding`. Negative pads crop.
+      groups: the number of groups; c of them with w of (*taps, 1, m c) is a depthwise convolution.
+      layout: "channels_last" or "channels_first", of x, w and the result.
+      precision, preferred_element_type: as in `jax.lax.conv_general_dilated`.
+      method: a `ConvMethod` that computes forward and gradients; by default the fastest by shape and platform, as measured.
+      autodiff: let JAX differentiate the forward instead of the rule. The values are the same.
+
+    Returns:
+      (n, *space', o), or (n, o, *space') for "channels_first".
+
+    Raises:
+      ValueError: on shapes, dtypes or options that do not fit, while tracing.
+
+    >>> x = jnp.arange(4.0).reshape(1, 4, 1)
+    >>> conv(x, jnp.array([1.0, 0.0, -1.0]).reshape(3, 1, 1)).ravel().tolist()
+    [-2.0, -2.0]
+    >>> jax.grad(lambda w: conv(x, w).sum())(jnp.ones((3, 1, 1))).ravel().tolist()
+    [1.0, 3.0, 5.0]
+    """
+    check_layout(layout)
+    x, w = as_array("x", x), as_array("w", w)
+    _check_ranks(x.shape, w.shape)
+    check_floating("x", x)
+    check_floating("w", w)
+    if x.dtype != w.dtype:
+        raise ValueError(f"x and w must have one dtype, got x of {x.dtype} and w of {w.dtype}: cast one of them")
+    x, w = image_to_channels_last(x, layout), kernel_to_channels_last(w, layout)
+    spec = make_spec(
+        x.shape,
+        w.shape,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        layout=layout,
+        precision=precision,
+        preferred_element_type=preferred_element_type,
+    )
+    x, w = align_varying(x, w)
+    core = forward_map if autodiff else conv_core
+    y = core(x, w, spec, method or DISPATCH)
+    return image_from_channels_last(add_bias(y, b, autodiff=autodiff), layout)
+
+
+def convolve(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, *, layout: Layout = "channels_last", **options) -> Array:
+    """The convolution of signal processing: `conv` with the kernel flipped along every spatial axis. Options are those of `conv`.
+
+    An impulse comes out as the kernel itself, and "full" padding gives `numpy.convolve`.
+
+    >>> x = jnp.array([1.0, 2.0, 3.0]).reshape(1, 3, 1)
+    >>> convolve(x, jnp.array([0.0, 1.0, 0.5]).reshape(3, 1, 1), padding="full").ravel().tolist()
+    [0.0, 1.0, 2.5, 4.0, 1.5]
+    """
+    check_layout(layout)
+    w = as_array("w", w)
+    taps = range(w.ndim - 2) if layout == "channels_last" else range(2, w.ndim)
+    return conv(x, jnp.flip(w, axis=tuple(taps)), b, layout=layout, **options)
+
+
+def conv_input_grad(
+    dy: ArrayLike,
+    w: ArrayLike,
+    x_shape: Sequence[int],
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: Padding = "valid",
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    layout: Layout = "channels_last",
+    precision: lax.PrecisionLike = None,
+    preferred_element_type: DTypeLike | None = None,
+    method: ConvMethod | None = None,
+) -> Array:
+    """The gradient of `conv` to its input, equation (3): the full convolution of dy with the kernel.
+
+    It is also the transposed convolution ("deconvolution") that upsamples by `stride`.
+
+    Args:
+      dy: the cotangent of y, of the shape that `conv` gives for x and w.
+      w: the kernel.
+      x_shape: the shape of x, in `layout`.
+      Others as in `conv`.
+
+    Returns:
+      dx, of `x_shape`, in w's dtype.
+
+    >>> dy = jnp.array([1.0, 10.0]).reshape(1, 2, 1)
+    >>> conv_input_grad(dy, jnp.array([1.0, 2.0, 3.0]).reshape(3, 1, 1), (1, 4, 1)).ravel().tolist()
+    [1.0, 12.0, 23.0, 30.0]
+    """
+    check_layout(layout)
+    dy, w = as_array("dy", dy), as_array("w", w)
+    _check_ranks(tuple(x_shape), w.shape)
+    check_floating("dy", dy)
+    check_floating("w", w)
+    w = kernel_to_channels_last(w, layout)
+    x_shape = shape_to_channels_last(x_shape, layout)
+    spec = make_spec(
+        x_shape,
+        w.shape,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        layout=layout,
+        precision=precision,
+        preferred_element_type=preferred_element_type,
+    )
+    dy = _check_dy(dy, x_shape, w.shape, spec, layout)
+    dy, w = align_varying(dy, w)
+    dx = input_grad_core(dy, w, spec, method or DISPATCH, x_shape)
+    return image_from_channels_last(dx.astype(w.dtype), layout)
+
+
+def conv_kernel_grad(
+    x: ArrayLike,
+    dy: ArrayLike,
+    w_shape: Sequence[int],
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: Padding = "valid",
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    layout: Layout = "channels_last",
+    precision: lax.PrecisionLike = None,
+    preferred_element_type: DTypeLike | None = None,
+    method: ConvMethod | None = None,
+) -> Array:
+    """The gradient of `conv` to its kernel, equation (2): the cross-correlation of the input with dy.
+
+    Args:
+      x: the input.
+      dy: the cotangent of y, of the shape that `conv` gives for x and w.
+      w_shape: the shape of w, in `layout`.
+      Others as in `conv`.
+
+    Returns:
+      dw, of `w_shape`, in x's dtype.
+
+    >>> x = jnp.arange(4.0).reshape(1, 4, 1)
+    >>> conv_kernel_grad(x, jnp.ones((1, 2, 1)), (3, 1, 1)).ravel().tolist()
+    [1.0, 3.0, 5.0]
+    """
+    check_layout(layout)
+    x, dy = as_array("x", x), as_array("dy", dy)
+    _check_ranks(x.shape, tuple(w_shape))
+    check_floating("x", x)
+    check_floating("dy", dy)
+    x = image_to_channels_last(x, layout)
+    w_shape = shape_to_channels_last(w_shape, layout, kernel=True)
+    spec = make_spec(
+        x.shape,
+        w_shape,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        layout=layout,
+        precision=precision,
+        preferred_element_type=preferred_element_type,
+    )
+    dy = _check_dy(dy, x.shape, w_shape, spec, layout)
+    x, dy = align_varying(x, dy)
+    dw = kernel_grad_core(x, dy, spec, method or DISPATCH, w_shape)
+    return kernel_from_channels_last(dw.astype(x.dtype), layout)
+
+
+def conv_bias_grad(dy: ArrayLike, *, layout: Layout = "channels_last") -> Array:
+    """The gradient of `conv` to its bias, equation (4): the sum of dy over batch and space, for each output channel.
+
+    >>> conv_bias_grad(jnp.ones((2, 5, 5, 3))).tolist()
+    [50.0, 50.0, 50.0]
+    """
+    check_layout(layout)
+    dy = as_array("dy", dy)
+    check_image("dy", dy)
+    return bias_grad(image_to_channels_last(dy, layout))
+
+
+# Validation.
+
+
+def _check_ranks(x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> None:
+    if len(x_shape) not in (3, 4, 5):
+        hint = "; is the batch axis missing? x[None] adds it" if len(x_shape) == len(w_shape) - 1 else ""
+        raise ValueError(f"x must have a batch, a channel and 1 to 3 spatial axes, got shape {x_shape}{hint}")
+    if len(w_shape) != len(x_shape):
+        raise ValueError(
+            f"w must have as many axes as x: one per spatial axis and two for channels, got w of {w_shape} for x of {x_shape}"
+        )
+
+
+def make_spec(
+    x_shape: tuple[int, ...],
+    w_shape: tuple[int, ...],
+    *,
+    stride: int | Sequence[int],
+    padding: Padding,
+    dilation: int | Sequence[int],
+    groups: int,
+    layout: Layout,
+    precision: lax.PrecisionLike,
+    preferred_element_type: DTypeLike | None,
+) -> ConvSpec:
+    """Everything static about a convolution of channels-last shapes, checked. `layout` is for the messages."""
+    channels, inputs, outputs = x_shape[-1], w_shape[-2], w_shape[-1]
+    if groups < 1 or channels % groups or outputs % groups:
+        raise ValueError(
+            f"groups must divide the channels of x and w, got groups={groups}, {channels} inputs and {outputs} outputs"
+        )
+    if channels != inputs * groups:
+        other = "channels_first" if layout == "channels_last" else "channels_last"
+        other_channels = x_shape[1] if layout == "channels_last" else x_shape[-2]
+        names = {"channels_first": {3: "NCL", 4: "NCHW", 5: "NCDHW"}, "channels_last": {3: "NLC", 4: "NHWC", 5: "NDHWC"}}
+        hint = ""
+        if other_channels == inputs * groups:
+            hint = f"; x has {other_channels} on the axis of {other!r}: is it {names[other][len(x_shape)]}? pass layout={other!r}"
+        elif groups == 1 and inputs and channels % inputs == 0:
+            hint = f"; is it grouped? groups={channels // inputs} would fit"
+        raise ValueError(f"x has {channels} channels, but w takes {inputs} for each of {groups} groups ({layout}){hint}")
+    space = x_shape[1:-1]
+    window = make_window(w_shape[:-2], space, stride=stride, padding=padding, dilation=dilation)
+    for axis, (n, k, d, (lo, hi), m) in enumerate(
+        zip(space, window.size, window.dilation, window.pads, window.output_size(space), strict=True)
+    ):
+        if m == 0:
+            raise ValueError(
+                f"w is larger than its padded input on spatial axis {axis}: it spans {dilated(k, d)} "
+                f"({k} taps, dilation {d}), the input {n + lo + hi} ({n} with pads {(lo, hi)})"
+            )
+    if preferred_element_type is not None:
+        preferred_element_type = jnp.dtype(preferred_element_type)
+    return ConvSpec(window, groups, precision, preferred_element_type)
+
+
+def _check_dy(dy: Array, x_shape: tuple[int, ...], w_shape: tuple[int, ...], spec: ConvSpec, layout: Layout) -> Array:
+    """dy, channels last, if it has the shape of y."""
+    expected = (x_shape[0], *spec.window.output_size(x_shape[1:-1]), w_shape[-1])
+    if dy.ndim != len(x_shape):
+        raise ValueError(f"dy must have as many axes as x, got shape {dy.shape} for x of {x_shape}")
+    dy = image_to_channels_last(dy, layout)
+    if dy.shape != expected:
+        raise ValueError(f"dy must have the shape of y, {expected} (channels last), got {dy.shape}")
+    return dy

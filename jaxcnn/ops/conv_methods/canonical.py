@@ -1,0 +1,64 @@
+"""The three maps with every operand transposed to NHWC, HWIO, NHWC: the only order that XLA's fast CPU path takes.
+
+At the top level of a program XLA does this itself; in the body of a `scan`, `while` or `cond` it does not, and a gradient in any
+other order falls to a naive loop (jax-ml/jax#12868). The fast path also refuses an output larger than its input, hence the
+explicit padding, and batch groups, which become feature groups here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Num
+
+from jaxcnn.ops.conv_methods import direct
+from jaxcnn.ops.conv_methods.method import ConvSpec, flip_and_exchange, permute_sharding
+
+
+def forward(x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec) -> Num[Array, "n *j o"]:
+    """y[n, j, (g o)] = sum_{t, c} x[n, s j + d t - p_lo, (g c)] w[t, c, (g o)]"""
+    return direct.forward(*_pad_explicitly(x, w, spec))
+
+
+def input_grad(
+    dy: Num[Array, "n *j o"], w: Num[Array, "*t cg o"], spec: ConvSpec, x_shape: Sequence[int]
+) -> Num[Array, "n *i c"]:
+    """dx[n, i, (g c)] = sum_{t, o} dy'[n, i + p_lo - d t, (g o)] w[t, c, (g o)], with dy' dilated by s: forward, of dy"""
+    window = spec.window.input_grad(x_shape[1:-1])
+    return forward(dy, flip_and_exchange(w, spec.groups), spec._replace(window=window))
+
+
+def kernel_grad(
+    x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], spec: ConvSpec, w_shape: Sequence[int]
+) -> Num[Array, "*t cg o"]:
+    """dw[t, c, (g o)] = sum_{n, j} x[n, s j + d t - p_lo, (g c)] dy[n, j, (g o)]: forward, of x transposed, with dy as kernel
+
+    x[n, i, (g c)] -> [c, i, (g n)],  dy[n, j, (g o)] -> [j, n, (g o)],  result [c, t, (g o)] -> [t, c, (g o)]
+    """
+    n, *space, gc = x.shape
+    g = spec.groups
+    if g == 1:
+        images = jnp.moveaxis(x, (0, -1), (-1, 0))
+    else:
+        images = jnp.moveaxis(x.reshape(n, *space, g, gc // g), (0, -1), (-1, 0)).reshape(gc // g, *space, g * n)
+    kernel = jnp.moveaxis(dy, 0, -2)
+    axes = len(space)
+    spec = spec._replace(
+        window=spec.window.kernel_grad(space),
+        out_sharding=permute_sharding(spec.out_sharding, (axes, *range(axes), axes + 1)),
+    )
+    return jnp.moveaxis(forward(images, kernel, spec), 0, -2)
+
+
+def _pad_explicitly(x: Array, w: Array, spec: ConvSpec) -> tuple[Array, Array, ConvSpec]:
+    """Where the output is larger than the input, the same convolution of the padded input."""
+    window = spec.window
+    space = x.shape[1:-1]
+    larger = any(m > n for m, n in zip(window.output_size(space), space, strict=True))
+    if not larger or any(b > 1 for b in window.base_dilation) or 0 in x.shape:
+        return x, w, spec
+    pads = [(0, 0, 0), *((lo, hi, 0) for lo, hi in window.pads), (0, 0, 0)]
+    padded = lax.pad(x, jnp.zeros((), x.dtype), pads)
+    return padded, w, spec._replace(window=window._replace(pads=((0, 0),) * len(space)))

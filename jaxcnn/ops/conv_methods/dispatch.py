@@ -1,0 +1,58 @@
+"""Which method computes which map: decided from static shapes, for each platform. It is itself a method, the default one.
+
+On a CPU, as measured by `python -m experiments.conv_methods` (numbers in `experiments/README.md`):
+
+    depthwise (one input channel in a group)   shifted
+    everything else                            canonical: as fast as direct at the top level of a program, and many times faster
+                                               in the body of a scan
+
+On every other platform `direct`, until a measurement there says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from types import ModuleType
+
+import jax
+from jax import lax
+from jaxtyping import Array, Num
+
+from jaxcnn.ops.conv_methods import canonical, direct, shifted
+from jaxcnn.ops.conv_methods.method import ConvSpec
+
+
+def choose(w_shape: Sequence[int]) -> dict[str, ModuleType]:
+    """The module that computes the maps of a kernel of this shape, by platform; "default" is every platform not named.
+
+    >>> choose((3, 3, 1, 64))["cpu"].__name__.rpartition(".")[-1]
+    'shifted'
+    """
+    depthwise = w_shape[-2] == 1
+    return {"cpu": shifted if depthwise else canonical, "default": direct}
+
+
+# The jit keeps eager calls from compiling their branches anew each time; inlined, it leaves no trace in an outer jit.
+
+
+@partial(jax.jit, static_argnums=(2,), inline=True)
+def forward(x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec) -> Num[Array, "n *j o"]:
+    branches = {name: partial(method.forward, spec=spec) for name, method in choose(w.shape).items()}
+    return lax.platform_dependent(x, w, **branches)
+
+
+@partial(jax.jit, static_argnums=(2, 3), inline=True)
+def input_grad(
+    dy: Num[Array, "n *j o"], w: Num[Array, "*t cg o"], spec: ConvSpec, x_shape: Sequence[int]
+) -> Num[Array, "n *i c"]:
+    branches = {name: partial(method.input_grad, spec=spec, x_shape=x_shape) for name, method in choose(w.shape).items()}
+    return lax.platform_dependent(dy, w, **branches)
+
+
+@partial(jax.jit, static_argnums=(2, 3), inline=True)
+def kernel_grad(
+    x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], spec: ConvSpec, w_shape: Sequence[int]
+) -> Num[Array, "*t cg o"]:
+    branches = {name: partial(method.kernel_grad, spec=spec, w_shape=w_shape) for name, method in choose(w_shape).items()}
+    return lax.platform_dependent(x, dy, **branches)

@@ -1,0 +1,66 @@
+"""What a way to compute convolutions must offer, and the one rearrangement of a kernel that several of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import lax
+from jax.sharding import NamedSharding, PartitionSpec
+from jax.typing import DTypeLike
+from jaxtyping import Array, Num
+
+from jaxcnn.window import Window
+
+
+class ConvSpec(NamedTuple):
+    """All that is static about a convolution: hashable, one argument.
+
+    `accumulation_dtype` is lax's `preferred_element_type`: partial sums are kept in it, and results have it. `out_sharding` is
+    the sharding of the result of whichever map is called, channels last; None leaves it to lax.
+    """
+
+    window: Window
+    groups: int = 1
+    precision: lax.PrecisionLike = None
+    accumulation_dtype: DTypeLike | None = None
+    out_sharding: NamedSharding | PartitionSpec | None = None
+
+
+class ConvMethod(NamedTuple):
+    """Three maps, from module-level functions (a lambda would defeat JAX's caches)."""
+
+    forward: Callable  #      (x, w, spec)            -> y
+    input_grad: Callable  #   (dy, w, spec, x_shape)  -> dx
+    kernel_grad: Callable  #  (x, dy, spec, w_shape)  -> dw
+
+
+def flip(w: Num[Array, "*t c o"], groups: int) -> Num[Array, "*t gc og"]:
+    """The kernel of the input gradient: flipped in space, the group moved from its outputs to its inputs.
+
+    w[t, c, (g o)] -> w[k - 1 - t, (g c), o]
+    """
+    *taps, c, go = w.shape
+    flipped = jnp.flip(w, axis=tuple(range(len(taps))))
+    if groups == 1:
+        return flipped
+    grouped = flipped.reshape(*taps, c, groups, go // groups)
+    return jnp.moveaxis(grouped, -2, -3).reshape(*taps, groups * c, go // groups)
+
+
+def flip_and_exchange(w: Num[Array, "*t c o"], groups: int) -> Num[Array, "*t og gc"]:
+    """`flip`, with what were outputs in the place of the inputs: w[t, c, (g o)] -> w[k - 1 - t, o, (g c)]"""
+    return jnp.swapaxes(flip(w, groups), -1, -2)
+
+
+def permute_sharding(
+    sharding: NamedSharding | PartitionSpec | None, axes: tuple[int, ...]
+) -> NamedSharding | PartitionSpec | None:
+    """The sharding of `jnp.transpose(a, axes)` when `a` has `sharding`."""
+    if sharding is None:
+        return None
+    spec = sharding.spec if isinstance(sharding, NamedSharding) else sharding
+    entries = tuple(spec) + (None,) * (len(axes) - len(spec))
+    permuted = PartitionSpec(*(entries[axis] for axis in axes))
+    return sharding.update(spec=permuted) if isinstance(sharding, NamedSharding) else permuted

@@ -1,0 +1,233 @@
+"""Sliding windows, in integers only: where a kernel or a pool stands on its input.
+
+Per axis, a window has ``size`` k taps, ``stride`` s, ``dilation`` d between its taps, and the input carries ``pads`` (p_lo, p_hi)
+and ``base_dilation`` b (b - 1 zeros between its elements; 1 outside transposed convolutions). With the dilated sizes
+
+    D_in  = b (n - 1) + 1        the input of n elements
+    D_k   = d (k - 1) + 1        the window
+    D_out = s (m - 1) + 1        the span of the m window positions
+
+output j meets, with its tap t, the dilated input at s j + d t - p_lo, and
+
+    m = floor((D_in + p_lo + p_hi - D_k) / s) + 1             the number of outputs
+    r = (D_in + p_lo + p_hi - D_k) mod s                      the remainder: the tail that no window touches
+
+With b = d = 1 and p = p_lo = p_hi this is the textbook's (n + 2p - k)/s + 1. Pads may be negative: they crop.
+
+The gradients of a convolution are convolutions too, and this file knows their windows:
+
+    input gradient    the cotangent, dilated by s, meets the flipped kernel:
+                      size k, stride b, dilation d, base dilation s, pads (D_k - 1 - p_lo, D_k - 1 - p_hi + r)
+    kernel gradient   the input meets the cotangent as its kernel:
+                      size m, stride d, dilation s, base dilation b, pads (p_lo, p_hi - r)
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import NamedTuple
+
+Padding = str | int | Sequence[int] | Sequence[tuple[int, int]]
+
+PADDING_WORDS = ("valid", "same", "same_lower", "full", "causal")
+
+
+def dilated(size: int, dilation: int) -> int:
+    """The span of `size` elements with `dilation - 1` holes between neighbours.
+
+    >>> dilated(3, 2)
+    5
+    """
+    return dilation * (size - 1) + 1 if size > 0 else 0
+
+
+class Window(NamedTuple):
+    """A window's geometry, one entry per spatial axis. Hashable, so that it can be a static argument.
+
+    >>> window = Window(size=(3,), stride=(2,), pads=((1, 1),), dilation=(1,), base_dilation=(1,))
+    >>> window.output_size((8,)), window.remainder((8,))
+    ((4,), (1,))
+    """
+
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+    pads: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+    base_dilation: tuple[int, ...]
+
+    def _slack(self, input_size: Sequence[int]) -> list[int]:
+        """D_in + p_lo + p_hi - D_k per axis: how far the window can move; negative where it does not fit."""
+        return [
+            dilated(n, b) + lo + hi - dilated(k, d)
+            for n, k, (lo, hi), d, b in zip(input_size, self.size, self.pads, self.dilation, self.base_dilation, strict=True)
+        ]
+
+    def output_size(self, input_size: Sequence[int]) -> tuple[int, ...]:
+        """The number of window positions m per axis; 0 where the window is larger than the padded input."""
+        return tuple(max(0, slack // s + 1) for slack, s in zip(self._slack(input_size), self.stride, strict=True))
+
+    def remainder(self, input_size: Sequence[int]) -> tuple[int, ...]:
+        """The length r, per axis, of the padded input's tail that no window touches."""
+        return tuple(slack % s for slack, s in zip(self._slack(input_size), self.stride, strict=True))
+
+    def input_grad(self, input_size: Sequence[int]) -> Window:
+        """The window of the input gradient: a full convolution of the cotangent with the kernel."""
+        pads = tuple(
+            (dilated(k, d) - 1 - lo, dilated(k, d) - 1 - hi + r)
+            for k, d, (lo, hi), r in zip(self.size, self.dilation, self.pads, self.remainder(input_size), strict=True)
+        )
+        return Window(self.size, self.base_dilation, pads, self.dilation, self.stride)
+
+    def kernel_grad(self, input_size: Sequence[int]) -> Window:
+        """The window of the kernel gradient: a cross-correlation of the input with the cotangent."""
+        pads = tuple((lo, hi - r) for (lo, hi), r in zip(self.pads, self.remainder(input_size), strict=True))
+        return Window(self.output_size(input_size), self.dilation, pads, self.stride, self.base_dilation)
+
+    def crop(self, input_size: Sequence[int]) -> tuple[tuple[slice, ...], Window]:
+        """An equal window without negative pads, and the slice of the input that it stands on.
+
+        A negative pad -c removes the first c positions of the dilated input, hence its first e = ceil(c / b) elements, and
+        leaves e b - c zeros in front of the next one. Where nothing is left of an axis its slice is empty, and every output is 0.
+
+        >>> window = Window((2,), (1,), ((-1, 2),), (1,), (1,))
+        >>> window.crop((4,))
+        ((slice(1, 4, None),), Window(size=(2,), stride=(1,), pads=((0, 2),), dilation=(1,), base_dilation=(1,)))
+        """
+        slices, pads = [], []
+        for n, (lo, hi), b in zip(input_size, self.pads, self.base_dilation, strict=True):
+            first, last = (-(min(pad, 0) // b) for pad in (lo, hi))  # e = ceil(c / b), for c = -pad
+            slices.append(slice(first, max(first, n - last)))
+            pads.append((lo + first * b, hi + last * b))
+        return tuple(slices), self._replace(pads=tuple(pads))
+
+    def ceil(self, input_size: Sequence[int]) -> Window:
+        """The window with its high pads grown or shrunk so that the output size rounds up instead of down.
+
+        A last window that would start beyond the input, in the high pad, is left out, as in PyTorch's `ceil_mode`.
+
+        >>> window = Window((2,), (2,), ((0, 0),), (1,), (1,))
+        >>> window.ceil((5,)).output_size((5,))
+        (3,)
+        """
+        pads = []
+        for n, slack, s, (lo, hi) in zip(input_size, self._slack(input_size), self.stride, self.pads, strict=True):
+            outputs = -(-slack // s) + 1
+            if (outputs - 1) * s >= n + lo:
+                outputs -= 1
+            pads.append((lo, hi + (outputs - 1) * s - slack))
+        return self._replace(pads=tuple(pads))
+
+
+def make_window(
+    size: Sequence[int],
+    input_size: Sequence[int],
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: Padding = "valid",
+    dilation: int | Sequence[int] = 1,
+) -> Window:
+    """A `Window` from what a person writes: ints that stand for every axis, padding words.
+
+    Args:
+      size: number of taps per axis.
+      input_size: spatial size of the input per axis; "same" depends on it.
+      stride, dilation: one int, or one per axis.
+      padding: see `resolve_padding`.
+
+    Raises:
+      ValueError: naming the argument, what came and what was needed.
+
+    >>> make_window((3, 3), (8, 8), stride=2, padding="same").pads
+    ((0, 1), (0, 1))
+    """
+    axes = len(size)
+    size = per_axis("size", size, axes)
+    strides = per_axis("stride", stride, axes)
+    dilations = per_axis("dilation", dilation, axes)
+    pads = resolve_padding(padding, input_size, size, strides, dilations)
+    return Window(size, strides, pads, dilations, (1,) * axes)
+
+
+def per_axis(name: str, value: int | Sequence[int], axes: int) -> tuple[int, ...]:
+    """`value` as one positive int per spatial axis.
+
+    >>> per_axis("stride", 2, 3)
+    (2, 2, 2)
+    """
+    try:
+        values = (operator.index(value),) * axes  # type: ignore[arg-type]
+    except TypeError:
+        try:
+            values = tuple(operator.index(v) for v in value)  # type: ignore[union-attr]
+        except TypeError:
+            raise ValueError(f"{name} must be an int or one int per spatial axis, got {value!r}") from None
+    if len(values) != axes:
+        raise ValueError(f"{name} must be an int or one int per spatial axis ({axes} here), got {value!r}")
+    if any(v < 1 for v in values):
+        raise ValueError(f"{name} must be at least 1 on every axis, got {value!r}")
+    return values
+
+
+def resolve_padding(
+    padding: Padding,
+    input_size: Sequence[int],
+    size: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+) -> tuple[tuple[int, int], ...]:
+    """(low, high) pads per axis from any of the forms that a person may write.
+
+    Args:
+      padding: one of
+        "valid"       no padding;
+        "same"        ceil(n / stride) outputs, the odd zero at the high end (XLA's and TensorFlow's SAME: it depends on the
+                      stride; PyTorch's "same" is this at stride 1, with the odd zero at the high end too);
+        "same_lower"  the same with the odd zero at the low end;
+        "full"        D_k - 1 zeros on both sides: each input meets every tap;
+        "causal"      D_k - 1 zeros at the low end (1-D): no output sees a later input;
+        an int        on both sides of every axis; one int per axis: on both its sides;
+        (low, high) pairs, one per axis; negative values crop.
+
+    >>> resolve_padding("same", (5,), (4,), (1,), (1,))
+    ((1, 2),)
+    >>> resolve_padding(((2, -1),), (5,), (2,), (1,), (1,))
+    ((2, -1),)
+    """
+    axes = len(size)
+    spans = [dilated(k, d) for k, d in zip(size, dilation, strict=True)]
+    if isinstance(padding, str):
+        word = padding.lower()
+        if word == "valid":
+            return ((0, 0),) * axes
+        if word == "full":
+            return tuple((span - 1, span - 1) for span in spans)
+        if word == "causal":
+            if axes != 1:
+                raise ValueError(f"padding='causal' is for one spatial axis (time), got {axes} spatial axes")
+            return ((spans[0] - 1, 0),)
+        if word in ("same", "same_lower"):
+            totals = [max(0, (-(-n // s) - 1) * s + span - n) for n, s, span in zip(input_size, stride, spans, strict=True)]
+            halves = [(total // 2, total - total // 2) for total in totals]
+            return tuple(halves) if word == "same" else tuple((hi, lo) for lo, hi in halves)
+        raise ValueError(f"padding must be one of {', '.join(PADDING_WORDS)}, ints or (low, high) pairs, got {padding!r}")
+    try:
+        p = operator.index(padding)  # type: ignore[arg-type]
+        return ((p, p),) * axes
+    except TypeError:
+        pass
+    try:
+        entries = [
+            (operator.index(lo), operator.index(hi))
+            for lo, hi in (entry if isinstance(entry, Sequence) else (entry, entry) for entry in padding)  # type: ignore[union-attr]
+        ]
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"padding must be one of {', '.join(PADDING_WORDS)}, an int, one int per axis, or (low, high) pairs, got {padding!r}"
+        ) from None
+    if len(entries) != axes:
+        hint = ""
+        if axes == 1 and len(entries) == 2:
+            hint = f"; one (low, high) pair is written ({padding!r},)"
+        raise ValueError(f"padding needs one entry per spatial axis ({axes} here), got {padding!r}{hint}")
+    return tuple(entries)
