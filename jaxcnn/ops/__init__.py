@@ -1,0 +1,78 @@
+"""The operations of a convolutional network: pure functions, each with its own derivative.
+
+Notation, the same in every equation, einsum string and comment:
+
+    n   image in the batch            i   input position, per axis        x   input       dy        a cotangent coming in
+    c   input channel                 j   output position, per axis       w   kernel      dx dw db  cotangents going out
+    o   output channel                t   kernel tap, per axis            b   bias
+    g   group                         s, d, (p_lo, p_hi)   stride, dilation and pads of a window  y   output
+
+Shapes and subscripts stand channels last, x[n, i, c], w[t, c, o], with i, j and t standing for one, two or three axes. A vector
+space axis like (g c) is one axis whose index is g * size(c) + c.
+
+`EXPLICIT` and `AUTODIFF` hold the same operations: the first with the rules written in these files, the second differentiated by
+JAX. A network takes one or the other as its `ops` argument.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from jaxcnn.ops.activation import gelu, leaky_relu, relu, sigmoid, silu, tanh
+from jaxcnn.ops.conv import conv, convolve
+from jaxcnn.ops.dense import dense
+from jaxcnn.ops.dropout import dropout
+from jaxcnn.ops.loss import mean_squared_error, sigmoid_binary_cross_entropy, softmax_cross_entropy
+from jaxcnn.ops.norm import batch_norm, layer_norm
+from jaxcnn.ops.pool import avg_pool, global_avg_pool, global_max_pool, max_pool
+
+
+class Ops(NamedTuple):
+    """The operations that a network is made of, under one choice of who differentiates them.
+
+    `ops._replace(conv=...)` gives a network a backward pass of one's own.
+    """
+
+    conv: Callable
+    convolve: Callable
+    max_pool: Callable
+    avg_pool: Callable
+    global_max_pool: Callable
+    global_avg_pool: Callable
+    dense: Callable
+    relu: Callable
+    leaky_relu: Callable
+    sigmoid: Callable
+    tanh: Callable
+    silu: Callable
+    gelu: Callable
+    batch_norm: Callable
+    layer_norm: Callable
+    dropout: Callable
+    softmax_cross_entropy: Callable
+    sigmoid_binary_cross_entropy: Callable
+    mean_squared_error: Callable
+
+
+EXPLICIT = Ops(
+    conv,
+    convolve,
+    max_pool,
+    avg_pool,
+    global_max_pool,
+    global_avg_pool,
+    dense,
+    relu,
+    leaky_relu,
+    sigmoid,
+    tanh,
+    silu,
+    gelu,
+    batch_norm,
+    layer_norm,
+    dropout,
+    softmax_cross_entropy,
+    sigmoid_binary_cross_entropy,
+    mean_squared_error,
+)
+AUTODIFF = Ops(*(partial(operation, autodiff=True) for operation in EXPLICIT))

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Num
 
+from jaxcnn.ops._common import sharding_of
 from jaxcnn.ops.conv_methods import direct
 from jaxcnn.ops.conv_methods.method import ConvSpec, flip_and_exchange, permute_sharding
 
@@ -39,6 +40,9 @@ def kernel_grad(
     """
     n, *space, gc = x.shape
     g = spec.groups
+    sharding = sharding_of(x)
+    if g > 1 and sharding is not None and sharding.spec[0] is not None:
+        return direct.kernel_grad(x, dy, spec, w_shape)  # (g n) cannot be one axis when the type says that n is sharded
     if g == 1:
         images = jnp.moveaxis(x, (0, -1), (-1, 0))
     else:

@@ -1,0 +1,262 @@
+"""Losses: softmax cross-entropy, sigmoid binary cross-entropy and the mean squared error.
+
+Each is fused with the nonlinearity before it, because the pair has a simpler and more accurate gradient than its parts: the
+exponentials cancel, and what is left is "prediction minus target".
+
+Softmax cross-entropy
+    Logits z[j] of k classes, a label l, label smoothing a; the target is q[j] = (1 - a) [j = l] + a / k, the prediction
+    p[j] = exp(z[j]) / sum_i exp(z[i]), and
+
+        loss = - sum_j q[j] log p[j] = log sum_j exp(z[j]) - [ (1 - a) z[l] + a mean_j z[j] ]                  (1)
+        d loss / dz[j] = exp(z[j]) / sum_i exp(z[i]) - q[j] = p[j] - q[j]                                      (2)
+
+    Nothing overflows: with m = max z, z is replaced by z - m, which changes neither (1) nor (2).
+
+Sigmoid binary cross-entropy
+    Logit x, label y in [0, 1], p = sigmoid(x) = 1 / (1 + exp(-x)); log p = -log(1 + exp(-x)), log(1 - p) = -x + log p, and
+
+        loss = - y log p - (1 - y) log(1 - p) = max(x, 0) - x y + log(1 + exp(-|x|))                           (3)
+        d loss / dx = sigmoid(x) - y                                                                           (4)
+        d loss / dy = -x                                                                                       (5)
+
+    The last form of (3) has no positive exponent. JAX's derivative of it is right at x = 0 too (1/2 from max and 0 from |x|), its
+    second derivative is not: it loses the 1/4 that (4) has.
+
+Mean squared error
+    Predictions p and targets t of M elements:
+
+        loss = 1/M sum_i (p[i] - t[i])^2                                                                       (6)
+        d loss / dp[i] = 2/M (p[i] - t[i]) = - d loss / dt[i]                                                  (7)
+
+Residuals
+    Softmax: the logits, the labels, and two numbers per example, m and log sum exp(z - m). p is recomputed from them by one
+    exponential: to keep p instead would save nothing (it is as large as z), cost the forward pass another array to write, and
+    round p to 16 bits where z has 16. The two numbers stay apart because their sum would swallow the small one for large logits.
+    Sigmoid and mean squared error: the two arguments, which exist already; a sigmoid, or a difference, is recomputed.
+
+Conventions
+    A loss has the dtype of the logits (predictions), but 16-bit floats are computed in float32 and rounded once: cast the logits
+    to float32 to read losses with more than three digits. 0 log 0 = 0: a logit of -inf is a class of probability 0, which
+    costs nothing while q is 0 there and +inf otherwise. A label outside [0, k) makes the loss NaN, because tracing cannot raise,
+    and the gradient 0.
+"""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Integer
+
+from jaxcnn.ops._common import align_varying, as_array, check_floating, cotangent_like
+from jaxcnn.ops._windows import at_least_float32
+
+# softmax_cross_entropy(z, l) = log sum_j exp(z[j]) - [(1 - a) z[l] + a mean z]
+
+
+def _softmax_cross_entropy_forward(z: Float[Array, "*n k"], labels: Integer[Array, "*n"], smoothing: float) -> Float[Array, "*n"]:
+    return _softmax_losses(z, labels, smoothing, *_log_normaliser(z))
+
+
+def _softmax_losses(z, labels, smoothing: float, m: Float[Array, "*n 1"], log_sum: Float[Array, "*n 1"]) -> Float[Array, "*n"]:
+    shifted = at_least_float32(z) - m
+    is_label = _is_label(labels, z.shape[-1])
+    at_label = jnp.sum(jnp.where(is_label, shifted, 0), axis=-1)
+    if smoothing == 0:  # 0 times an infinite mean, or an infinite logit, is NaN: leave out the term whose factor is 0
+        score = at_label
+    elif smoothing == 1:
+        score = jnp.mean(shifted, axis=-1)
+    else:
+        score = (1 - smoothing) * at_label + smoothing * jnp.mean(shifted, axis=-1)
+    loss = jnp.squeeze(log_sum, -1) - score  # (1)
+    return jnp.where(jnp.any(is_label, axis=-1), loss, jnp.nan).astype(z.dtype)
+
+
+def _softmax_cross_entropy_fwd(z: Float[Array, "*n k"], labels: Integer[Array, "*n"], smoothing: float):
+    m, log_sum = _log_normaliser(z)
+    return _softmax_losses(z, labels, smoothing, m, log_sum), (z, labels, m, log_sum)
+
+
+def _softmax_cross_entropy_bwd(smoothing: float, residuals, dy: Float[Array, "*n"]):
+    z, labels, m, log_sum = residuals
+    is_label = _is_label(labels, z.shape[-1])
+    p = jnp.exp(at_least_float32(z) - m - log_sum)
+    q = jnp.where(is_label, 1 - smoothing, 0.0) + smoothing / z.shape[-1]
+    dz = jnp.expand_dims(at_least_float32(dy), -1) * (p - q)  # (2)
+    dz = jnp.where(jnp.any(is_label, axis=-1, keepdims=True), dz, 0)
+    return cotangent_like(dz, z), None
+
+
+def _log_normaliser(z: Float[Array, "*n k"]) -> tuple[Float[Array, "*n 1"], Float[Array, "*n 1"]]:
+    """m = max z and log sum exp(z - m). Their sum does not depend on m, so that m counts as a constant in derivatives."""
+    z = at_least_float32(z)
+    m = lax.stop_gradient(jnp.max(z, axis=-1, keepdims=True))
+    return m, jnp.log(jnp.sum(jnp.exp(z - m), axis=-1, keepdims=True))
+
+
+def _is_label(labels: Integer[Array, "*n"], k: int) -> Bool[Array, "*n k"]:
+    """[j = l], compared rather than gathered: no index can wrap around, and the derivative is no scatter."""
+    dtype = labels.dtype if labels.dtype.itemsize >= 4 else jnp.dtype(jnp.int32)  # int8 cannot count to k
+    classes = lax.broadcasted_iota(dtype, (1,) * labels.ndim + (k,), labels.ndim)
+    return jnp.expand_dims(labels.astype(dtype), -1) == classes
+
+
+_softmax_cross_entropy = jax.custom_vjp(_softmax_cross_entropy_forward, nondiff_argnums=(2,))
+_softmax_cross_entropy.defvjp(_softmax_cross_entropy_fwd, _softmax_cross_entropy_bwd)
+
+
+def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike, *, label_smoothing: float = 0.0, autodiff: bool = False) -> Array:
+    """-log softmax(logits)[label], for each example, equation (1) of this file.
+
+    Args:
+      logits: unnormalised scores, (..., k).
+      labels: classes, (...), integers in [0, k). Outside, the loss is NaN and the gradient 0.
+      label_smoothing: a in [0, 1], static: the target is 1 - a + a / k at the label and a / k elsewhere (Szegedy et al. 2016).
+      autodiff: let JAX differentiate the forward instead of the rule. The values are the same.
+
+    Returns:
+      Losses, (...), in the dtype of the logits: take their mean, or a weighted sum.
+
+    Raises:
+      ValueError: on labels that are not integers or do not fit the logits, or on a smoothing outside [0, 1].
+
+    >>> logits = jnp.log(jnp.array([[1.0, 1.0, 2.0], [3.0, 1.0, 4.0]]))
+    >>> jnp.exp(-softmax_cross_entropy(logits, jnp.array([2, 0]))).tolist()
+    [0.5, 0.375]
+    >>> jax.grad(lambda z: softmax_cross_entropy(z, jnp.array([2, 0])).sum())(logits).round(3).tolist()
+    [[0.25, 0.25, -0.5], [-0.625, 0.125, 0.5]]
+    """
+    z, labels = as_array("logits", logits), as_array("labels", labels)
+    check_floating("logits", z)
+    smoothing = float(label_smoothing)
+    if not 0 <= smoothing <= 1:
+        raise ValueError(f"label_smoothing must be in [0, 1], got {smoothing}")
+    if z.ndim == 0 or z.shape[-1] == 0:
+        raise ValueError(f"logits must have a last axis of at least one class, got shape {z.shape}")
+    if labels.shape != z.shape[:-1] or not jnp.issubdtype(labels.dtype, jnp.integer):
+        hint = ""
+        if labels.shape == z.shape:
+            hint = "; are they one-hot or probabilities? pass jnp.argmax(labels, axis=-1)"
+        elif labels.shape == (*z.shape[:-1], 1):
+            hint = "; pass labels[..., 0]"
+        elif labels.shape == z.shape[:-1]:
+            hint = "; convert them, labels.astype(jnp.int32)"
+        raise ValueError(
+            f"labels must be integers of shape {z.shape[:-1]} for logits of {z.shape}, got {labels.dtype} of {labels.shape}{hint}"
+        )
+    z, labels = align_varying(z, labels)
+    return (_softmax_cross_entropy_forward if autodiff else _softmax_cross_entropy)(z, labels, smoothing)
+
+
+# sigmoid_binary_cross_entropy(x, y) = max(x, 0) - x y + log(1 + exp(-|x|))
+
+
+def _sigmoid_binary_cross_entropy_forward(x: Float[Array, "*s"], y: Float[Array, "*s"]) -> Float[Array, "*s"]:
+    wide, y = at_least_float32(x), at_least_float32(y)
+    return (jnp.maximum(wide, 0) - wide * y + jnp.log1p(jnp.exp(-jnp.abs(wide)))).astype(x.dtype)  # (3)
+
+
+def _sigmoid_binary_cross_entropy_fwd(x: Float[Array, "*s"], y: Float[Array, "*s"]):
+    return _sigmoid_binary_cross_entropy(x, y), (x, y)
+
+
+def _sigmoid_binary_cross_entropy_bwd(residuals, dloss: Float[Array, "*s"]):
+    x, y = residuals
+    wide, dloss = at_least_float32(x), at_least_float32(dloss)
+    dx = dloss * (lax.logistic(wide) - at_least_float32(y))  # (4)
+    dy = -dloss * wide  # (5)
+    return cotangent_like(dx, x), cotangent_like(dy, y)
+
+
+_sigmoid_binary_cross_entropy = jax.custom_vjp(_sigmoid_binary_cross_entropy_forward)
+_sigmoid_binary_cross_entropy.defvjp(_sigmoid_binary_cross_entropy_fwd, _sigmoid_binary_cross_entropy_bwd)
+
+
+def sigmoid_binary_cross_entropy(logits: ArrayLike, labels: ArrayLike, *, autodiff: bool = False) -> Array:
+    """-y log sigmoid(x) - (1 - y) log(1 - sigmoid(x)), elementwise, equation (3) of this file.
+
+    Args:
+      logits: x, any shape.
+      labels: y, the same shape: floats in [0, 1] (not -1 and 1), or booleans or integers 0 and 1, which are converted.
+      autodiff: let JAX differentiate the forward instead of the rule. The values are the same.
+
+    Returns:
+      Losses of the same shape, in the dtype of the logits. Floating labels have a gradient too, -x.
+
+    Raises:
+      ValueError: on shapes that differ or dtypes that do not fit.
+
+    >>> sigmoid_binary_cross_entropy(jnp.array([200.0, -200.0]), jnp.array([1, 1])).tolist()
+    [0.0, 200.0]
+    >>> jax.grad(lambda x: sigmoid_binary_cross_entropy(x, jnp.array([1, 0])).sum())(jnp.zeros(2)).tolist()
+    [-0.5, 0.5]
+    """
+    x, y = as_array("logits", logits), as_array("labels", labels)
+    check_floating("logits", x)
+    _check_shapes("logits", x, "labels", y)
+    if jnp.issubdtype(y.dtype, jnp.integer) or y.dtype == jnp.bool_:
+        y = y.astype(x.dtype)
+    check_floating("labels", y)
+    x, y = align_varying(x, y)
+    return (_sigmoid_binary_cross_entropy_forward if autodiff else _sigmoid_binary_cross_entropy)(x, y)
+
+
+# mean_squared_error(p, t) = 1/M sum (p - t)^2
+
+
+def _mean_squared_error_forward(p: Float[Array, "*s"], t: Float[Array, "*s"]) -> Float[Array, ""]:
+    return jnp.mean(jnp.square(at_least_float32(p) - at_least_float32(t))).astype(p.dtype)  # (6)
+
+
+def _mean_squared_error_fwd(p: Float[Array, "*s"], t: Float[Array, "*s"]):
+    return _mean_squared_error(p, t), (p, t)
+
+
+def _mean_squared_error_bwd(residuals, dy: Float[Array, ""]):
+    p, t = residuals
+    dp = 2 / p.size * (at_least_float32(p) - at_least_float32(t)) * at_least_float32(dy)  # (7)
+    return cotangent_like(dp, p), cotangent_like(-dp, t)
+
+
+_mean_squared_error = jax.custom_vjp(_mean_squared_error_forward)
+_mean_squared_error.defvjp(_mean_squared_error_fwd, _mean_squared_error_bwd)
+
+
+def mean_squared_error(predictions: ArrayLike, targets: ArrayLike, *, autodiff: bool = False) -> Array:
+    """The mean of (predictions - targets)^2 over all elements, a scalar, equation (6) of this file.
+
+    Args:
+      predictions, targets: floating arrays of equal shapes, not empty.
+      autodiff: let JAX differentiate the forward instead of the rule. The values are the same.
+
+    Returns:
+      A scalar in the dtype of the predictions.
+
+    Raises:
+      ValueError: on shapes that differ (nothing is broadcast), empty arrays, or dtypes that are not floating.
+
+    >>> loss, gradient = jax.value_and_grad(mean_squared_error)(jnp.array([1.0, 2.0]), jnp.array([1.0, 4.0]))
+    >>> float(loss), gradient.tolist()
+    (2.0, [0.0, -2.0])
+    """
+    p, t = as_array("predictions", predictions), as_array("targets", targets)
+    check_floating("predictions", p)
+    check_floating("targets", t)
+    _check_shapes("predictions", p, "targets", t)
+    if p.size == 0:
+        raise ValueError(f"predictions must not be empty, got shape {p.shape}: nothing has no mean")
+    p, t = align_varying(p, t)
+    return (_mean_squared_error_forward if autodiff else _mean_squared_error)(p, t)
+
+
+def _check_shapes(first: str, a: Array, second: str, b: Array) -> None:
+    if a.shape == b.shape:
+        return
+    hint = ""
+    if math.prod(a.shape) == math.prod(b.shape) and abs(a.ndim - b.ndim) == 1:
+        wide, narrow = (first, second) if a.ndim > b.ndim else (second, first)
+        hint = f"; broadcasting would compare every one with every other: squeeze {wide} or expand {narrow}"
+    raise ValueError(f"{second} must have the shape of {first}, {a.shape}, got {b.shape}{hint}")
