@@ -1,0 +1,80 @@
+"""Convolutional networks in JAX with their backward pass written out."""
+
+from jaxcnn import check, layers, models
+from jaxcnn.layers import Layer
+from jaxcnn.ops import (
+    AUTODIFF,
+    EXPLICIT,
+    Ops,
+    avg_pool,
+    batch_norm,
+    conv,
+    convolve,
+    dense,
+    dropout,
+    gelu,
+    global_avg_pool,
+    global_max_pool,
+    layer_norm,
+    leaky_relu,
+    max_pool,
+    mean_squared_error,
+    relu,
+    sigmoid,
+    sigmoid_binary_cross_entropy,
+    silu,
+    softmax_cross_entropy,
+    tanh,
+)
+from jaxcnn.ops.conv import conv_bias_grad, conv_input_grad, conv_kernel_grad
+from jaxcnn.ops.conv_lax import conv_general_dilated
+from jaxcnn.ops.conv_methods import CANONICAL, DIRECT, DISPATCH, SHIFTED, ConvMethod, ConvSpec
+from jaxcnn.ops.norm import BatchNormState
+from jaxcnn.training import TrainState, init_train_state, make_eval_step, make_train_step
+from jaxcnn.window import Window, make_window
+
+__all__ = [
+    "AUTODIFF",
+    "CANONICAL",
+    "DIRECT",
+    "DISPATCH",
+    "EXPLICIT",
+    "SHIFTED",
+    "BatchNormState",
+    "ConvMethod",
+    "ConvSpec",
+    "Layer",
+    "Ops",
+    "TrainState",
+    "Window",
+    "avg_pool",
+    "batch_norm",
+    "check",
+    "conv",
+    "conv_bias_grad",
+    "conv_general_dilated",
+    "conv_input_grad",
+    "conv_kernel_grad",
+    "convolve",
+    "dense",
+    "dropout",
+    "gelu",
+    "global_avg_pool",
+    "global_max_pool",
+    "init_train_state",
+    "layer_norm",
+    "layers",
+    "leaky_relu",
+    "make_eval_step",
+    "make_train_step",
+    "make_window",
+    "max_pool",
+    "mean_squared_error",
+    "models",
+    "relu",
+    "sigmoid",
+    "sigmoid_binary_cross_entropy",
+    "silu",
+    "softmax_cross_entropy",
+    "tanh",
+]

@@ -79,11 +79,13 @@ def align_varying(*arrays: Array | None) -> tuple[Array, ...]:
 
     The cast stands before the operation with the rule: its own transpose is the sum over the axes that were added.
     """
-    varying = frozenset().union(*(jax.typeof(a).manual_axis_type.varying for a in arrays if a is not None))
-    return tuple(a if a is None else _vary(a, varying) for a in arrays)
+    present = [a for a in arrays if a is not None]
+    return tuple(a if a is None else varying_like(a, *present) for a in arrays)
 
 
-def _vary(a: Array, varying: frozenset) -> Array:
+def varying_like(a: Array, *others: Array) -> Array:
+    """`a`, varying over the mesh axes over which any of the others varies."""
+    varying = frozenset().union(*(jax.typeof(other).manual_axis_type.varying for other in others))
     missing = tuple(sorted(varying - jax.typeof(a).manual_axis_type.varying))
     return lax.pcast(a, missing, to="varying") if missing else a
 
@@ -97,7 +99,7 @@ def sharding_of(a: Array) -> jax.sharding.NamedSharding | None:
 
 def cotangent_like(cotangent: Array, primal: Array) -> Array:
     """A cotangent in its primal's dtype, and of its type on a mesh."""
-    cotangent = _vary(cotangent.astype(primal.dtype), jax.typeof(primal).manual_axis_type.varying)
+    cotangent = varying_like(cotangent.astype(primal.dtype), primal)
     sharding = sharding_of(primal)
     if sharding is not None and jax.typeof(cotangent).sharding != sharding:
         cotangent = jax.sharding.reshard(cotangent, sharding)

@@ -55,4 +55,4 @@ def fold(tap_values: Iterable[Num[Array, "n *j c"]], window: Window, input_size:
 
 def at_least_float32(x: Array) -> Array:
     """16-bit floats widened, so that a sum over taps is rounded once."""
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32)) if jnp.issubdtype(x.dtype, jnp.floating) else x
+    return x.astype(jnp.float32) if jnp.issubdtype(x.dtype, jnp.floating) and x.dtype.itemsize < 4 else x

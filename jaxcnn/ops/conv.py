@@ -72,23 +72,23 @@ from jaxcnn.window import Padding, dilated, make_window
 
 def forward_map(x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec, method: ConvMethod) -> Num[Array, "n *j o"]:
     y_shape = (x.shape[0], *spec.window.output_size(x.shape[1:-1]), w.shape[-1])
-    return _zeros(y_shape, spec, x, w) if 0 in (x.size, w.size, *y_shape) else method.forward(x, w, spec)
+    return _zeros(y_shape, spec, x) if 0 in (x.size, w.size, *y_shape) else method.forward(x, w, spec)
 
 
 def input_grad_map(
     dy: Num[Array, "n *j o"], w: Num[Array, "*t cg o"], spec: ConvSpec, method: ConvMethod, x_shape: tuple[int, ...]
 ) -> Num[Array, "n *i c"]:
-    return _zeros(x_shape, spec, dy, w) if 0 in (dy.size, w.size, *x_shape) else method.input_grad(dy, w, spec, x_shape)
+    return _zeros(x_shape, spec, dy) if 0 in (dy.size, w.size, *x_shape) else method.input_grad(dy, w, spec, x_shape)
 
 
 def kernel_grad_map(
     x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], spec: ConvSpec, method: ConvMethod, w_shape: tuple[int, ...]
 ) -> Num[Array, "*t cg o"]:
-    return _zeros(w_shape, spec, x, dy) if 0 in (x.size, dy.size, *w_shape) else method.kernel_grad(x, dy, spec, w_shape)
+    return _zeros(w_shape, spec, x) if 0 in (x.size, dy.size, *w_shape) else method.kernel_grad(x, dy, spec, w_shape)
 
 
-def _zeros(shape: tuple[int, ...], spec: ConvSpec, *operands: Array) -> Array:
-    return jnp.zeros(shape, spec.accumulation_dtype or jnp.result_type(*operands))
+def _zeros(shape: tuple[int, ...], spec: ConvSpec, operand: Array) -> Array:
+    return jnp.zeros(shape, spec.accumulation_dtype or operand.dtype)
 
 
 # The rule, wired once: conv, input_grad and kernel_grad are (1), (3) and (2), and each one's rule is the other two.

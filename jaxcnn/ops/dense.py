@@ -33,6 +33,7 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Num
 
 from jaxcnn.ops._common import add_bias, align_varying, as_array, check_floating, cotangent_like, sharding_of
+from jaxcnn.ops._windows import at_least_float32
 
 
 def _dense_forward(
@@ -58,13 +59,16 @@ def _contract(
     lhs: Array, rhs: Array, axes: tuple[tuple[int, ...], tuple[int, ...]], precision: lax.PrecisionLike, like: Array
 ) -> Array:
     """The product of `lhs` and `rhs` summed over `axes` of each, as the cotangent of `like`."""
-    dtype = jnp.promote_types(lhs.dtype, rhs.dtype)
+    if lhs.dtype != rhs.dtype:  # dy came in `preferred_element_type`
+        lhs, rhs = at_least_float32(lhs), at_least_float32(rhs)
+        dtype = max(lhs.dtype, rhs.dtype, key=lambda dtype: dtype.itemsize)
+        lhs, rhs = lhs.astype(dtype), rhs.astype(dtype)
     product = lax.dot_general(
-        lhs.astype(dtype),
-        rhs.astype(dtype),
+        lhs,
+        rhs,
         (axes, ((), ())),
         precision=precision,
-        preferred_element_type=jnp.promote_types(dtype, jnp.float32),
+        preferred_element_type=jnp.float32 if lhs.dtype.itemsize < 4 else lhs.dtype,
         out_sharding=sharding_of(like),
     )
     return cotangent_like(product, like)

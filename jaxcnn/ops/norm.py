@@ -256,7 +256,7 @@ def batch_norm(
 
 def _running(old: ArrayLike, batch: Float[Array, " c"], momentum: float) -> Float[Array, " c"]:
     old = as_array("state", old)
-    dtype = jnp.promote_types(old.dtype, batch.dtype)
+    dtype = max(old.dtype, batch.dtype, key=lambda dtype: dtype.itemsize)
     moved = momentum * old.astype(dtype) + (1 - momentum) * batch.astype(dtype)
     return lax.stop_gradient(cotangent_like(moved, old))  # like the old one in dtype and sharding, as a scan's carry must be
 

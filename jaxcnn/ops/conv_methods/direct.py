@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Num
 
-from jaxcnn.ops.conv_methods.method import ConvSpec, flip
+from jaxcnn.ops.conv_methods.method import ConvSpec, flip, operand_dtype
 from jaxcnn.window import Window
 
 
@@ -66,7 +65,7 @@ def correlate(
     A negative low pad beside a positive high one makes XLA's CPU backend read out of bounds (openxla/xla#48713).
     """
     (lhs_batch, _, *lhs_space), (rhs_out, _, *_), (out_batch, out_channel, *out_space) = dimensions
-    dtype = jnp.result_type(lhs, rhs)
+    dtype = operand_dtype(lhs, rhs, spec)
     lhs, rhs = lhs.astype(dtype), rhs.astype(dtype)
 
     space = [lhs.shape[axis] for axis in lhs_space]

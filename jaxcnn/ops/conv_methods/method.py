@@ -36,6 +36,11 @@ class ConvMethod(NamedTuple):
     kernel_grad: Callable  #  (x, dy, spec, w_shape)  -> dw
 
 
+def operand_dtype(a: Array, b: Array, spec: ConvSpec) -> DTypeLike:
+    """The dtype in which two operands meet. They differ only where one is the cotangent of sums kept in a wider dtype."""
+    return a.dtype if a.dtype == b.dtype else spec.accumulation_dtype or jnp.promote_types(a.dtype, b.dtype)
+
+
 def flip(w: Num[Array, "*t c o"], groups: int) -> Num[Array, "*t gc og"]:
     """The kernel of the input gradient: flipped in space, the group moved from its outputs to its inputs.
 
