@@ -85,17 +85,19 @@ class Window(NamedTuple):
         return Window(self.output_size(input_size), self.dilation, pads, self.stride, self.base_dilation)
 
     def crop(self, input_size: Sequence[int]) -> tuple[tuple[slice, ...], Window]:
-        """An equal window without negative pads, and the slice of the input that it stands on.
+        """An equal window without negative pads or a remainder, and the slice of the input that it stands on.
 
-        A negative pad -c removes the first c positions of the dilated input, hence its first e = ceil(c / b) elements, and
-        leaves e b - c zeros in front of the next one. Where nothing is left of an axis its slice is empty, and every output is 0.
+        The remainder comes off the high pad. A pad of -c then removes c positions of the dilated input, hence its first, or
+        last, e = ceil(c / b) elements, and leaves e b - c zeros beside the next one. Where nothing is left of an axis its slice
+        is empty, and every output is 0.
 
         >>> window = Window((2,), (1,), ((-1, 2),), (1,), (1,))
         >>> window.crop((4,))
         ((slice(1, 4, None),), Window(size=(2,), stride=(1,), pads=((0, 2),), dilation=(1,), base_dilation=(1,)))
         """
         slices, pads = [], []
-        for n, (lo, hi), b in zip(input_size, self.pads, self.base_dilation, strict=True):
+        for n, (lo, hi), b, r in zip(input_size, self.pads, self.base_dilation, self.remainder(input_size), strict=True):
+            hi -= r
             first, last = (-(min(pad, 0) // b) for pad in (lo, hi))  # e = ceil(c / b), for c = -pad
             slices.append(slice(first, max(first, n - last)))
             pads.append((lo + first * b, hi + last * b))

@@ -14,6 +14,9 @@ formula; and the public function, which checks its arguments and picks one of th
 
 Conventions: relu'(0) = 0, so `jnp.maximum(x, 0)` will not do: its derivative there is 1/2. A NaN passes through relu, and so does
 its gradient (PyTorch's rule).
+
+A forward rule calls the definition, not the function that carries the rule: then the rule is plain JAX, and `jax.hessian`, which
+takes a forward-mode derivative of it, works.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ def _relu_forward(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
 
 
 def _relu_fwd(x: Float[Array, "*s"]) -> tuple[Float[Array, "*s"], Bool[Array, "*s"]]:
-    return _relu(x), x <= 0
+    return _relu_forward(x), x <= 0
 
 
 def _relu_bwd(blocked: Bool[Array, "*s"], dy: Float[Array, "*s"]) -> tuple[Float[Array, "*s"]]:
@@ -64,7 +67,7 @@ def _leaky_relu_forward(x: Float[Array, "*s"], slope: float) -> Float[Array, "*s
 
 
 def _leaky_relu_fwd(x: Float[Array, "*s"], slope: float):
-    return _leaky_relu(x, slope), x <= 0
+    return _leaky_relu_forward(x, slope), x <= 0
 
 
 def _leaky_relu_bwd(slope: float, reduced: Bool[Array, "*s"], dy: Float[Array, "*s"]):
@@ -92,7 +95,7 @@ def _sigmoid_forward(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
 
 
 def _sigmoid_fwd(x: Float[Array, "*s"]):
-    y = _sigmoid(x)
+    y = _sigmoid_forward(x)
     return y, y
 
 
@@ -121,7 +124,7 @@ def _tanh_forward(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
 
 
 def _tanh_fwd(x: Float[Array, "*s"]):
-    y = _tanh(x)
+    y = _tanh_forward(x)
     return y, y
 
 
@@ -150,7 +153,7 @@ def _silu_forward(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
 
 
 def _silu_fwd(x: Float[Array, "*s"]):
-    return _silu(x), x
+    return _silu_forward(x), x
 
 
 def _silu_bwd(x: Float[Array, "*s"], dy: Float[Array, "*s"]):
@@ -185,7 +188,7 @@ def _gelu_forward(x: Float[Array, "*s"], approximate: bool) -> Float[Array, "*s"
 
 
 def _gelu_fwd(x: Float[Array, "*s"], approximate: bool):
-    return _gelu(x, approximate), x
+    return _gelu_forward(x, approximate), x
 
 
 def _gelu_bwd(approximate: bool, x: Float[Array, "*s"], dy: Float[Array, "*s"]):

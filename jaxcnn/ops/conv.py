@@ -27,9 +27,12 @@ Derivation
     bias gradient "across all channels", where (4) is over batch and space; and in its expansion of dJ/dx13 the term with k11
     belongs to y13.
 
+    T has no other gradients: the derivative of (2) or (3) to one of its arguments is again one of (1), (2), (3). So the three
+    maps carry one rule each, in terms of the two others.
+
 Second derivatives
-    T has no other gradients: the derivative of (2) or (3) along one argument is again one of (1), (2), (3). So the three maps
-    carry one rule each, in terms of each other, and derivatives of any order are computed by the same three maps.
+    The rules call the maps without their rules, and these are plain JAX. So a second derivative is JAX's derivative of the maps,
+    in reverse mode or, as `jax.hessian` and Hessian-vector products have it, in forward mode over reverse.
 
 Conventions
     A cotangent has the dtype and sharding of its primal. The rule keeps x and w, nothing else: both exist already. Products are
@@ -91,7 +94,7 @@ def _zeros(shape: tuple[int, ...], spec: ConvSpec, operand: Array) -> Array:
     return jnp.zeros(shape, spec.accumulation_dtype or operand.dtype)
 
 
-# The rule, wired once: conv, input_grad and kernel_grad are (1), (3) and (2), and each one's rule is the other two.
+# The rule, wired once. The cores are (1), (3) and (2); each one's rule is the other two maps.
 
 conv_core = jax.custom_vjp(forward_map, nondiff_argnums=(2, 3))
 input_grad_core = jax.custom_vjp(input_grad_map, nondiff_argnums=(2, 3, 4))
@@ -99,21 +102,21 @@ kernel_grad_core = jax.custom_vjp(kernel_grad_map, nondiff_argnums=(2, 3, 4))
 
 
 def _forward(x: Array, w: Array, spec: ConvSpec, method: ConvMethod, like: Array) -> Array:
-    return cotangent_like(conv_core(x, w, spec._replace(out_sharding=sharding_of(like)), method), like)
+    return cotangent_like(forward_map(x, w, spec._replace(out_sharding=sharding_of(like)), method), like)
 
 
 def _input_grad(dy: Array, w: Array, spec: ConvSpec, method: ConvMethod, like: Array) -> Array:
     spec = spec._replace(out_sharding=sharding_of(like))
-    return cotangent_like(input_grad_core(dy, w, spec, method, like.shape), like)
+    return cotangent_like(input_grad_map(dy, w, spec, method, like.shape), like)
 
 
 def _kernel_grad(x: Array, dy: Array, spec: ConvSpec, method: ConvMethod, like: Array) -> Array:
     spec = spec._replace(out_sharding=sharding_of(like))
-    return cotangent_like(kernel_grad_core(x, dy, spec, method, like.shape), like)
+    return cotangent_like(kernel_grad_map(x, dy, spec, method, like.shape), like)
 
 
 def _conv_fwd(x, w, spec, method):
-    return conv_core(x, w, spec, method), (x, w)
+    return forward_map(x, w, spec, method), (x, w)
 
 
 def _conv_bwd(spec, method, residuals, dy):
@@ -122,7 +125,7 @@ def _conv_bwd(spec, method, residuals, dy):
 
 
 def _input_grad_fwd(dy, w, spec, method, x_shape):
-    return input_grad_core(dy, w, spec, method, x_shape), (dy, w)
+    return input_grad_map(dy, w, spec, method, x_shape), (dy, w)
 
 
 def _input_grad_bwd(spec, method, x_shape, residuals, ddx):
@@ -131,7 +134,7 @@ def _input_grad_bwd(spec, method, x_shape, residuals, ddx):
 
 
 def _kernel_grad_fwd(x, dy, spec, method, w_shape):
-    return kernel_grad_core(x, dy, spec, method, w_shape), (x, dy)
+    return kernel_grad_map(x, dy, spec, method, w_shape), (x, dy)
 
 
 def _kernel_grad_bwd(spec, method, w_shape, residuals, ddw):

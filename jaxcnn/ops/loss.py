@@ -19,8 +19,8 @@ Sigmoid binary cross-entropy
         d loss / dx = sigmoid(x) - y                                                                           (4)
         d loss / dy = -x                                                                                       (5)
 
-    The last form of (3) has no positive exponent. JAX's derivative of it is right at x = 0 too (1/2 from max and 0 from |x|), its
-    second derivative is not: it loses the 1/4 that (4) has.
+    The last form of (3) has no positive exponent. Its two bends at x = 0 (a logit that is common: of a layer that starts with
+    zeros) cancel, but only if one condition decides both: `jnp.maximum` with `jnp.abs` would give JAX the derivative -y there.
 
 Mean squared error
     Predictions p and targets t of M elements:
@@ -156,7 +156,9 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike, *, label_smoothi
 
 def _sigmoid_binary_cross_entropy_forward(x: Float[Array, "*s"], y: Float[Array, "*s"]) -> Float[Array, "*s"]:
     wide, y = at_least_float32(x), at_least_float32(y)
-    return (jnp.maximum(wide, 0) - wide * y + jnp.log1p(jnp.exp(-jnp.abs(wide)))).astype(x.dtype)  # (3)
+    positive = wide >= 0
+    larger, magnitude = jnp.where(positive, wide, 0), jnp.where(positive, wide, -wide)  # max(x, 0) and |x|
+    return (larger - wide * y + jnp.log1p(jnp.exp(-magnitude))).astype(x.dtype)  # (3)
 
 
 def _sigmoid_binary_cross_entropy_fwd(x: Float[Array, "*s"], y: Float[Array, "*s"]):

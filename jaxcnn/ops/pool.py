@@ -136,7 +136,7 @@ def _avg_pool_forward(
 
 
 def _avg_pool_fwd(x, window, input_size, counted):
-    return _avg_pool(x, window, input_size, counted), None
+    return _avg_pool_forward(x, window, input_size, counted), None
 
 
 def _avg_pool_bwd(window, input_size, counted, _, dy: Float[Array, "n *j c"]):
@@ -201,7 +201,7 @@ def _global_winner(x: Float[Array, "n i c"]) -> Int[Array, "n 1 c"]:
 
 
 def _global_max_pool_fwd(x):
-    return _global_max_pool(x), (_global_winner(x), x.shape[1])
+    return _global_max_pool_forward(x), (_global_winner(x), x.shape[1])
 
 
 def _global_max_pool_bwd(residuals, dy: Float[Array, "n c"]):
@@ -227,7 +227,7 @@ def _global_avg_pool_forward(x: Float[Array, "n i c"]) -> Float[Array, "n c"]:
 
 
 def _global_avg_pool_fwd(x):
-    return _global_avg_pool(x), x.shape[1]
+    return _global_avg_pool_forward(x), x.shape[1]
 
 
 def _global_avg_pool_bwd(positions: int, dy: Float[Array, "n c"]):

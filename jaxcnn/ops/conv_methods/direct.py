@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Num
 
 from jaxcnn.ops.conv_methods.method import ConvSpec, flip, operand_dtype
-from jaxcnn.window import Window
+from jaxcnn.window import Window, dilated
 
 
 def forward(x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec) -> Num[Array, "n *j o"]:
@@ -62,7 +63,8 @@ def correlate(
 ) -> Array:
     """`lax.conv_general_dilated`, made safe: it never gets a negative pad, nor an empty array, nor two dtypes.
 
-    A negative low pad beside a positive high one makes XLA's CPU backend read out of bounds (openxla/xla#48713).
+    A negative low pad beside a positive high one makes XLA's CPU backend read out of bounds (openxla/xla#48713). So that lax's
+    own derivative of this call has none either, no pad is left to lax that is larger than D_k - 1.
     """
     (lhs_batch, _, *lhs_space), (rhs_out, _, *_), (out_batch, out_channel, *out_space) = dimensions
     dtype = operand_dtype(lhs, rhs, spec)
@@ -76,12 +78,14 @@ def correlate(
         out_shape[axis] = size
 
     slices, window = window.crop(space)
-    index = [slice(None)] * lhs.ndim
-    for axis, cut in zip(lhs_space, slices, strict=True):
-        index[axis] = cut
-    lhs = lhs[tuple(index)] if slices != tuple(slice(0, n) for n in space) else lhs
+    if slices != tuple(slice(0, n) for n in space):
+        index = [slice(None)] * lhs.ndim
+        for axis, cut in zip(lhs_space, slices, strict=True):
+            index[axis] = cut
+        lhs = lhs[tuple(index)]
     if 0 in (lhs.size, rhs.size, *out_shape):  # an empty sum, or no output
         return lax.full(out_shape, 0, spec.accumulation_dtype or dtype)
+    lhs, window = _pad_beyond_the_kernel(lhs, window, lhs_space)
 
     return lax.conv_general_dilated(
         lhs,
@@ -97,3 +101,20 @@ def correlate(
         preferred_element_type=spec.accumulation_dtype,
         out_sharding=spec.out_sharding,
     )
+
+
+def _pad_beyond_the_kernel(lhs: Array, window: Window, lhs_space: Sequence[int]) -> tuple[Array, Window]:
+    """Axes with a pad of D_k or more, padded and base-dilated here instead of by lax."""
+    wide = [
+        axis
+        for axis, (pads, k, d) in enumerate(zip(window.pads, window.size, window.dilation, strict=True))
+        if max(pads) >= dilated(k, d)
+    ]
+    if not wide:
+        return lhs, window
+    amounts = [(0, 0, 0)] * lhs.ndim
+    pads, base_dilation = list(window.pads), list(window.base_dilation)
+    for axis in wide:
+        amounts[lhs_space[axis]] = (*pads[axis], base_dilation[axis] - 1)
+        pads[axis], base_dilation[axis] = (0, 0), 1
+    return lax.pad(lhs, jnp.zeros((), lhs.dtype), amounts), window._replace(pads=tuple(pads), base_dilation=tuple(base_dilation))

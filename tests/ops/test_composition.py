@@ -1,0 +1,187 @@
+"""Every operation under JAX's transformations, and on meshes of two devices."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+import jaxcnn
+from jaxcnn.check import draw
+from jaxcnn.ops.conv_methods import CANONICAL, DIRECT, DISPATCH, SHIFTED
+
+N, C = 4, 4
+
+
+def conv(method, inputs, **options):
+    """x and a kernel with `inputs` channels in a group."""
+
+    def operation(x, w):
+        return jaxcnn.conv(x, w[..., :inputs, :], w[0, 0, 0], groups=C // inputs, method=method, **options)
+
+    return operation
+
+
+def batch_norm(x, w):
+    state = jaxcnn.BatchNormState(jnp.zeros(C), jnp.ones(C))
+    return jaxcnn.batch_norm(x, w[0, 0, 0], w[1, 0, 0], state, train=True)[0]
+
+
+def batch_norm_inference(x, w):
+    state = jaxcnn.BatchNormState(w[2, 0, 0], jnp.square(w[1, 1, 0]))
+    return jaxcnn.batch_norm(x, w[0, 0, 0], w[1, 0, 0], state, train=False)[0]
+
+
+LABELS = jnp.arange(C)
+
+# Functions of x (N, 6, 6, C) and w (3, 3, C, C).
+OPERATIONS = {
+    "conv-direct": conv(DIRECT, C, stride=2, padding=1),
+    "conv-canonical": conv(CANONICAL, C, stride=2, padding=1),
+    "conv-dispatch": conv(DISPATCH, C, padding=((2, 0), (-1, 1))),
+    "conv-grouped-direct": conv(DIRECT, 2, padding="same"),
+    "conv-grouped-canonical": conv(CANONICAL, 2, padding="same"),
+    "conv-depthwise-shifted": conv(SHIFTED, 1, stride=2, padding=1),
+    "conv-depthwise-dispatch": conv(DISPATCH, 1),
+    "conv-general-dilated": lambda x, w: jaxcnn.conv_general_dilated(
+        x, w, (1, 2), "SAME", rhs_dilation=(2, 1), dimension_numbers=("NHWC", "HWIO", "NHWC")
+    ),
+    "max-pool": lambda x, w: jaxcnn.max_pool(x, 3, stride=2, padding=1) * w[0, 0, 0],
+    "avg-pool": lambda x, w: jaxcnn.avg_pool(x, 3, stride=2, padding=1, count_include_pad=False) * w[0, 0, 0],
+    "global-max-pool": lambda x, w: jaxcnn.global_max_pool(x) * w[0, 0, 0],
+    "global-avg-pool": lambda x, w: jaxcnn.global_avg_pool(x) * w[0, 0, 0],
+    "dense": lambda x, w: jaxcnn.dense(x[:, 0], w[0, 0], w[1, 1, 0]),
+    "activations": lambda x, w: sum(
+        f(x * w[0, 0, 0]) for f in (jaxcnn.relu, jaxcnn.leaky_relu, jaxcnn.gelu, jaxcnn.silu, jaxcnn.tanh, jaxcnn.sigmoid)
+    ),
+    "batch-norm": batch_norm,
+    "batch-norm-inference": batch_norm_inference,
+    "layer-norm": lambda x, w: jaxcnn.layer_norm(x, w[0, 0, 0], w[0, 1, 0]),
+    "dropout": lambda x, w: jaxcnn.dropout(x * w[0, 0, 0], jax.random.key(0), rate=0.5),
+    "softmax-cross-entropy": lambda x, w: jaxcnn.softmax_cross_entropy(x[:, 0, 0] * w[0, 0, 0], LABELS, label_smoothing=0.1),
+    "binary-cross-entropy": lambda x, w: jaxcnn.sigmoid_binary_cross_entropy(x * w[0, 0, 0], jnp.full_like(x, 0.3)),
+    "mean-squared-error": lambda x, w: jaxcnn.mean_squared_error(x * w[0, 0, 0], jnp.ones_like(x)),
+}  # fmt: skip
+
+
+def data():
+    rng = np.random.default_rng(0)
+    return tuple(jnp.asarray(draw.distinct(rng, shape), jnp.float32) for shape in ((N, 6, 6, C), (3, 3, C, C)))
+
+
+def loss(y):
+    """A weighted sum of squares; the weights differ from place to place and are the same for every image."""
+    return jnp.sum(y**2 * jnp.linspace(-1, 2, max(1, int(np.prod(y.shape[1:])))).reshape(y.shape[1:]))
+
+
+def gradients(operation):
+    return jax.grad(lambda x, w: loss(operation(x, w)), argnums=(0, 1))
+
+
+def close(got, expected):
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
+        a, b = jax.device_get((a, b))
+        scale = max(1e-3, np.abs(b).max())
+        np.testing.assert_allclose(a / scale, b / scale, atol=2e-6)
+
+
+@pytest.fixture(params=OPERATIONS)
+def name(request):
+    return request.param
+
+
+def test_jit_scan_checkpoint_vmap(name):
+    """One compiled program holds them all."""
+    x, w = data()
+    g = gradients(OPERATIONS[name])
+    expected = jax.jit(g)(x, w)
+
+    @jax.jit
+    def transformed(x, w):
+        scanned = lax.scan(lambda carry, w: (carry, g(x, w)), 0, jnp.stack([w, w]))[1]
+        saved = gradients(jax.checkpoint(OPERATIONS[name]))(x, w)
+        over_x = jax.vmap(g, in_axes=(0, None))(jnp.stack([x, 2 * x]), w)
+        over_w = jax.vmap(g, in_axes=(None, 0))(x, jnp.stack([w, 2 * w]))
+        over_both = jax.vmap(g)(jnp.stack([2 * x, x]), jnp.stack([2 * w, w]))
+        return scanned, saved, over_x, over_w, over_both
+
+    scanned, saved, over_x, over_w, over_both = transformed(x, w)
+    close(jax.tree.map(lambda a: a[1], scanned), expected)
+    close(saved, expected)
+    close(jax.tree.map(lambda a: a[0], over_x), expected)
+    close(jax.tree.map(lambda a: a[0], over_w), expected)
+    close(jax.tree.map(lambda a: a[1], over_both), expected)
+
+
+def test_second_derivatives(name):
+    """Reverse over reverse, and forward over reverse, against central differences of the first derivative."""
+    x, w = data()
+    operation = OPERATIONS[name]
+
+    scale = jnp.ones(C)
+    gradient = jax.jit(jax.grad(lambda scale: loss(operation(x * scale, w * scale[0]))))
+    step = 1e-2
+    if name in ("max-pool", "global-max-pool", "activations"):
+        step = 1e-4  # no value may cross a kink
+    differences = jnp.stack([(gradient(scale + step * e) - gradient(scale - step * e)) / (2 * step) for e in jnp.eye(C)])
+    hessian = jax.jit(jax.jacrev(gradient))(scale)
+    largest = float(jnp.abs(hessian).max())
+    np.testing.assert_allclose(hessian, differences, atol=2e-2 * largest)
+    np.testing.assert_allclose(hessian, hessian.T, atol=1e-4 * largest)
+    np.testing.assert_allclose(jax.jit(jax.jacfwd(gradient))(scale), hessian, atol=1e-4 * largest)
+
+
+def test_explicit_mesh(name):
+    """A batch sharded over two devices by type: the gradients of one device, each sharded as its primal."""
+    x, w = data()
+    g = gradients(OPERATIONS[name])
+    expected = jax.jit(g)(x, w)
+    mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Explicit,))
+    with jax.set_mesh(mesh):
+        x, w = (jax.device_put(a, NamedSharding(mesh, spec)) for a, spec in ((x, P("data")), (w, P())))
+        got = jax.jit(g)(x, w)
+    assert got[0].sharding.is_equivalent_to(x.sharding, x.ndim)
+    assert got[1].sharding.is_equivalent_to(w.sharding, w.ndim)
+    close(got, expected)
+
+
+def test_shard_map(name):
+    """A batch sharded over two devices by hand: dx stays where x is, dw is the sum over the devices."""
+    if name in ("batch-norm", "mean-squared-error", "dropout", "softmax-cross-entropy"):
+        pytest.skip("one device's result is not a part of the whole batch's: statistics, a mean, a mask, labels of the shard")
+    x, w = data()
+    mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
+    g = gradients(OPERATIONS[name])
+    sharded = jax.shard_map(g, mesh=mesh, in_specs=(P("data"), P()), out_specs=(P("data"), P()))
+    close(jax.jit(sharded)(x, w), jax.jit(g)(x, w))
+
+
+FORWARD_MODE = {
+    "jvp": lambda f, x: jax.jvp(f, (x,), (x,)),
+    "jacfwd": lambda f, x: jax.jacfwd(f)(x),
+    "linear_transpose": lambda f, x: jax.linear_transpose(f, x)(f(x)),
+}
+
+
+@pytest.mark.parametrize("transform", FORWARD_MODE)
+def test_forward_mode_raises(transform):
+    """By JAX's own message: a custom_vjp has no forward mode."""
+    x, w = data()
+    for operation in (lambda x: jaxcnn.conv(x, w), lambda x: jaxcnn.avg_pool(x, 2)):
+        with pytest.raises((TypeError, NotImplementedError), match=r"forward-mode autodiff|custom_vjp"):
+            FORWARD_MODE[transform](operation, x)
+
+
+def test_autodiff_has_forward_mode():
+    x, w = data()
+    y, dy = jax.jvp(lambda x: jaxcnn.AUTODIFF.relu(jaxcnn.AUTODIFF.conv(x, w)), (x,), (x,))
+    np.testing.assert_allclose(dy, y, rtol=1e-5)
+
+
+def test_numpy_arrays_and_lists():
+    """Whatever JAX takes as an array."""
+    x, w = (np.asarray(a) for a in data())
+    np.testing.assert_array_equal(jaxcnn.conv(x, w), jaxcnn.conv(*data()))
+    assert jaxcnn.relu([-1.0, 1.0]).tolist() == [0.0, 1.0]

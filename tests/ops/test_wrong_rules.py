@@ -1,0 +1,217 @@
+"""A test of the tests: each known way to get a hand-written rule wrong, put into the shipped operation, must be caught.
+
+The wrong rules are those on record in other projects: a forgotten flip; groups mixed (pytorch#51430); a lost stride remainder
+(FlagGems#1576); = instead of += over the batch or over overlapping windows (NNlib#205); pool padding (NNlib#133); height and
+width exchanged (np-conv2d#2); asymmetric SAME taken as symmetric (opacus#451); the bias gradient over the wrong axes; a mean
+for a sum; the gradient of a tie split or doubled; relu'(0) = 1/2; batch statistics taken as constants.
+"""
+
+from contextlib import contextmanager
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import jaxcnn
+from jaxcnn.check import certify
+from jaxcnn.ops import _common, _windows, activation, norm, pool
+from jaxcnn.ops.conv_methods import DISPATCH
+
+# Convolutions: `method._replace(...)` of the method that users get.
+
+
+def forgotten_flip(dy, w, spec, x_shape):
+    return DISPATCH.input_grad(dy, jnp.flip(w, axis=tuple(range(w.ndim - 2))), spec, x_shape)
+
+
+def channels_of_groups_mixed(dy, w, spec, x_shape):
+    dx = DISPATCH.input_grad(dy, w, spec, x_shape)
+    return jnp.swapaxes(dx.reshape(*dx.shape[:-1], spec.groups, -1), -1, -2).reshape(dx.shape)
+
+
+def lost_remainder_of_the_input(dy, w, spec, x_shape):
+    tails = spec.window.remainder(x_shape[1:-1])
+    touched = (x_shape[0], *(n - r for n, r in zip(x_shape[1:-1], tails, strict=True)), x_shape[-1])
+    return jnp.pad(DISPATCH.input_grad(dy, w, spec, touched), [(0, 0), *((r, 0) for r in tails), (0, 0)])
+
+
+def lost_remainder_of_the_kernel(x, dy, spec, w_shape):
+    tails = spec.window.remainder(x.shape[1:-1])
+    shifted = jnp.roll(x, [-r for r in tails], axis=tuple(range(1, x.ndim - 1)))
+    return DISPATCH.kernel_grad(shifted, dy, spec, w_shape)
+
+
+def last_image_only(x, dy, spec, w_shape):
+    return DISPATCH.kernel_grad(x[-1:], dy[-1:], spec, w_shape)
+
+
+def height_and_width_exchanged(x, dy, spec, w_shape):
+    return jnp.swapaxes(DISPATCH.kernel_grad(x, dy, spec, w_shape), 0, 1)
+
+
+def mean_over_the_batch(x, dy, spec, w_shape):
+    return DISPATCH.kernel_grad(x, dy, spec, w_shape) / x.shape[0]
+
+
+def pads_exchanged(dy, w, spec, x_shape):
+    """Asymmetric SAME, the odd zero at the wrong end."""
+    pads = tuple((hi, lo) for lo, hi in spec.window.pads)
+    return DISPATCH.input_grad(dy, w, spec._replace(window=spec.window._replace(pads=pads)), x_shape)
+
+
+IMAGES, KERNEL = (2, 6, 6, 4), (3, 3, 4, 4)
+
+WRONG_CONVOLUTIONS = {
+    "forgotten flip": ({"input_grad": forgotten_flip}, KERNEL, {}, "x"),
+    "forgotten flip, depthwise": ({"input_grad": forgotten_flip}, (3, 3, 1, 4), {"groups": 4}, "x"),
+    "groups mixed": ({"input_grad": channels_of_groups_mixed}, (3, 3, 2, 4), {"groups": 2}, "x"),
+    "lost remainder, input": ({"input_grad": lost_remainder_of_the_input}, KERNEL, {"stride": 2}, "x"),
+    "lost remainder, kernel": ({"kernel_grad": lost_remainder_of_the_kernel}, KERNEL, {"stride": 2}, "w"),
+    "= over the batch": ({"kernel_grad": last_image_only}, KERNEL, {}, "w"),
+    "height and width exchanged": ({"kernel_grad": height_and_width_exchanged}, KERNEL, {}, "w"),
+    "mean instead of sum": ({"kernel_grad": mean_over_the_batch}, KERNEL, {}, "w"),
+    "asymmetric SAME exchanged": ({"input_grad": pads_exchanged}, KERNEL, {"stride": 2, "padding": "same"}, "x"),
+}
+
+
+def certify_conv(method, kernel, options):
+    return certify(
+        lambda x, w: jaxcnn.conv(x, w, method=method, **options),
+        lambda x, w: jaxcnn.conv(x, w, autodiff=True, **options),
+        [jax.ShapeDtypeStruct(IMAGES, "float32"), jax.ShapeDtypeStruct(kernel, "float32")],
+        linear_in=(0, 1),
+        names=("x", "w"),
+    )
+
+
+@pytest.mark.parametrize("mistake", WRONG_CONVOLUTIONS)
+def test_wrong_convolution_is_caught(mistake):
+    """By several independent checks, and blamed on the right argument."""
+    wrong, kernel, options, argument = WRONG_CONVOLUTIONS[mistake]
+    result = certify_conv(DISPATCH._replace(**wrong), kernel, options)
+    caught = {check.name for check in result.failures}
+    assert {"integers", "accuracy", "linearity", "adjoint", "differences"} <= caught, f"\n{result}"
+    blamed = {check.of for check in result.failures if check.name in ("integers", "accuracy", "linearity")}
+    assert blamed == {argument}, f"\n{result}"
+
+
+# Other operations: the backward rule of the shipped core is exchanged, and put back.
+
+
+@contextmanager
+def rule(core, fwd, bwd):
+    shipped = core.fwd, core.bwd
+    core.defvjp(fwd or core.fwd, bwd)
+    try:
+        yield
+    finally:
+        core.defvjp(*shipped)
+
+
+def keep_x(x):
+    return activation._relu(x), x
+
+
+def keep_x_and_y(x, window):
+    y = pool._max_pool(x, window)
+    return y, (x, y)
+
+
+def bias_over_channels(b, dy):
+    return dy, jnp.broadcast_to(jnp.sum(dy), b.shape)
+
+
+def bias_mean(b, dy):
+    return dy, jnp.mean(dy, axis=tuple(range(dy.ndim - 1)))
+
+
+def bias_without_the_batch(b, dy):
+    return dy, jnp.sum(dy[-1], axis=tuple(range(dy.ndim - 2)))
+
+
+def half_at_zero(x, dy):
+    """What jnp.maximum(x, 0) has."""
+    return (jnp.where(x < 0, 0, jnp.where(x == 0, dy / 2, dy)),)
+
+
+def overwritten_in_overlaps(window, residuals, dy):
+    """= instead of +=: of overlapping windows, the last tap's share alone arrives."""
+    winner, input_size = residuals
+    dx = jnp.zeros((dy.shape[0], *input_size, dy.shape[-1]), dy.dtype)
+    for t, _ in enumerate(_windows.taps(window)):
+        alone = [jnp.where((winner == t) & (u == t), dy, 0) for u, _ in enumerate(_windows.taps(window))]
+        share = _windows.fold(alone, window, input_size)
+        dx = jnp.where(share != 0, share, dx)
+    return (dx,)
+
+
+def tie_to_all(window, residuals, dy):
+    x, y = residuals
+    hit = [jnp.where(x_t == y, dy, 0) for x_t in _windows.unfold(x, window, fill=-jnp.inf)]
+    return (_windows.fold(hit, window, x.shape[1:-1]),)
+
+
+def tie_split(window, residuals, dy):
+    x, y = residuals
+    hits = [(x_t == y).astype(dy.dtype) for x_t in _windows.unfold(x, window, fill=-jnp.inf)]
+    return (_windows.fold([dy * hit / sum(hits) for hit in hits], window, x.shape[1:-1]),)
+
+
+def pool_padding_forgotten(window, input_size, counted, _, dy):
+    moved = window._replace(pads=((0, 0),) * len(window.size))
+    share = dy / pool._counts(window, input_size, counted, dy.dtype)
+    return (_windows.fold([share for _ in _windows.taps(window)], moved, input_size),)
+
+
+def statistics_as_constants(axes, epsilon, residuals, cotangents):
+    _, inv_std = residuals
+    return (cotangents[0] * inv_std,)
+
+
+def conv_and_bias(x, b, autodiff=False):
+    return jaxcnn.conv(x, jnp.ones((2, 2, 2, 3)).astype(x.dtype), b, autodiff=autodiff)
+
+
+def overlapping_max(x, autodiff=False):
+    return jaxcnn.max_pool(x, 3, stride=1, padding=1, autodiff=autodiff)
+
+
+def normalised(x, autodiff=False):
+    state = jaxcnn.BatchNormState(jnp.zeros(2).astype(x.dtype), jnp.ones(2).astype(x.dtype))
+    return jaxcnn.batch_norm(x, None, None, state, train=True, autodiff=autodiff)[0]
+
+
+IMAGE = jax.ShapeDtypeStruct((2, 4, 4, 2), "float32")
+BIAS = jax.ShapeDtypeStruct((3,), "float32")
+
+WRONG_RULES = {
+    "bias over channels": (_common._add_bias, None, bias_over_channels, conv_and_bias, (IMAGE, BIAS), "accuracy"),
+    "bias mean": (_common._add_bias, None, bias_mean, conv_and_bias, (IMAGE, BIAS), "accuracy"),
+    "bias of one image": (_common._add_bias, None, bias_without_the_batch, conv_and_bias, (IMAGE, BIAS), "accuracy"),
+    "relu'(0) = 1/2": (activation._relu, keep_x, half_at_zero, jaxcnn.relu, (IMAGE,), "integers"),
+    "= over windows": (pool._max_pool, None, overwritten_in_overlaps, overlapping_max, (IMAGE,), "integers"),
+    "tie to all": (pool._max_pool, keep_x_and_y, tie_to_all, overlapping_max, (IMAGE,), "integers"),
+    "tie split": (pool._max_pool, keep_x_and_y, tie_split, overlapping_max, (IMAGE,), "integers"),
+    "pool padding": (
+        pool._avg_pool,
+        None,
+        pool_padding_forgotten,
+        lambda x, autodiff=False: jaxcnn.avg_pool(x, 3, stride=1, padding=1, autodiff=autodiff),
+        (IMAGE,),
+        "accuracy",
+    ),
+    "statistics as constants": (norm._normalize, None, statistics_as_constants, normalised, (IMAGE,), "accuracy"),
+}
+
+
+@pytest.mark.parametrize("mistake", WRONG_RULES)
+def test_wrong_rule_is_caught(mistake):
+    core, fwd, bwd, operation, args, check = WRONG_RULES[mistake]
+
+    def verdict():
+        return certify(operation, lambda *a: operation(*a, autodiff=True), args, exact=check == "integers")
+
+    with rule(core, fwd, bwd):
+        result = verdict()
+    assert check in {failure.name for failure in result.failures}, f"\n{result}"
+    assert verdict().passed, "the shipped rule, put back"
