@@ -16,13 +16,14 @@ def integers(rng: np.random.Generator, shape: Sequence[int], largest: int = 4) -
 
 
 def distinct(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
-    """Numbers in (-1, 1), as float64, no two alike and none near 0: the values k / size at odd k, in random order.
+    """Numbers in (-1, 1), as float64, no two alike and none near 0: k / m at odd k, in random order, for the even m >= size.
 
-    The least distance is 2 / size to the next number and 1 / size to 0, so that a finite difference with a smaller step crosses
-    neither a tie of a maximum nor the kink of a relu.
+    The least distance is 2 / m to the next number and 1 / m to 0, so that a finite difference with a smaller step crosses neither
+    a tie of a maximum nor the kink of a relu.
 
     >>> sorted(distinct(np.random.default_rng(0), (2, 2)).ravel().tolist())
     [-0.75, -0.25, 0.25, 0.75]
     """
     size = int(np.prod(shape))
-    return rng.permutation((2 * np.arange(size) + 1 - size + size % 2) / max(size, 1)).reshape(shape)
+    m = max(2, size + size % 2)
+    return rng.permutation((2 * np.arange(size) + 1 - m) / m).reshape(shape)

@@ -1,0 +1,168 @@
+"""How fast is each way to compute a convolution's three maps?  python -m experiments.conv_methods
+
+Times forward, input gradient and kernel gradient by every method, beside plain JAX (`lax.conv_general_dilated` and its autodiff),
+at the top level of a program and in the body of a `scan`, in float32 on whatever device JAX finds. The columns take turns within
+each repetition, so that a change of the machine's speed meets them all; the figure is the median over repetitions, and its spread the
+quartiles. `dispatch.py` decides by this table.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from jax import Array, lax
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from jaxcnn.ops.conv import make_spec
+from jaxcnn.ops.conv_methods import CANONICAL, DIRECT, SHIFTED, ConvMethod, ConvSpec
+
+
+@dataclass(frozen=True)
+class Config:
+    """Time the ways to compute a convolution."""
+
+    repetitions: int = 9
+    """Timings of each map by each method; the median counts."""
+    output: Path = Path("runs/conv_methods.json")
+    """Where the numbers go."""
+
+
+class Case(NamedTuple):
+    name: str
+    x: tuple[int, ...]
+    w: tuple[int, ...]
+    options: dict[str, Any]
+
+
+CASES = (
+    Case("first layer 5x5", (128, 28, 28, 1), (5, 5, 1, 32), {"padding": "same"}),
+    Case("dense 3x3", (32, 28, 28, 32), (3, 3, 32, 64), {"padding": "same"}),
+    Case("dense 3x3 stride 2", (32, 28, 28, 32), (3, 3, 32, 64), {"padding": "same", "stride": 2}),
+    Case("valid 5x5", (64, 14, 14, 32), (5, 5, 32, 64), {}),
+    Case("1x1", (32, 28, 28, 64), (1, 1, 64, 64), {}),
+    Case("grouped 3x3 g=4", (16, 28, 28, 64), (3, 3, 16, 64), {"padding": "same", "groups": 4}),
+    Case("depthwise 3x3", (32, 32, 32, 64), (3, 3, 1, 64), {"padding": "same", "groups": 64}),
+    Case("depthwise 3x3 stride 2", (32, 32, 32, 64), (3, 3, 1, 64), {"padding": "same", "groups": 64, "stride": 2}),
+    Case("depthwise 7x7", (8, 14, 14, 96), (7, 7, 1, 96), {"padding": "same", "groups": 96}),
+)
+"""From networks that people train: LeNet, VGG, ResNet, ResNeXt, MobileNet, ConvNeXt; small enough for two cores."""
+
+LENGTH = 2  # steps of the scan
+
+
+def spec_of(case: Case) -> ConvSpec:
+    options = {"stride": 1, "padding": "valid", "dilation": 1, "groups": 1, **case.options}
+    return make_spec(case.x, case.w, layout="channels_last", precision=None, preferred_element_type=None, **options)
+
+
+def maps(case: Case, method: ConvMethod | None) -> dict[str, Callable[[Array, Array, Array], Array]]:
+    """The three maps of (x, w, dy), by a method, or for None as JAX's users write them."""
+    spec = spec_of(case)
+    if method is not None:
+        return {
+            "forward": lambda x, w, dy: method.forward(x, w, spec),
+            "input_grad": lambda x, w, dy: method.input_grad(dy, w, spec, case.x),
+            "kernel_grad": lambda x, w, dy: method.kernel_grad(x, dy, spec, case.w),
+        }
+
+    def plain(x, w):
+        window = spec.window
+        return lax.conv_general_dilated(
+            x,
+            w,
+            window.stride,
+            window.pads,
+            rhs_dilation=window.dilation,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=spec.groups,
+        )
+
+    return {
+        "forward": lambda x, w, dy: plain(x, w),
+        "input_grad": lambda x, w, dy: jax.vjp(lambda x: plain(x, w), x)[1](dy)[0],
+        "kernel_grad": lambda x, w, dy: jax.vjp(lambda w: plain(x, w), w)[1](dy)[0],
+    }
+
+
+def in_scan(function: Callable[[Array, Array, Array], Array]) -> Callable[[Array, Array, Array], Array]:
+    """The sum over a few steps, each of different arrays, so that nothing can be moved out of the loop."""
+
+    def scanned(x, w, dy):
+        def step(total, factor):
+            return total + jnp.sum(function(x * factor, w * factor, dy * factor)[..., 0]), None
+
+        return lax.scan(step, jnp.zeros(()), jnp.arange(1.0, LENGTH + 1))[0]
+
+    return scanned
+
+
+def measure(case: Case, repetitions: int) -> list[dict[str, Any]]:
+    methods: dict[str, ConvMethod | None] = {"plain JAX": None, "direct": DIRECT, "canonical": CANONICAL}
+    if case.w[-2] == 1 and spec_of(case).groups > 1:
+        methods["shifted"] = SHIFTED
+    keys = jax.random.split(jax.random.key(0), 3)
+    y_shape = (case.x[0], *spec_of(case).window.output_size(case.x[1:-1]), case.w[-1])
+    args = [jax.random.normal(k, s) for k, s in zip(keys, (case.x, case.w, y_shape), strict=True)]
+    rows = []
+    for map_name in ("forward", "input_grad", "kernel_grad"):
+        for place in ("top level", "in scan"):
+            wrap, steps = (in_scan, LENGTH) if place == "in scan" else (lambda f: f, 1)
+            functions = {name: jax.jit(wrap(maps(case, method)[map_name])) for name, method in methods.items()}
+            values = {name: np.asarray(f(*args)) for name, f in functions.items()}  # compiles, and checks before it times
+            for value in values.values():
+                np.testing.assert_allclose(value, values["plain JAX"], rtol=1e-3, atol=1e-3 * np.abs(values["plain JAX"]).max())
+            seconds: dict[str, list[float]] = {name: [] for name in functions}
+            for _ in range(repetitions):
+                for name, f in functions.items():
+                    start = time.perf_counter()
+                    jax.block_until_ready(f(*args))
+                    seconds[name].append((time.perf_counter() - start) / steps)
+            row: dict[str, Any] = {"case": case.name, "map": map_name, "place": place}
+            for name, times in seconds.items():
+                low, median, high = np.percentile(times, (25, 50, 75))
+                row[name] = {"ms": 1e3 * median, "quartiles_ms": [1e3 * low, 1e3 * high]}
+            rows.append(row)
+    return rows
+
+
+def main(config: Config) -> list[dict[str, Any]]:
+    console = Console()
+    rows = [row for case in track(CASES, "timing", console=console) for row in measure(case, config.repetitions)]
+    table = Table(
+        title=f"milliseconds, median of {config.repetitions}; how many times faster than plain JAX", title_justify="left"
+    )
+    columns = ("plain JAX", "direct", "canonical", "shifted")
+    for heading in ("case", "map", "place", *columns):
+        table.add_column(heading, justify="right" if heading in columns else "left", no_wrap=True)
+    for row in rows:
+        base = row["plain JAX"]["ms"]
+        cells = [f"{row[name]['ms']:.2f}  {base / row[name]['ms']:5.1f}x" if name in row else "" for name in columns]
+        table.add_row(row["case"], row["map"], row["place"], *cells)
+    console.print(table)
+    environment = {
+        "command": "python -m experiments.conv_methods",
+        "jax": jax.__version__,
+        "device": jax.devices()[0].device_kind,
+        "machine": f"{platform.machine()}, {jax.local_device_count()} device(s)",
+        "repetitions": config.repetitions,
+    }
+    config.output.parent.mkdir(parents=True, exist_ok=True)
+    config.output.write_text(json.dumps({"environment": environment, "rows": rows}, indent=1) + "\n")
+    console.print(f"written to {config.output}")
+    return rows
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

@@ -1,0 +1,79 @@
+"""The architecture, held by a test: what may import what, and where."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import jaxcnn
+
+PACKAGE = Path(jaxcnn.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+DEPENDENCIES = {"jax", "jaxtyping", "numpy", "optax", "jaxcnn"}
+
+
+def floor(module: str) -> int:
+    """A file imports from its own floor or below; window.py and receptive_field.py are integers only."""
+    parts = module.split(".")[1:]
+    if not parts:
+        return 4
+    return {"window": 0, "receptive_field": 0, "ops": 1, "layers": 2, "models": 3, "training": 3, "check": 3}[parts[0]]
+
+
+def module_name(file: Path) -> str:
+    parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(tree: ast.AST):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node, node.module or ""
+
+
+@pytest.mark.parametrize("file", FILES, ids=module_name)
+def test_imports(file):
+    name, tree = module_name(file), ast.parse(file.read_text())
+    at_top = {id(node) for node in tree.body}
+    standard = sys.stdlib_module_names
+    for node, imported in imports(tree):
+        root = imported.split(".")[0]
+        assert id(node) in at_top, f"{imported} is imported inside a function or a condition"
+        assert root in DEPENDENCIES or root in standard, f"{imported} is no dependency of the library"
+        if root == "optax":
+            assert name == "jaxcnn.training", "training.py is the only file that imports optax"
+        if root in ("jax", "jaxtyping", "optax"):
+            assert floor(name) > 0, f"{name} is integers only"
+        if root == "jaxcnn":
+            assert floor(imported) <= floor(name), f"{imported} is on a floor above"
+            if floor(name) == floor(imported) == 3:
+                assert imported.split(".")[1] == name.split(".")[1], "files of the upper floor do not import one another"
+
+
+def test_operations_do_not_import_one_another():
+    """conv and its methods aside; what operations share is in private files."""
+    for file in (PACKAGE / "ops").glob("*.py"):
+        name = module_name(file)
+        if file.stem == "__init__":
+            continue
+        for _, imported in imports(ast.parse(file.read_text())):
+            if imported.startswith("jaxcnn.ops.") and not imported.startswith("jaxcnn.ops._"):
+                assert file.stem in ("conv", "conv_lax"), f"{name} imports {imported}"
+                assert imported.startswith("jaxcnn.ops.conv"), f"{name} imports {imported}"
+
+
+def test_all_public_names_exist_and_are_documented():
+    for name in jaxcnn.__all__:
+        assert getattr(jaxcnn, name).__doc__, name
+
+
+def test_ops_have_the_same_signatures():
+    """AUTODIFF is EXPLICIT with one argument bound: no operation can be missing from one of them."""
+    for name in jaxcnn.Ops._fields:
+        explicit, autodiff = getattr(jaxcnn.EXPLICIT, name), getattr(jaxcnn.AUTODIFF, name)
+        assert explicit is getattr(jaxcnn, name)
+        assert autodiff.func is explicit
+        assert autodiff.keywords == {"autodiff": True}
