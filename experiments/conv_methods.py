@@ -2,8 +2,9 @@
 
 Times forward, input gradient and kernel gradient by every method, beside plain JAX (`lax.conv_general_dilated` and its autodiff),
 at the top level of a program and in the body of a `scan`, in float32 on whatever device JAX finds. The columns take turns within
-each repetition, so that a change of the machine's speed meets them all; the figure is the median over repetitions, and its spread the
-quartiles. `dispatch.py` decides by this table.
+each repetition, so that a change of the machine's speed meets them all; the figure is the median over repetitions, and its
+spread the quartiles. `dispatch.py` decides by this table. Beside the JSON lies a picture: the methods that it chose, against
+plain JAX.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import matplotlib
 import numpy as np
 import tyro
 from jax import Array, lax
@@ -27,6 +29,10 @@ from rich.table import Table
 
 from jaxcnn.ops.conv import make_spec
 from jaxcnn.ops.conv_methods import CANONICAL, DIRECT, SHIFTED, ConvMethod, ConvSpec
+from jaxcnn.ops.conv_methods.dispatch import choose
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ CASES = (
 )
 """From networks that people train: LeNet, VGG, ResNet, ResNeXt, MobileNet, ConvNeXt; small enough for two cores."""
 
+MAP_LABELS = {"forward": "forward", "input_grad": "input gradient", "kernel_grad": "kernel gradient"}
 LENGTH = 2  # steps of the scan
 
 
@@ -116,7 +123,7 @@ def measure(case: Case, repetitions: int) -> list[dict[str, Any]]:
     y_shape = (case.x[0], *spec_of(case).window.output_size(case.x[1:-1]), case.w[-1])
     args = [jax.random.normal(k, s) for k, s in zip(keys, (case.x, case.w, y_shape), strict=True)]
     rows = []
-    for map_name in ("forward", "input_grad", "kernel_grad"):
+    for map_name in MAP_LABELS:
         for place in ("top level", "in scan"):
             wrap, steps = (in_scan, LENGTH) if place == "in scan" else (lambda f: f, 1)
             functions = {name: jax.jit(wrap(maps(case, method)[map_name])) for name, method in methods.items()}
@@ -135,6 +142,31 @@ def measure(case: Case, repetitions: int) -> list[dict[str, Any]]:
                 row[name] = {"ms": 1e3 * median, "quartiles_ms": [1e3 * low, 1e3 * high]}
             rows.append(row)
     return rows
+
+
+def draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:
+    """One bar per map of each case: plain JAX's time over that of the method which `dispatch.py` chooses on this platform."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), sharex=True, sharey=True, layout="constrained")
+    names = list(dict.fromkeys(row["case"] for row in rows))
+    methods = {case.name: choose(case.w) for case in CASES}
+    for axis, place in zip(axes, ("top level", "in scan"), strict=True):
+        for offset, (map_name, label) in enumerate(MAP_LABELS.items()):
+            chosen = [row for row in rows if (row["place"], row["map"]) == (place, map_name)]
+            method = [methods[row["case"]].get(jax.default_backend(), methods[row["case"]]["default"]) for row in chosen]
+            ratios = [
+                row["plain JAX"]["ms"] / row[m.__name__.rpartition(".")[-1]]["ms"] for row, m in zip(chosen, method, strict=True)
+            ]
+            axis.barh(np.arange(len(names)) + 0.27 * (offset - 1), ratios, height=0.25, label=label)
+        axis.axvline(1, color="black", linewidth=1)
+        axis.set_xscale("log")
+        axis.set_title({"top level": "at the top level of a program", "in scan": "in the body of a scan"}[place])
+        axis.set_xlabel("times as fast as plain JAX and its autodiff (log scale)")
+    axes[0].set_yticks(np.arange(len(names)), names)
+    axes[0].invert_yaxis()
+    axes[1].legend(loc="lower right", frameon=False)
+    figure.suptitle(title)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
 
 
 def main(config: Config) -> list[dict[str, Any]]:
@@ -160,7 +192,9 @@ def main(config: Config) -> list[dict[str, Any]]:
     }
     config.output.parent.mkdir(parents=True, exist_ok=True)
     config.output.write_text(json.dumps({"environment": environment, "rows": rows}, indent=1) + "\n")
-    console.print(f"written to {config.output}")
+    picture = config.output.with_suffix(".png")
+    draw(rows, f"Convolutions by jaxcnn, float32, {environment['device']}, jax {jax.__version__}", picture)
+    console.print(f"written to {config.output} and {picture}")
     return rows
 
 

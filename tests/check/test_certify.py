@@ -135,7 +135,7 @@ def test_distinct_data(shape):
     assert data.shape == shape
     size = data.size
     assert np.all(np.abs(data) < 1)
-    assert np.all(np.abs(data) > 0.5 / max(size, 1))
+    assert np.all(np.abs(data) > 0.4 / max(size, 1))
     assert np.all(np.diff(np.sort(data.ravel())) > 1.5 / max(size, 1))
 
 
