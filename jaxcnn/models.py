@@ -31,8 +31,12 @@ def lenet(
 
     Images are at least 4x4, of any number of channels: 8x8x1 and 28x28x1 for digits.
 
-    >>> params, state = lenet().init(jax.random.key(0), (1, 28, 28, 1))
-    >>> lenet().apply(params, state, jnp.ones((5, 28, 28, 1)))[0].shape
+    >>> import jax
+    >>> model = lenet()
+    >>> params, state = model.init(jax.random.key(0), (1, 8, 8, 1))
+    >>> sum(p.size for p in jax.tree.leaves(params))
+    38666
+    >>> model.apply(params, state, jax.numpy.ones((5, 8, 8, 1)))[0].shape
     (5, 10)
     """
     return serial(

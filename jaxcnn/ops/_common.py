@@ -74,13 +74,12 @@ def check_floating(name: str, x: Array) -> None:
 # Sharding. Under shard_map a value varies over some mesh axes; on an Explicit mesh its type carries a sharding.
 
 
-def align_varying(*arrays: Array | None) -> tuple[Array, ...]:
+def align_varying(*arrays: Array) -> tuple[Array, ...]:
     """Cast every array to the mesh axes over which any of them varies, so that cotangents agree with their primals.
 
     The cast stands before the operation with the rule: its own transpose is the sum over the axes that were added.
     """
-    present = [a for a in arrays if a is not None]
-    return tuple(a if a is None else varying_like(a, *present) for a in arrays)
+    return tuple(varying_like(a, *arrays) for a in arrays)
 
 
 def varying_like(a: Array, *others: Array) -> Array:

@@ -44,7 +44,7 @@ def _dense_forward(
 
 
 def _dense_fwd(x, w, precision, preferred_element_type):
-    return _dense(x, w, precision, preferred_element_type), (x, w)
+    return _dense_forward(x, w, precision, preferred_element_type), (x, w)
 
 
 def _dense_bwd(precision, preferred_element_type, residuals, dy: Num[Array, "*n o"]):

@@ -38,7 +38,7 @@ def _dropout_forward(x: Float[Array, "*s"], keep: Bool[Array, "*s"], rate: float
 
 
 def _dropout_fwd(x: Float[Array, "*s"], keep: Bool[Array, "*s"], rate: float):
-    return _dropout(x, keep, rate), keep
+    return _dropout_forward(x, keep, rate), keep
 
 
 def _dropout_bwd(rate: float, keep: Bool[Array, "*s"], dy: Float[Array, "*s"]):

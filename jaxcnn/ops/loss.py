@@ -162,7 +162,7 @@ def _sigmoid_binary_cross_entropy_forward(x: Float[Array, "*s"], y: Float[Array,
 
 
 def _sigmoid_binary_cross_entropy_fwd(x: Float[Array, "*s"], y: Float[Array, "*s"]):
-    return _sigmoid_binary_cross_entropy(x, y), (x, y)
+    return _sigmoid_binary_cross_entropy_forward(x, y), (x, y)
 
 
 def _sigmoid_binary_cross_entropy_bwd(residuals, dloss: Float[Array, "*s"]):
@@ -214,7 +214,7 @@ def _mean_squared_error_forward(p: Float[Array, "*s"], t: Float[Array, "*s"]) ->
 
 
 def _mean_squared_error_fwd(p: Float[Array, "*s"], t: Float[Array, "*s"]):
-    return _mean_squared_error(p, t), (p, t)
+    return _mean_squared_error_forward(p, t), (p, t)
 
 
 def _mean_squared_error_bwd(residuals, dy: Float[Array, ""]):

@@ -114,7 +114,7 @@ def _normalize_forward(
 
 
 def _normalize_fwd(x, axes, epsilon):
-    # Written out rather than by calling _normalize: inv_std is a residual, and in a second derivative it depends on x.
+    # Not by way of _normalize_forward, whose var is a constant: in a second derivative inv_std depends on x.
     mean, var = _moments(x, axes)
     x_hat = _standardize_forward(x, mean, var, epsilon)
     return (x_hat, lax.stop_gradient(mean), lax.stop_gradient(var)), (x_hat, _inv_std(var, epsilon))
@@ -146,7 +146,7 @@ def _scale_shift_forward(
 
 
 def _scale_shift_fwd(x_hat, scale, bias):
-    return _scale_shift(x_hat, scale, bias), (x_hat, scale, bias)
+    return _scale_shift_forward(x_hat, scale, bias), (x_hat, scale, bias)
 
 
 def _scale_shift_bwd(residuals, dy: Float[Array, "*s"]):
@@ -165,8 +165,8 @@ _scale_shift.defvjp(_scale_shift_fwd, _scale_shift_bwd)
 class BatchNormState(NamedTuple):
     """The running statistics of `batch_norm`, (c,) each: start from zeros and ones."""
 
-    mean: ArrayLike
-    var: ArrayLike
+    mean: Array
+    var: Array
 
 
 def batch_norm(
@@ -234,7 +234,7 @@ def batch_norm(
         raise ValueError("state must have a mean and a var: start from BatchNormState(jnp.zeros(c), jnp.ones(c))")
 
     if not train:
-        x, mean, var, scale, bias = align_varying(x, mean, var, scale, bias)
+        x, mean, var = align_varying(x, mean, var)
         x_hat = (_standardize_forward if autodiff else _standardize)(x, mean, var, epsilon)
         return _finish(x_hat, scale, bias, autodiff), state
 
@@ -246,7 +246,6 @@ def batch_norm(
             f"x must have at least two values per channel when train=True, got {some}, shape {x.shape} ({layout}): "
             "the statistics of a batch need a batch; pass a larger one, or train=False"
         )
-    x, scale, bias = align_varying(x, scale, bias)
     x_hat, batch_mean, batch_var = (_normalize_forward if autodiff else _normalize)(x, axes, epsilon)
     new_state = BatchNormState(
         _running(state[0], jnp.squeeze(batch_mean, axes), momentum), _running(state[1], jnp.squeeze(batch_var, axes), momentum)
@@ -254,7 +253,7 @@ def batch_norm(
     return _finish(x_hat, scale, bias, autodiff), new_state
 
 
-def _running(old: ArrayLike, batch: Float[Array, " c"], momentum: float) -> Float[Array, " c"]:
+def _running(old: Array, batch: Float[Array, " c"], momentum: float) -> Float[Array, " c"]:
     old = as_array("state", old)
     dtype = max(old.dtype, batch.dtype, key=lambda dtype: dtype.itemsize)
     moved = momentum * old.astype(dtype) + (1 - momentum) * batch.astype(dtype)
@@ -293,7 +292,6 @@ def layer_norm(
     epsilon = _check_epsilon(epsilon)
     axes = _check_axes(axes, x)
     scale, bias = _parameter("scale", scale, x, axes), _parameter("bias", bias, x, axes)
-    x, scale, bias = align_varying(x, scale, bias)
     x_hat, _, _ = (_normalize_forward if autodiff else _normalize)(x, axes, epsilon)
     return _finish(x_hat, scale, bias, autodiff)
 
@@ -301,6 +299,8 @@ def layer_norm(
 def _finish(x_hat: Array, scale: Array | None, bias: Array | None, autodiff: bool) -> Array:
     if scale is None and bias is None:
         return x_hat
+    x_hat, *given = align_varying(x_hat, *(a for a in (scale, bias) if a is not None))
+    scale, bias = scale if scale is None else given[0], bias if bias is None else given[-1]
     return (_scale_shift_forward if autodiff else _scale_shift)(x_hat, scale, bias)
 
 

@@ -1,0 +1,251 @@
+"""The training program: what a short run writes, that both kinds of gradient train alike, and what it refuses."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from rich.console import Console
+
+import experiments.train
+from experiments.checkpoint import load_arrays, save_arrays
+from experiments.data import digits, shuffled_batches
+from experiments.files import write_whole
+from experiments.learning_curves import learning_curves
+from experiments.progress import training_progress
+from experiments.train import RUN_FILES, Config, command_line, main
+from jaxcnn.models import lenet
+from jaxcnn.ops import AUTODIFF
+
+ROOT = Path(__file__).parents[2]
+EPOCHS = 2
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _standard_promotion():
+    """Optax's AdamW mixes dtypes, which the strict promotion of these tests refuses."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A short run of each kind from one seed: its result, and what it printed."""
+    results = {}
+    for gradients in ("explicit", "autodiff"):
+        printed = io.StringIO()
+        config = Config(gradients=gradients, epochs=EPOCHS, batch_size=64, output=tmp_path_factory.mktemp(gradients) / "run")
+        results[gradients] = (main(config, Console(file=printed, width=100)), printed.getvalue())
+    return results
+
+
+# What a run writes and returns.
+
+
+def test_a_run_writes_its_files_and_nothing_else(runs):
+    result, _ = runs["explicit"]
+    assert {path.name for path in result.output.iterdir()} == set(RUN_FILES)
+
+
+def test_config_says_what_was_run(runs):
+    result, _ = runs["autodiff"]
+    config = json.loads((result.output / "config.json").read_text())
+    expected = {"gradients": "autodiff", "seed": 0, "epochs": EPOCHS, "batch_size": 64, "train_images": 1437, "test_images": 360}
+    assert config.items() >= expected.items()
+    assert config["versions"]["jax"] == jax.__version__
+
+
+def test_metrics_are_the_rows_of_the_result(runs):
+    result, _ = runs["explicit"]
+    rows = [json.loads(line) for line in (result.output / "metrics.jsonl").read_text().splitlines()]
+    assert rows == result.rows
+    assert [row["epoch"] for row in rows] == [1, 2]
+    names = {"epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds"}
+    assert all(set(row) == names and all(math.isfinite(value) for value in row.values()) for row in rows)
+    assert rows[1]["train_loss"] < rows[0]["train_loss"]
+    assert rows[1]["test_accuracy"] > 0.5
+    assert result.images_per_second > 0
+
+
+def test_saved_parameters_give_the_reported_accuracy(runs):
+    result, _ = runs["explicit"]
+    params = load_arrays(result.output / "params.safetensors")
+    assert params["0_conv"]["w"].shape == (5, 5, 1, 16)
+    dataset = digits()
+    # With JAX's own operations: they are the same network.
+    logits, _ = jax.jit(partial(lenet(ops=AUTODIFF).apply, params, {}))(dataset.x_test)
+    assert np.mean(np.argmax(logits, axis=1) == dataset.y_test) == pytest.approx(result.rows[-1]["test_accuracy"], abs=1e-6)
+
+
+def test_picture_is_a_png_with_something_on_it(runs):
+    result, _ = runs["explicit"]
+    path = result.output / "learning_curves.png"
+    assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    picture = imread(path)
+    assert picture.shape == (630, 1500, 4)
+    assert np.std(picture[..., :3]) > 0.05
+
+
+def test_curves_are_drawn_where_the_rows_say():
+    row = {"train_loss": 2.0, "train_accuracy": 0.5, "test_loss": 1.0, "test_accuracy": 1.0}
+    figure = learning_curves([row | {"epoch": 1}, row | {"epoch": 2, "test_loss": 0.75}], "title", least_loss=0.5)
+    loss_axes, accuracy_axes = figure.axes
+    assert figure.get_suptitle() == "title"
+    assert [list(line.get_ydata()) for line in loss_axes.lines] == [[2, 2], [1, 0.75], [0.5, 0.5]]
+    assert [list(line.get_ydata()) for line in accuracy_axes.lines] == [[0.5, 0.5], [1, 1]]
+    assert [line.get_label() for line in accuracy_axes.lines] == ["training, mean over the epoch", "test, after the epoch"]
+
+
+def test_a_pipe_gets_a_line_for_each_epoch_and_a_table(runs):
+    result, printed = runs["explicit"]
+    assert [line.split(":")[0] for line in printed.splitlines()[:EPOCHS]] == ["epoch 1/2", "epoch 2/2"]
+    assert "\x1b" not in printed
+    assert f"{result.rows[-1]['test_accuracy']:.2%}" in printed
+    assert "38,666" in printed
+
+
+def test_a_terminal_gets_a_bar():
+    screen = io.StringIO()
+    row = {"epoch": 1, "train_loss": 0.5, "train_accuracy": 0.9, "test_loss": 0.5, "test_accuracy": 0.875, "seconds": 1.0}
+    console = Console(file=screen, force_terminal=True, width=100)
+    with training_progress(console, epochs=2, batches=1) as progress:
+        progress.batch_done()
+        progress.epoch_done(row, images_per_second=1234.5)
+        progress.batch_done()
+    for text in ("epoch 2/2", "━━━", "loss 0.500", "87.50%", "1,234 images/s", "left"):
+        assert text in screen.getvalue()
+
+
+# Training.
+
+
+def test_explicit_and_autodiff_runs_follow_the_same_curves(runs):
+    """Relative differences of 2e-7 were measured, the rounding of float32; 1e-5 leaves room for another machine's."""
+    (explicit, _), (autodiff, _) = runs["explicit"], runs["autodiff"]
+    for ours, theirs in zip(explicit.rows, autodiff.rows, strict=True):
+        for split, images in (("train", 1437), ("test", 360)):
+            assert ours[f"{split}_loss"] == pytest.approx(theirs[f"{split}_loss"], rel=1e-5)
+            assert ours[f"{split}_accuracy"] == pytest.approx(theirs[f"{split}_accuracy"], abs=1.01 / images)
+
+
+def test_the_held_out_images_are_a_fifth_of_each_class_and_always_the_same():
+    dataset = digits()
+    assert dataset.x_train.shape == (1437, 8, 8, 1)
+    assert dataset.x_test.shape == (360, 8, 8, 1)
+    assert dataset.x_train.dtype == np.float32
+    assert (dataset.x_train.min(), dataset.x_train.max()) == (0, 1)
+    parts = np.bincount(dataset.y_test) / np.bincount(np.concatenate([dataset.y_train, dataset.y_test]))
+    np.testing.assert_allclose(parts, 0.2, atol=0.005)
+    assert all(np.array_equal(*pair) for pair in zip(dataset, digits(), strict=True))
+
+
+def test_an_epoch_visits_an_image_at_most_once_and_the_next_in_another_order():
+    random = np.random.default_rng(0)
+    first, second = list(shuffled_batches(random, 10, 3)), list(shuffled_batches(random, 10, 3))
+    assert [len(batch) for batch in first] == [3, 3, 3]
+    assert len(set(np.concatenate(first))) == 9
+    assert set(np.concatenate(first)) < set(range(10))
+    assert not np.array_equal(np.concatenate(first), np.concatenate(second))
+    assert [len(batch) for batch in shuffled_batches(random, 6, 3)] == [3, 3]
+
+
+# Files.
+
+
+def test_arrays_come_back_as_they_were(tmp_path):
+    arrays = {"0_conv": {"w": np.arange(6.0).reshape(2, 3).T, "b": np.zeros(0, np.float32)}, "scale": np.int32(3)}
+    save_arrays(tmp_path / "a.safetensors", arrays)
+    loaded = load_arrays(tmp_path / "a.safetensors")
+    jax.tree.map(np.testing.assert_array_equal, loaded, arrays)
+    with pytest.raises(ValueError, match=r"no dot.*'0\.conv'"):
+        save_arrays(tmp_path / "b.safetensors", {"0.conv": np.zeros(1)})
+
+
+def test_a_failing_write_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def fail(partial):
+        partial.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_whole(path, fail)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# Refusals.
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param(["--epochs", "0"], "--epochs must be at least 1, got 0", id="no epochs"),
+        pytest.param(["--batch-size", "0"], "--batch-size must be between 1 and the 1,437 training images, got 0", id="no batch"),
+        pytest.param(["--batch-size", "1438"], "--batch-size .* got 1,438", id="batch larger than the data"),
+        pytest.param(["--learning-rate", "-1"], "--learning-rate must be a positive number, got -1", id="negative rate"),
+        pytest.param(["--learning-rate", "nan"], "--learning-rate .* got nan", id="rate not a number"),
+        pytest.param(["--label-smoothing", "1"], "--label-smoothing .* got 1", id="nothing but smoothing"),
+        pytest.param(["--seed", "-1"], "--seed .* got -1", id="negative seed"),
+        pytest.param(["--output", "{tmp}/file"], "--output must be a folder .*/file", id="output is a file"),
+        pytest.param(["--output", "{tmp}/file/run"], "--output must be a folder .*/file/run", id="output in a file"),
+        pytest.param(["--output", "{tmp}"], ".* holds a run already: pass --overwrite", id="a run is there"),
+    ],
+)
+def test_wrong_options_give_one_line_and_status_2(options, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "config.json").write_text("an earlier run")
+    assert command_line([option.format(tmp=tmp_path) for option in options]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert re.fullmatch(f"train: {message}.*\n", printed.err)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file": "mine", "config.json": "an earlier run"}
+
+
+def test_divergence_stops_an_overwriting_run_and_leaves_no_old_results(tmp_path, capsys):
+    for name in (*RUN_FILES, "notes.txt"):
+        (tmp_path / name).write_text("old")
+    assert command_line(["--learning-rate", "1e30", "--epochs", "3", "--output", str(tmp_path), "--overwrite"]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith("train: the loss is not finite in epoch 1")
+    assert printed.err.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "metrics.jsonl", "notes.txt"}
+    assert (tmp_path / "metrics.jsonl").read_text() == ""
+    assert (tmp_path / "notes.txt").read_text() == "old"
+
+
+def test_a_failing_disk_is_told_in_one_line(tmp_path, capsys, monkeypatch):
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(experiments.train, "write_whole", fail)
+    assert command_line(["--output", str(tmp_path / "run")]) == 1
+    assert capsys.readouterr().err == "train: disk full\n"
+
+
+def test_the_program_as_a_person_starts_it():
+    program = [sys.executable, "-m", "experiments.train"]
+    wrong = subprocess.run([*program, "--epochs", "0"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (wrong.returncode, wrong.stdout, wrong.stderr) == (2, "", "train: --epochs must be at least 1, got 0\n")
+
+
+def test_help_has_a_sentence_for_each_option(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        command_line(["--help"])
+    printed = capsys.readouterr().out
+    for option in ("gradients", "seed", "epochs", "batch-size", "learning-rate", "label-smoothing", "output", "overwrite"):
+        _, _, after = printed.partition(f"--{option}")
+        assert len(after.split("--")[0].split()) > 8, option

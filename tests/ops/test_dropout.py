@@ -1,0 +1,158 @@
+"""Dropout, against its definition with the mask that it drew, and its twin; its statistics, its conventions and errors."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import PartitionSpec as P
+
+from jaxcnn.ops.dropout import _dropout, _dropout_forward, dropout
+from tests.ops.naive_elementwise import (
+    broken,
+    compare_on_explicit_mesh,
+    compare_with_definition,
+    compare_with_twin,
+    value_and_gradients,
+)
+
+KEY = jax.random.key(0, impl="rbg")  # compiles in a third of the default's time
+RATE = 0.3
+X = np.random.default_rng(0).normal(size=(5, 7))
+with_key = partial(dropout, key=KEY, rate=RATE)
+
+
+def mask(shape, key=KEY, rate=RATE):
+    return np.asarray(jax.jit(lambda x: dropout(x, key, rate=rate))(jnp.ones(shape))) > 0
+
+
+def naive_dropout(x, keep, rate):
+    y = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        y[index] = x[index] / (1 - rate) if keep[index] else 0.0
+    return y
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.9])
+def test_definition(rate):
+    keep = mask(X.shape, rate=rate)
+    assert 0 < keep.sum() < keep.size
+    compare_with_definition(partial(dropout, key=KEY, rate=rate), lambda x: naive_dropout(x, keep, rate), [X])
+
+
+def test_twin():
+    compare_with_twin(with_key, [X])
+
+
+def test_rate_is_the_probability_to_drop():
+    for rate in (0.1, 0.5, 0.9):
+        keep = mask((10_000,), rate=rate)
+        assert abs(keep.mean() - (1 - rate)) < 5 * np.sqrt(rate * (1 - rate) / keep.size)
+
+
+def test_the_mean_is_kept():
+    """And in bfloat16 the factor is the nearest one: 1 - rate is not rounded before the division."""
+    draw = jax.jit(lambda dtype: dropout(jnp.full(20_000, 0.5, dtype), KEY, rate=0.1), static_argnums=0)
+    for dtype in ("float32", "bfloat16"):
+        values = np.asarray(draw(dtype), np.float64)
+        assert abs(values.max() - 0.5 / 0.9) <= 0.5 / 0.9 * (2**-9 if dtype == "bfloat16" else 1e-7)
+        np.testing.assert_allclose(values.mean(), 0.5, rtol=0.01)
+
+
+def test_masks():
+    """The same key gives the same mask, in both modes and dtypes and in the gradient; another key another one."""
+    keep = mask(X.shape)
+    y, (dx,) = value_and_gradients(with_key, [jnp.asarray(X, jnp.float32)])
+    np.testing.assert_array_equal(np.asarray(y) != 0, keep)
+    np.testing.assert_array_equal(np.asarray(dx) != 0, keep)
+    with jax.enable_x64(True):
+        np.testing.assert_array_equal(np.asarray(with_key(jnp.asarray(X), autodiff=True)) != 0, keep)
+    assert (mask(X.shape, jax.random.key(1)) != keep).any()
+    rows = jax.jit(jax.vmap(lambda x, key: dropout(x, key, rate=RATE)))(jnp.ones((2, 50)), jax.random.split(jax.random.key(0)))
+    assert (rows[0] != rows[1]).any()
+
+
+def test_what_is_dropped_is_0():
+    x = jnp.asarray(np.where(mask(X.shape), 1.0, [np.nan, np.inf, -np.inf, 1.0, np.nan, np.inf, np.nan]), jnp.float32)
+    y, dx = jax.jit(lambda x: (with_key(x), jax.vjp(with_key, x)[1](x)[0]))(x)
+    assert np.isfinite(y).all() and np.isfinite(dx).all()
+
+
+@pytest.mark.parametrize("autodiff", [False, True], ids=["explicit", "autodiff"])
+@pytest.mark.parametrize("options", [{"rate": 0.0}, {"rate": 0.5, "train": False}], ids=["rate_0", "inference"])
+def test_nothing_to_drop(options, autodiff):
+    x = jnp.asarray(X, jnp.bfloat16)
+    assert dropout(x, None, autodiff=autodiff, **options) is x
+
+
+def test_residual_is_a_byte_per_element():
+    vjp = jax.eval_shape(lambda x: jax.vjp(with_key, x)[1], jnp.ones((3, 5)))
+    assert [(a.shape, a.dtype) for a in jax.tree.leaves(vjp)] == [((3, 5), jnp.bool_)]
+
+
+def test_old_style_key_and_empty():
+    key = np.array([0, 42], np.uint32)  # what jax.random.PRNGKey(42) is
+    y = jax.jit(partial(dropout, rate=0.5))(jnp.ones(30), key)
+    assert set(np.unique(y)) == {0.0, 2.0}
+    assert with_key(jnp.ones((0, 3))).shape == (0, 3)
+
+
+def test_explicit_mesh():
+    compare_on_explicit_mesh(with_key, [X[:4]], [P("data")])
+
+
+def test_shard_map():
+    """Equal keys, equal masks; the shard's index folded in, different ones."""
+    mesh = jax.make_mesh((2,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+
+    def both(x):
+        own = jax.random.fold_in(KEY, jax.lax.axis_index("data"))
+
+        def total(x):
+            return jnp.sum(with_key(x)), jnp.sum(dropout(x, own, rate=RATE))
+
+        return jax.grad(lambda x: total(x)[0])(x), jax.grad(lambda x: total(x)[1])(x)
+
+    same, different = jax.jit(jax.shard_map(both, mesh=mesh, in_specs=P("data"), out_specs=P("data")))(jnp.ones((2, 40)))
+    np.testing.assert_array_equal(same[0], same[1])
+    assert (different[0] != different[1]).any()
+
+
+ERRORS = {
+    "rate_1": (lambda: dropout(jnp.ones(3), KEY, rate=1.0), r"rate is the probability to drop .* in \[0, 1\), got 1.0; to drop"),
+    "rate_negative": (lambda: dropout(jnp.ones(3), KEY, rate=-0.1), r"in \[0, 1\), got -0.1"),
+    "rate_nan": (lambda: dropout(jnp.ones(3), None, rate=np.nan, train=False), r"in \[0, 1\), got nan"),
+    "no_key": (
+        lambda: dropout(jnp.ones(3), None, rate=0.5),
+        "key must be a JAX random key .* got None: pass one, or",
+    ),
+    "seed": (lambda: dropout(jnp.ones(3), 7, rate=0.5), r"got 7: is it a seed\? pass jax.random.key\(7\)"),
+    "integers": (lambda: dropout(np.ones(3, np.int32), KEY, rate=0.5), "x must have a floating dtype, got int32"),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_errors(case):
+    call, message = ERRORS[case]
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+# Each wrong rule must be seen by the comparison with the twin, or that comparison is worth nothing.
+
+WRONG_RULES = {
+    "mask_forgotten": lambda rate, keep, dy: (dy / (1 - rate), None),
+    "mask_inverted": lambda rate, keep, dy: (_dropout_forward(dy, ~keep, rate), None),
+    "factor_forgotten": lambda rate, keep, dy: (jnp.where(keep, dy, 0), None),
+    "divided_by_rate": lambda rate, keep, dy: (jnp.where(keep, dy / rate, 0), None),
+    "another_mask": lambda rate, keep, dy: (_dropout_forward(dy, keep[::-1], rate), None),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_RULES)
+def test_wrong_rules_are_seen(case):
+    with broken(_dropout, WRONG_RULES[case]), pytest.raises(AssertionError, match="gradient to argument 0: relative error"):
+        compare_with_twin(with_key, [X], ["float32"])

@@ -1,0 +1,19 @@
+"""The README's example runs as it is printed."""
+
+import re
+from pathlib import Path
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def test_example(capsys):
+    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    names: dict = {}
+    exec(compile(example, str(README), "exec"), names)
+    assert names["dx"].shape == names["x"].shape
+    assert names["dw"].shape == names["w"].shape
+    assert names["db"].tolist() == [32 * 36] * 4
+    printed = capsys.readouterr().out
+    assert float(printed.splitlines()[0]) < 2.4
+    assert "FAIL" not in printed
+    assert "ok   integers      w" in printed
