@@ -3,13 +3,16 @@
 import re
 from pathlib import Path
 
+import jax
+
 README = Path(__file__).parent.parent / "README.md"
 
 
 def test_example(capsys):
     (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     names: dict = {}
-    exec(compile(example, str(README), "exec"), names)
+    with jax.numpy_dtype_promotion("standard"):  # JAX's default, which optax relies on
+        exec(compile(example, str(README), "exec"), names)
     assert names["dx"].shape == names["x"].shape
     assert names["dw"].shape == names["w"].shape
     assert names["db"].tolist() == [32 * 36] * 4
