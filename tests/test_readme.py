@@ -17,6 +17,9 @@ def test_example(capsys):
     assert names["dw"].shape == names["w"].shape
     assert names["db"].tolist() == [32 * 36] * 4
     printed = capsys.readouterr().out
-    assert float(printed.splitlines()[0]) < 2.4
+    assert int(names["state"].step) == 5
+    fresh = names["jaxcnn"].init_train_state(names["model"], names["optimizer"], jax.random.key(0), (1, 8, 8, 1))
+    before = names["jaxcnn"].make_eval_step(names["model"])(fresh, names["x"], names["labels"])["loss"]
+    assert float(printed.splitlines()[0]) < float(before), "five steps lower the loss"
     assert "FAIL" not in printed
     assert "ok   integers      w" in printed
