@@ -57,7 +57,7 @@ spec = make_spec(
     x.shape, w.shape, stride=1, padding=0, dilation=1, groups=1, layout="channels_last",
     precision=None, preferred_element_type=None,
 )
-with pytest.raises(Exception, match="type-check"):  # the hook is at work
+with pytest.raises(Exception, match="Type-check"):  # the hook is at work
     forward_map(x[0], w[0, 0, 0, 0], spec, jaxcnn.DIRECT)
 print("operations checked:", len(operations))
 """

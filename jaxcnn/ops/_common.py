@@ -8,6 +8,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jax.typing import ArrayLike
 
 Layout = Literal["channels_last", "channels_first"]
@@ -67,8 +68,16 @@ def check_image(name: str, x: Array) -> int:
 
 
 def check_floating(name: str, x: Array) -> None:
-    if not jnp.issubdtype(x.dtype, jnp.inexact):
+    if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"{name} must have a floating dtype, got {x.dtype}: convert it, {name}.astype(jnp.float32)")
+
+
+# Dtypes.
+
+
+def at_least_float32(x: Array) -> Array:
+    """16-bit floats widened, so that a sum is rounded once."""
+    return x.astype(jnp.float32) if jnp.issubdtype(x.dtype, jnp.floating) and x.dtype.itemsize < 4 else x
 
 
 # Sharding. Under shard_map a value varies over some mesh axes; on an Explicit mesh its type carries a sharding.
@@ -89,11 +98,16 @@ def varying_like(a: Array, *others: Array) -> Array:
     return lax.pcast(a, missing, to="varying") if missing else a
 
 
-def sharding_of(a: Array) -> jax.sharding.NamedSharding | None:
-    """The sharding in the type of `a` on an Explicit mesh, None elsewhere: what `out_sharding` takes."""
+def sharding_of(a: Array) -> NamedSharding | None:
+    """The sharding in the type of `a` on an Explicit mesh, None elsewhere: what `out_sharding` takes.
+
+    An array that was not placed on the mesh counts as replicated over it.
+    """
     sharding = jax.typeof(a).sharding
-    explicit = jax.sharding.AxisType.Explicit
-    return sharding if explicit in getattr(sharding.mesh, "axis_types", ()) else None
+    mesh = jax.sharding.get_abstract_mesh() if sharding.mesh.empty else sharding.mesh
+    if mesh.empty or AxisType.Explicit not in mesh.axis_types:
+        return None
+    return NamedSharding(mesh, PartitionSpec(*[None] * a.ndim)) if sharding.mesh.empty else sharding
 
 
 def cotangent_like(cotangent: Array, primal: Array) -> Array:
@@ -109,7 +123,8 @@ def cotangent_like(cotangent: Array, primal: Array) -> Array:
 
 
 def bias_grad(dy: Array) -> Array:
-    return jnp.sum(dy, axis=tuple(range(dy.ndim - 1)))
+    """In float32 for 16-bit floats."""
+    return jnp.sum(at_least_float32(dy), axis=tuple(range(dy.ndim - 1)))
 
 
 def _add_bias_forward(z: Array, b: Array) -> Array:

@@ -51,8 +51,3 @@ def fold(tap_values: Iterable[Num[Array, "n *j c"]], window: Window, input_size:
         spread.append(lax.pad(values, jnp.zeros((), values.dtype), [(0, 0, 0), *pads, (0, 0, 0)]))
     total = sum(spread[1:], spread[0])
     return lax.slice(total, (0,) * total.ndim, total.shape, (1, *window.base_dilation, 1))
-
-
-def at_least_float32(x: Array) -> Array:
-    """16-bit floats widened, so that a sum over taps is rounded once."""
-    return x.astype(jnp.float32) if jnp.issubdtype(x.dtype, jnp.floating) and x.dtype.itemsize < 4 else x

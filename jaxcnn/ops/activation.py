@@ -29,7 +29,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from jaxcnn.ops._common import as_array, check_floating
+from jaxcnn.ops._common import as_array, at_least_float32, check_floating
 
 # relu(x) = max(x, 0)
 
@@ -182,9 +182,9 @@ _GELU_CUBIC = 0.044715
 
 
 def _gelu_forward(x: Float[Array, "*s"], approximate: bool) -> Float[Array, "*s"]:
-    if approximate:
-        return x * (1 + jnp.tanh(_GELU_SCALE * (x + _GELU_CUBIC * x**3))) / 2
-    return x * lax.erfc(-x * math.sqrt(0.5)) / 2
+    narrow, x = x.dtype, at_least_float32(x)  # x^3 overflows float16 from x = 41 on
+    twice = 1 + jnp.tanh(_GELU_SCALE * (x + _GELU_CUBIC * x**3)) if approximate else lax.erfc(-x * math.sqrt(0.5))
+    return (x * twice / 2).astype(narrow)
 
 
 def _gelu_fwd(x: Float[Array, "*s"], approximate: bool):
@@ -192,13 +192,16 @@ def _gelu_fwd(x: Float[Array, "*s"], approximate: bool):
 
 
 def _gelu_bwd(approximate: bool, x: Float[Array, "*s"], dy: Float[Array, "*s"]):
+    x = at_least_float32(x)
     if approximate:
         tanh_u = jnp.tanh(_GELU_SCALE * (x + _GELU_CUBIC * x**3))
         du = _GELU_SCALE * (1 + 3 * _GELU_CUBIC * x**2)
-        return (dy * ((1 + tanh_u) / 2 + x * (1 - tanh_u) * (1 + tanh_u) * du / 2),)
-    distribution = lax.erfc(-x * math.sqrt(0.5)) / 2
-    density = jnp.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
-    return (dy * (distribution + x * density),)
+        derivative = (1 + tanh_u) / 2 + x * (1 - tanh_u) * (1 + tanh_u) * du / 2
+    else:
+        distribution = lax.erfc(-x * math.sqrt(0.5)) / 2
+        density = jnp.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+        derivative = distribution + x * density
+    return ((at_least_float32(dy) * derivative).astype(dy.dtype),)
 
 
 _gelu = jax.custom_vjp(_gelu_forward, nondiff_argnums=(1,))

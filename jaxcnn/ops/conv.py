@@ -349,7 +349,7 @@ def conv_bias_grad(dy: ArrayLike, *, layout: Layout = "channels_last") -> Array:
     check_layout(layout)
     dy = as_array("dy", dy)
     check_image("dy", dy)
-    return bias_grad(image_to_channels_last(dy, layout))
+    return bias_grad(image_to_channels_last(dy, layout)).astype(dy.dtype)
 
 
 # Validation.

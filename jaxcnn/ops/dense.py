@@ -32,8 +32,7 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Num
 
-from jaxcnn.ops._common import add_bias, align_varying, as_array, check_floating, cotangent_like, sharding_of
-from jaxcnn.ops._windows import at_least_float32
+from jaxcnn.ops._common import add_bias, align_varying, as_array, at_least_float32, check_floating, cotangent_like, sharding_of
 
 
 def _dense_forward(

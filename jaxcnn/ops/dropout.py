@@ -28,8 +28,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from jaxcnn.ops._common import align_varying, as_array, check_floating, sharding_of
-from jaxcnn.ops._windows import at_least_float32
+from jaxcnn.ops._common import align_varying, as_array, at_least_float32, check_floating, sharding_of
 
 
 def _dropout_forward(x: Float[Array, "*s"], keep: Bool[Array, "*s"], rate: float) -> Float[Array, "*s"]:

@@ -51,8 +51,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Integer
 
-from jaxcnn.ops._common import align_varying, as_array, check_floating, cotangent_like
-from jaxcnn.ops._windows import at_least_float32
+from jaxcnn.ops._common import align_varying, as_array, at_least_float32, check_floating, cotangent_like
 
 # softmax_cross_entropy(z, l) = log sum_j exp(z[j]) - [(1 - a) z[l] + a mean z]
 

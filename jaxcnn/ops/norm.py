@@ -51,8 +51,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxcnn.ops._common import Layout, align_varying, as_array, check_floating, check_layout, cotangent_like
-from jaxcnn.ops._windows import at_least_float32
+from jaxcnn.ops._common import Layout, align_varying, as_array, at_least_float32, check_floating, check_layout, cotangent_like
 
 # Statistics and parameters stand here with axes of size 1 where they do not vary ("keepdims"), so that they broadcast.
 

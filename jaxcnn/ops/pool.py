@@ -42,13 +42,14 @@ from jaxtyping import Array, Float, Int
 from jaxcnn.ops._common import (
     Layout,
     as_array,
+    at_least_float32,
     check_floating,
     check_image,
     check_layout,
     image_from_channels_last,
     image_to_channels_last,
 )
-from jaxcnn.ops._windows import at_least_float32, fold, unfold
+from jaxcnn.ops._windows import fold, unfold
 from jaxcnn.window import Padding, Window, make_window, per_axis
 
 # Maximum.

@@ -147,6 +147,33 @@ def test_explicit_mesh(name):
     close(got, expected)
 
 
+@pytest.mark.parametrize("name", ["conv-dispatch", "conv-depthwise-dispatch", "dense", "batch-norm"])
+def test_explicit_mesh_with_parameters_not_placed_on_it(name):
+    """A jitted step gets parameters fresh from init: they count as replicated."""
+    x, w = data()
+    g = gradients(OPERATIONS[name])
+    expected = jax.jit(g)(x, w)
+    mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Explicit,))
+    with jax.set_mesh(mesh):
+        got = jax.jit(g)(jax.device_put(x, NamedSharding(mesh, P("data"))), w)
+    close(got, expected)
+
+
+def test_bias_gradient_is_summed_in_float32():
+    """A float32 bias added to 16-bit sums; a bfloat16 sum of ones would stop at 256."""
+    x, w = jnp.ones((1, 20, 30, 1), jnp.bfloat16), jnp.ones((1, 1, 1, 2), jnp.bfloat16)
+    db = jax.grad(lambda b: jnp.sum(jaxcnn.conv(x, w, b).astype(jnp.float32)))(jnp.zeros(2))
+    assert db.dtype == jnp.float32
+    assert db.tolist() == [600, 600]
+
+
+def test_gelu_does_not_overflow_float16():
+    x = jnp.array([-300.0, 300.0], jnp.float16)
+    for operation in (jaxcnn.gelu, jaxcnn.AUTODIFF.gelu):
+        y, vjp = jax.vjp(operation, x)
+        assert (y.tolist(), vjp(jnp.ones_like(y))[0].tolist()) == ([0, 300], [0, 1])
+
+
 def test_shard_map(name):
     """A batch sharded over two devices by hand: dx stays where x is, dw is the sum over the devices."""
     if name in ("batch-norm", "mean-squared-error", "dropout", "softmax-cross-entropy"):

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Num
 
-from jaxcnn.ops._common import sharding_of, varying_like
-from jaxcnn.ops._windows import at_least_float32, fold, taps, unfold
+from jaxcnn.ops._common import at_least_float32, sharding_of, varying_like
+from jaxcnn.ops._windows import fold, taps, unfold
 from jaxcnn.ops.conv_methods.method import ConvSpec, operand_dtype
 
 
