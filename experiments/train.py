@@ -9,6 +9,7 @@ accuracy reported is that of the last epoch. `experiments/README.md` has the res
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import platform
@@ -40,6 +41,7 @@ from jaxcnn.training import TrainState, init_train_state, make_eval_step, make_t
 OPS = {"explicit": EXPLICIT, "autodiff": AUTODIFF}
 RUN_FILES = ("config.json", "metrics.jsonl", "params.safetensors", "learning_curves.png")
 WEIGHT_DECAY = 1e-2
+EPSILON = 1e-5  # AdamW's. Its usual 1e-8 makes whole steps of the rounding error in a gradient that is nearly 0
 
 Row = dict[str, float]  # a line of metrics.jsonl
 
@@ -63,7 +65,7 @@ class Config:
     label_smoothing: float = 0.1
     """The part of each label that is spread over all classes."""
     output: Path | None = None
-    """Folder of the run, by default runs/digits-<gradients>-seed<seed>."""
+    """Folder of the run, by default a new one: runs/digits-<gradients>-seed<seed>, or the same with -2, -3, ... behind it."""
     overwrite: bool = False
     """Replace the run that is in the output folder, instead of refusing to start."""
 
@@ -105,11 +107,10 @@ def main(config: Config, console: Console | None = None) -> Result:
     loss = partial(ops.softmax_cross_entropy, label_smoothing=config.label_smoothing)
     batches = len(dataset.x_train) // config.batch_size
     schedule = optax.cosine_decay_schedule(config.learning_rate, config.epochs * batches)
-    optimizer = optax.adamw(schedule, weight_decay=WEIGHT_DECAY)
+    optimizer = optax.adamw(schedule, eps=EPSILON, weight_decay=WEIGHT_DECAY)
     x, y = dataset.x_train[: config.batch_size], dataset.y_train[: config.batch_size]
     with console.status("compiling"):  # beforehand, so that the first epoch's time is like the others'
-        key = jax.random.key(config.seed, impl="rbg")  # compiles several times faster than the default generator
-        state = init_train_state(model, optimizer, key, x.shape)
+        state = init_train_state(model, optimizer, jax.random.key(config.seed), x.shape)
         step = make_train_step(model, optimizer, loss=loss).lower(state, x, y).compile()
         evaluate = make_eval_step(model, loss=loss).lower(state, dataset.x_test, dataset.y_test).compile()
 
@@ -191,7 +192,7 @@ def _check(config: Config, images: int) -> None:
 
 def _make_output(config: Config) -> Path:
     """The run's folder, without the files of an earlier run, so that none is ever taken for this one's."""
-    output = config.output or Path("runs") / f"digits-{config.gradients}-seed{config.seed}"
+    output = config.output or _new_folder(Path("runs") / f"digits-{config.gradients}-seed{config.seed}")
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -204,13 +205,19 @@ def _make_output(config: Config) -> Path:
     return output
 
 
+def _new_folder(path: Path) -> Path:
+    """`path`, or the first of path-2, path-3, ... that is not there."""
+    names = itertools.chain([path.name], (f"{path.name}-{number}" for number in itertools.count(2)))
+    return next(folder for folder in map(path.with_name, names) if not folder.exists())
+
+
 def _description(config: Config, dataset: Dataset) -> dict[str, object]:
     """What config.json says: the options, and what else the result depends on."""
     options = asdict(config) | {"output": None if config.output is None else str(config.output)}
     device = jax.devices()[0]
     return options | {
         "model": "lenet",
-        "optimizer": f"adamw, weight decay {WEIGHT_DECAY:g}, cosine decay to 0",
+        "optimizer": f"adamw, epsilon {EPSILON:g}, weight decay {WEIGHT_DECAY:g}, cosine decay to 0",
         "dataset": "sklearn.datasets.load_digits",
         "train_images": len(dataset.y_train),
         "test_images": len(dataset.y_test),

@@ -32,12 +32,9 @@ def lenet(
     Images are at least 4x4, of any number of channels: 8x8x1 and 28x28x1 for digits.
 
     >>> import jax
-    >>> model = lenet()
-    >>> params, state = model.init(jax.random.key(0), (1, 8, 8, 1))
+    >>> params, state = lenet().init(jax.random.key(0), (1, 8, 8, 1))
     >>> sum(p.size for p in jax.tree.leaves(params))
     38666
-    >>> model.apply(params, state, jax.numpy.ones((5, 8, 8, 1)))[0].shape
-    (5, 10)
     """
     return serial(
         conv(features[0], 5, ops=ops),

@@ -98,6 +98,8 @@ def test_training_learns(explicit):
     metrics = make_eval_step(explicit.model)(explicit.state, x[0], y[0])
     assert metrics["accuracy"] > 0.95
     assert int(explicit.state.step) == 40
+    start = explicit.initial_state()
+    assert not np.allclose(explicit.state.model_state["1_batch_norm"]["mean"], start.model_state["1_batch_norm"]["mean"])
 
 
 def test_explicit_and_autodiff_training_agree(explicit, autodiff):

@@ -38,14 +38,29 @@ def _standard_promotion():
         yield
 
 
+class Watcher(io.StringIO):
+    """What a run prints, and how many lines metrics.jsonl had when it told of an epoch."""
+
+    def __init__(self, metrics: Path):
+        super().__init__()
+        self.metrics = metrics
+        self.lines_seen: list[int] = []
+
+    def write(self, text: str) -> int:
+        if text.startswith("epoch"):
+            self.lines_seen.append(len(self.metrics.read_text().splitlines()))
+        return super().write(text)
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """A short run of each kind from one seed: its result, and what it printed."""
     results = {}
     for gradients in ("explicit", "autodiff"):
-        printed = io.StringIO()
-        config = Config(gradients=gradients, epochs=EPOCHS, batch_size=64, output=tmp_path_factory.mktemp(gradients) / "run")
-        results[gradients] = (main(config, Console(file=printed, width=100)), printed.getvalue())
+        output = tmp_path_factory.mktemp(gradients) / "run"
+        printed = Watcher(output / "metrics.jsonl")
+        config = Config(gradients=gradients, epochs=EPOCHS, batch_size=64, output=output)
+        results[gradients] = (main(config, Console(file=printed, width=100)), printed)
     return results
 
 
@@ -75,6 +90,11 @@ def test_metrics_are_the_rows_of_the_result(runs):
     assert rows[1]["train_loss"] < rows[0]["train_loss"]
     assert rows[1]["test_accuracy"] > 0.5
     assert result.images_per_second > 0
+
+
+def test_metrics_are_in_the_file_as_soon_as_an_epoch_is_done(runs):
+    _, watcher = runs["explicit"]
+    assert watcher.lines_seen == [1, 2]
 
 
 def test_saved_parameters_give_the_reported_accuracy(runs):
@@ -107,7 +127,8 @@ def test_curves_are_drawn_where_the_rows_say():
 
 
 def test_a_pipe_gets_a_line_for_each_epoch_and_a_table(runs):
-    result, printed = runs["explicit"]
+    result, watcher = runs["explicit"]
+    printed = watcher.getvalue()
     assert [line.split(":")[0] for line in printed.splitlines()[:EPOCHS]] == ["epoch 1/2", "epoch 2/2"]
     assert "\x1b" not in printed
     assert f"{result.rows[-1]['test_accuracy']:.2%}" in printed
@@ -163,7 +184,8 @@ def test_an_epoch_visits_an_image_at_most_once_and_the_next_in_another_order():
 
 
 def test_arrays_come_back_as_they_were(tmp_path):
-    arrays = {"0_conv": {"w": np.arange(6.0).reshape(2, 3).T, "b": np.zeros(0, np.float32)}, "scale": np.int32(3)}
+    leaves = {"w": np.arange(6.0).reshape(2, 3).T, "b": np.zeros(0, np.float32)}
+    arrays = {"0_residual": {"inner": leaves, "shortcut": {"w": np.ones(2)}}, "scale": np.int32(3)}
     save_arrays(tmp_path / "a.safetensors", arrays)
     loaded = load_arrays(tmp_path / "a.safetensors")
     jax.tree.map(np.testing.assert_array_equal, loaded, arrays)
@@ -249,3 +271,13 @@ def test_help_has_a_sentence_for_each_option(capsys):
     for option in ("gradients", "seed", "epochs", "batch-size", "learning-rate", "label-smoothing", "output", "overwrite"):
         _, _, after = printed.partition(f"--{option}")
         assert len(after.split("--")[0].split()) > 8, option
+
+
+def test_the_default_folder_is_a_new_one(tmp_path, monkeypatch):
+    """The same command twice is two runs; a folder that was named holds one."""
+    monkeypatch.chdir(tmp_path)
+    assert [str(experiments.train._make_output(Config(seed=3))) for _ in range(3)] == [
+        "runs/digits-explicit-seed3",
+        "runs/digits-explicit-seed3-2",
+        "runs/digits-explicit-seed3-3",
+    ]
