@@ -104,20 +104,21 @@ def maps(case: Case, method: ConvMethod | None) -> dict[str, Callable[[Array, Ar
 
 
 def in_scan(function: Callable[[Array, Array, Array], Array]) -> Callable[[Array, Array, Array], Array]:
-    """The sum over a few steps, each of different arrays, so that nothing can be moved out of the loop."""
+    """The sum over a few steps, each of different arrays, so that nothing can be moved out of the loop or left out."""
 
     def scanned(x, w, dy):
         def step(total, factor):
-            return total + jnp.sum(function(x * factor, w * factor, dy * factor)[..., 0]), None
+            return total + function(x * factor, w * factor, dy * factor), None
 
-        return lax.scan(step, jnp.zeros(()), jnp.arange(1.0, LENGTH + 1))[0]
+        zeros = jnp.zeros_like(jax.eval_shape(function, x, w, dy))
+        return lax.scan(step, zeros, jnp.arange(1.0, LENGTH + 1))[0]
 
     return scanned
 
 
 def measure(case: Case, repetitions: int) -> list[dict[str, Any]]:
     methods: dict[str, ConvMethod | None] = {"plain JAX": None, "direct": DIRECT, "canonical": CANONICAL}
-    if case.w[-2] == 1 and spec_of(case).groups > 1:
+    if case.w[-2] == 1:
         methods["shifted"] = SHIFTED
     keys = jax.random.split(jax.random.key(0), 3)
     y_shape = (case.x[0], *spec_of(case).window.output_size(case.x[1:-1]), case.w[-1])
@@ -148,7 +149,7 @@ def draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:
     """One bar per map of each case: plain JAX's time over that of the method which `dispatch.py` chooses on this platform."""
     figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), sharex=True, sharey=True, layout="constrained")
     names = list(dict.fromkeys(row["case"] for row in rows))
-    methods = {case.name: choose(case.w) for case in CASES}
+    methods = {case.name: choose(case.options.get("groups", 1), case.w) for case in CASES}
     for axis, place in zip(axes, ("top level", "in scan"), strict=True):
         for offset, (map_name, label) in enumerate(MAP_LABELS.items()):
             chosen = [row for row in rows if (row["place"], row["map"]) == (place, map_name)]
@@ -171,13 +172,14 @@ def draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:
 
 def main(config: Config) -> list[dict[str, Any]]:
     console = Console()
+    console = console if console.is_terminal else Console(width=140)
     rows = [row for case in track(CASES, "timing", console=console) for row in measure(case, config.repetitions)]
     table = Table(
         title=f"milliseconds, median of {config.repetitions}; how many times faster than plain JAX", title_justify="left"
     )
     columns = ("plain JAX", "direct", "canonical", "shifted")
     for heading in ("case", "map", "place", *columns):
-        table.add_column(heading, justify="right" if heading in columns else "left", no_wrap=True)
+        table.add_column(heading, justify="right" if heading in columns else "left")
     for row in rows:
         base = row["plain JAX"]["ms"]
         cells = [f"{row[name]['ms']:.2f}  {base / row[name]['ms']:5.1f}x" if name in row else "" for name in columns]

@@ -2,7 +2,7 @@
 
 On a CPU, as measured by `python -m experiments.conv_methods` (numbers in `experiments/README.md`):
 
-    depthwise (one input channel in a group)   shifted
+    depthwise (groups of one input channel)    shifted
     everything else                            canonical: as fast as direct at the top level of a program, and many times faster
                                                in the body of a scan
 
@@ -23,13 +23,13 @@ from jaxcnn.ops.conv_methods import canonical, direct, shifted
 from jaxcnn.ops.conv_methods.method import ConvSpec
 
 
-def choose(w_shape: Sequence[int]) -> dict[str, ModuleType]:
+def choose(groups: int, w_shape: Sequence[int]) -> dict[str, ModuleType]:
     """The module that computes the maps of a kernel of this shape, by platform; "default" is every platform not named.
 
-    >>> choose((3, 3, 1, 64))["cpu"].__name__.rpartition(".")[-1]
+    >>> choose(64, (3, 3, 1, 64))["cpu"].__name__.rpartition(".")[-1]
     'shifted'
     """
-    depthwise = w_shape[-2] == 1
+    depthwise = groups > 1 and w_shape[-2] == 1
     return {"cpu": shifted if depthwise else canonical, "default": direct}
 
 
@@ -38,7 +38,7 @@ def choose(w_shape: Sequence[int]) -> dict[str, ModuleType]:
 
 @partial(jax.jit, static_argnums=(2,), inline=True)
 def forward(x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec) -> Num[Array, "n *j o"]:
-    branches = {name: partial(method.forward, spec=spec) for name, method in choose(w.shape).items()}
+    branches = {name: partial(method.forward, spec=spec) for name, method in choose(spec.groups, w.shape).items()}
     return lax.platform_dependent(x, w, **branches)
 
 
@@ -46,7 +46,9 @@ def forward(x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec) -
 def input_grad(
     dy: Num[Array, "n *j o"], w: Num[Array, "*t cg o"], spec: ConvSpec, x_shape: Sequence[int]
 ) -> Num[Array, "n *i c"]:
-    branches = {name: partial(method.input_grad, spec=spec, x_shape=x_shape) for name, method in choose(w.shape).items()}
+    branches = {
+        name: partial(method.input_grad, spec=spec, x_shape=x_shape) for name, method in choose(spec.groups, w.shape).items()
+    }
     return lax.platform_dependent(dy, w, **branches)
 
 
@@ -54,5 +56,7 @@ def input_grad(
 def kernel_grad(
     x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], spec: ConvSpec, w_shape: Sequence[int]
 ) -> Num[Array, "*t cg o"]:
-    branches = {name: partial(method.kernel_grad, spec=spec, w_shape=w_shape) for name, method in choose(w_shape).items()}
+    branches = {
+        name: partial(method.kernel_grad, spec=spec, w_shape=w_shape) for name, method in choose(spec.groups, w_shape).items()
+    }
     return lax.platform_dependent(x, dy, **branches)
