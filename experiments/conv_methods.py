@@ -10,6 +10,7 @@ plain JAX.
 from __future__ import annotations
 
 import json
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -147,24 +148,27 @@ def measure(case: Case, repetitions: int) -> list[dict[str, Any]]:
 
 def draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:
     """One bar per map of each case: plain JAX's time over that of the method which `dispatch.py` chooses on this platform."""
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), sharex=True, sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(10, 5.2), sharex=True, sharey=True, layout="constrained")
     names = list(dict.fromkeys(row["case"] for row in rows))
     methods = {case.name: choose(case.options.get("groups", 1), case.w) for case in CASES}
     for axis, place in zip(axes, ("top level", "in scan"), strict=True):
         for offset, (map_name, label) in enumerate(MAP_LABELS.items()):
-            chosen = [row for row in rows if (row["place"], row["map"]) == (place, map_name)]
-            method = [methods[row["case"]].get(jax.default_backend(), methods[row["case"]]["default"]) for row in chosen]
-            ratios = [
-                row["plain JAX"]["ms"] / row[m.__name__.rpartition(".")[-1]]["ms"] for row, m in zip(chosen, method, strict=True)
-            ]
-            axis.barh(np.arange(len(names)) + 0.27 * (offset - 1), ratios, height=0.25, label=label)
+            ratios = []
+            for row in rows:
+                if (row["place"], row["map"]) == (place, map_name):
+                    by_platform = methods[row["case"]]
+                    method = by_platform.get(jax.default_backend(), by_platform["default"]).__name__.rpartition(".")[-1]
+                    ratios.append(row["plain JAX"]["ms"] / row[method]["ms"])
+            axis.barh(np.arange(len(names)) + 0.27 * (offset - 1), np.array(ratios) - 1, left=1, height=0.25, label=label)
         axis.axvline(1, color="black", linewidth=1)
         axis.set_xscale("log")
-        axis.set_title({"top level": "at the top level of a program", "in scan": "in the body of a scan"}[place])
+        axis.grid(axis="x", alpha=0.3)
+        axis.xaxis.set_major_formatter("{x:g}x")
         axis.set_xlabel("times as fast as plain JAX and its autodiff (log scale)")
+        axis.set_title({"top level": "at the top level of a program", "in scan": "in the body of a scan"}[place])
     axes[0].set_yticks(np.arange(len(names)), names)
     axes[0].invert_yaxis()
-    axes[1].legend(loc="lower right", frameon=False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     figure.suptitle(title)
     figure.savefig(path, dpi=130)
     plt.close(figure)
@@ -186,16 +190,21 @@ def main(config: Config) -> list[dict[str, Any]]:
         table.add_row(row["case"], row["map"], row["place"], *cells)
     console.print(table)
     environment = {
-        "command": "python -m experiments.conv_methods",
+        "command": f"python -m experiments.conv_methods --repetitions {config.repetitions}",
         "jax": jax.__version__,
         "device": jax.devices()[0].device_kind,
-        "machine": f"{platform.machine()}, {jax.local_device_count()} device(s)",
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
         "repetitions": config.repetitions,
     }
     config.output.parent.mkdir(parents=True, exist_ok=True)
     config.output.write_text(json.dumps({"environment": environment, "rows": rows}, indent=1) + "\n")
     picture = config.output.with_suffix(".png")
-    draw(rows, f"Convolutions by jaxcnn, float32, {environment['device']}, jax {jax.__version__}", picture)
+    draw(
+        rows,
+        f"Convolutions by jaxcnn, float32, {environment['device']} with {environment['cores']} cores, jax {jax.__version__}",
+        picture,
+    )
     console.print(f"written to {config.output} and {picture}")
     return rows
 
