@@ -32,6 +32,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +58,8 @@ from jaxcnn.window import Padding, Window, make_window, per_axis
 
 def _max_and_winner(x: Float[Array, "n *i c"], window: Window) -> tuple[Float[Array, "n *j c"], Int[Array, "n *j c"]]:
     """(1), and the tap that won: it starts at the first in-bounds one; a larger value or a NaN replaces it."""
-    first = _combine([column.argmax(axis=1) for column in _in_bounds(window, x.shape[1:-1])], _flat_index(window.size))
+    first_taps = [column.argmax(axis=1) for column in _in_bounds(window, x.shape[1:-1])]
+    first = _combine(first_taps, partial(np.ravel_multi_index, dims=window.size))
     index_dtype = next(d for d in (jnp.int8, jnp.int16, jnp.int32) if math.prod(window.size) - 1 <= jnp.iinfo(d).max)
     tap_values = list(unfold(x, window, fill=-jnp.inf))
     largest = jnp.full_like(tap_values[0], -jnp.inf)
@@ -249,11 +251,7 @@ def global_avg_pool(x: ArrayLike, *, layout: Layout = "channels_last", autodiff:
 
 
 def _flatten_space(x: ArrayLike, layout: Layout) -> Array:
-    check_layout(layout)
-    x = as_array("x", x)
-    check_image("x", x)
-    check_floating("x", x)
-    x = image_to_channels_last(x, layout)
+    x = _channels_last(x, layout)
     positions = math.prod(x.shape[1:-1])
     if positions == 0:
         raise ValueError(f"x must have at least one position to pool, got shape {x.shape}")
@@ -287,10 +285,6 @@ def _counts(window: Window, input_size: Sequence[int], counted: Sequence[tuple[i
     return jnp.asarray(_combine(columns, math.prod), dtype)
 
 
-def _flat_index(size: Sequence[int]) -> Callable:
-    return lambda taps: np.ravel_multi_index(taps, size)
-
-
 def _combine(columns: Sequence[np.ndarray], combine: Callable) -> np.ndarray:
     """One value per window, (*j, 1), from one value per axis and window row."""
     return combine(np.meshgrid(*columns, indexing="ij"))[..., None]
@@ -306,15 +300,20 @@ def _check_no_empty_window(window: Window, input_size: Sequence[int]) -> None:
             )
 
 
-def _prepare(x, size, stride, padding, dilation, ceil_mode, layout) -> tuple[Array, Window, tuple[tuple[int, int], ...]]:
-    """x channels last, its window, and the pads before `ceil_mode` changed them."""
+def _channels_last(x: ArrayLike, layout: Layout) -> Array:
+    """x checked, channels last."""
     check_layout(layout)
     x = as_array("x", x)
-    axes = check_image("x", x)
+    check_image("x", x)
     check_floating("x", x)
-    x = image_to_channels_last(x, layout)
+    return image_to_channels_last(x, layout)
+
+
+def _prepare(x, size, stride, padding, dilation, ceil_mode, layout) -> tuple[Array, Window, tuple[tuple[int, int], ...]]:
+    """x channels last, its window, and the pads before `ceil_mode` changed them."""
+    x = _channels_last(x, layout)
     input_size = x.shape[1:-1]
-    size = per_axis("size", size, axes)
+    size = per_axis("size", size, len(input_size))
     window = make_window(size, input_size, stride=size if stride is None else stride, padding=padding, dilation=dilation)
     if 0 in window.output_size(input_size):
         raise ValueError(

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Num
 
 from jaxcnn.ops._common import sharding_of
@@ -20,7 +19,12 @@ from jaxcnn.ops.conv_methods.method import ConvSpec, flip_and_exchange, permute_
 
 def forward(x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec) -> Num[Array, "n *j o"]:
     """y[n, j, (g o)] = sum_{t, c} x[n, s j + d t - p_lo, (g c)] w[t, c, (g o)]"""
-    return direct.forward(*_pad_explicitly(x, w, spec))
+    window, space = spec.window, x.shape[1:-1]
+    larger = any(m > n for m, n in zip(window.output_size(space), space, strict=True))
+    if larger and set(window.base_dilation) <= {1}:
+        axes = range(len(space))
+        x, window = direct.pad_explicitly(x, window, range(1, x.ndim - 1), axes)
+    return direct.forward(x, w, spec._replace(window=window))
 
 
 def input_grad(
@@ -54,15 +58,3 @@ def kernel_grad(
         out_sharding=permute_sharding(spec.out_sharding, (axes, *range(axes), axes + 1)),
     )
     return jnp.moveaxis(forward(images, kernel, spec), 0, -2)
-
-
-def _pad_explicitly(x: Array, w: Array, spec: ConvSpec) -> tuple[Array, Array, ConvSpec]:
-    """Where the output is larger than the input, the same convolution of the padded input."""
-    window = spec.window
-    space = x.shape[1:-1]
-    larger = any(m > n for m, n in zip(window.output_size(space), space, strict=True))
-    if not larger or any(b > 1 for b in window.base_dilation) or 0 in x.shape:
-        return x, w, spec
-    pads = [(0, 0, 0), *((lo, hi, 0) for lo, hi in window.pads), (0, 0, 0)]
-    padded = lax.pad(x, jnp.zeros((), x.dtype), pads)
-    return padded, w, spec._replace(window=window._replace(pads=((0, 0),) * len(space)))

@@ -85,7 +85,12 @@ def correlate(
         lhs = lhs[tuple(index)]
     if 0 in (lhs.size, rhs.size, *out_shape):  # an empty sum, or no output
         return lax.full(out_shape, 0, spec.accumulation_dtype or dtype)
-    lhs, window = _pad_beyond_the_kernel(lhs, window, lhs_space)
+    beyond = [
+        axis
+        for axis, (pads, k, d) in enumerate(zip(window.pads, window.size, window.dilation, strict=True))
+        if max(pads) >= dilated(k, d)
+    ]
+    lhs, window = pad_explicitly(lhs, window, lhs_space, beyond)
 
     return lax.conv_general_dilated(
         lhs,
@@ -103,18 +108,13 @@ def correlate(
     )
 
 
-def _pad_beyond_the_kernel(lhs: Array, window: Window, lhs_space: Sequence[int]) -> tuple[Array, Window]:
-    """Axes with a pad of D_k or more, padded and base-dilated here instead of by lax."""
-    wide = [
-        axis
-        for axis, (pads, k, d) in enumerate(zip(window.pads, window.size, window.dilation, strict=True))
-        if max(pads) >= dilated(k, d)
-    ]
-    if not wide:
+def pad_explicitly(lhs: Array, window: Window, lhs_space: Sequence[int], axes: Sequence[int]) -> tuple[Array, Window]:
+    """The window's `axes` padded and base-dilated here, not by the convolution; `lhs_space` says where axes stand in lhs."""
+    if not axes:
         return lhs, window
     amounts = [(0, 0, 0)] * lhs.ndim
     pads, base_dilation = list(window.pads), list(window.base_dilation)
-    for axis in wide:
+    for axis in axes:
         amounts[lhs_space[axis]] = (*pads[axis], base_dilation[axis] - 1)
         pads[axis], base_dilation[axis] = (0, 0), 1
     return lax.pad(lhs, jnp.zeros((), lhs.dtype), amounts), window._replace(pads=tuple(pads), base_dilation=tuple(base_dilation))
