@@ -1,55 +1,26 @@
-"""Layers: pairs of pure functions that hold an operation's parameters and state.
-
-A layer is `init(key, input_shape) -> (params, state)` and `apply(params, state, x, *, train, key) -> (y, new_state)`. Parameters
-are what an optimiser changes, state is what a forward pass in training changes (the running statistics of a batch
-normalisation); both are nested dicts, {} where there is nothing. `serial` and `residual` put layers together and return a layer
-again. Whole networks are made of nothing else.
-
-The functions of this file have the names of the operations that they wrap: use them as `layers.conv`. Images stand channels last,
-(n, *space, c); `input_shape` is the whole shape, batch axis included. Each takes `ops`, which says whose derivatives are used:
-`EXPLICIT`, `AUTODIFF`, or a selection of one's own. Parameters are drawn in JAX's default floating dtype, the x that `init`
-assumes too; to compute in another one, cast both: `jax.tree.map(lambda p: p.astype(jnp.bfloat16), params)`.
-"""
+"""One layer for each operation, with its parameters and state."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxcnn.layers.layer import Layer, abstract_x
 from jaxcnn.ops import EXPLICIT, Ops
 from jaxcnn.ops.conv_methods import ConvMethod
 from jaxcnn.ops.norm import BatchNormState
-from jaxcnn.window import Padding, per_axis
+from jaxcnn.window import Padding, Window, make_window, per_axis
 
 Initializer = Callable[..., Array]
 
 # Normal with the variance 2 / fan_in, or 1 / fan_in, where fan_in is the product of all axes but the last: what one output sees.
 HE_NORMAL: Initializer = jax.nn.initializers.he_normal()
 LECUN_NORMAL: Initializer = jax.nn.initializers.lecun_normal()
-
-
-class Layer(NamedTuple):
-    """A pair of pure functions, and a name for the entries of a network and for messages.
-
-    Attributes:
-      name: what the layer is, "conv".
-      init: (key, input_shape) -> (params, state).
-      apply: (params, state, x, *, train=False, key=None) -> (y, new_state). `train` chooses between the two ways in which
-        dropout and batch normalisation compute; `key` is for dropout, and needed by nothing else.
-
-    A layer of one's own is a `Layer(...)` of two functions; one without parameters is `activation(function, name)`.
-    """
-
-    name: str
-    init: Callable[..., tuple[dict, dict]]
-    apply: Callable[..., tuple[Array, dict]]
 
 
 # Layers with parameters.
@@ -100,7 +71,10 @@ def conv(
         options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups, "method": method}
         return ops.conv(x, params["w"], params.get("b"), **options), state
 
-    return Layer("conv", init, apply)
+    def window(space):
+        return make_window(per_axis("size", size, len(space)), space, stride=stride, padding=padding, dilation=dilation)
+
+    return Layer("conv", init, apply, window)
 
 
 def dense(
@@ -176,21 +150,29 @@ def layer_norm(*, axes: int | tuple[int, ...] = -1, epsilon: float = 1e-5, ops: 
     """
 
     def init(key, input_shape):
-        jax.eval_shape(lambda x: ops.layer_norm(x, None, None, axes=axes), _abstract(input_shape))  # raises on axes not there
+        jax.eval_shape(lambda x: ops.layer_norm(x, None, None, axes=axes), abstract_x(input_shape))  # raises on axes not there
         shape = tuple(input_shape[axis] for axis in ((axes,) if isinstance(axes, int) else axes))
         return {"scale": jnp.ones(shape), "bias": jnp.zeros(shape)}, {}
 
     def apply(params, state, x, *, train=False, key=None):
         return ops.layer_norm(x, params["scale"], params["bias"], axes=axes, epsilon=epsilon), state
 
-    return Layer("layer_norm", init, apply)
+    def window(space):
+        """From its first to its last position an output on a normalised axis sees all; on the others its own."""
+        normalised = [axis % (len(space) + 2) - 1 for axis in ((axes,) if isinstance(axes, int) else axes)]
+        reach = [n - 1 if axis in normalised else 0 for axis, n in enumerate(space)]
+        return make_window([2 * r + 1 for r in reach], space, padding=reach)
+
+    return Layer("layer_norm", init, apply, window)
 
 
 # Layers without parameters.
 
 
-def activation(function: Callable[[Array], Array], name: str = "activation") -> Layer:
-    """A layer of any function of x that has no parameters.
+def activation(
+    function: Callable[[Array], Array], name: str = "activation", window: Callable[[tuple[int, ...]], Window] | None = None
+) -> Layer:
+    """A layer of any function of x that has no parameters. One that mixes positions says how far by `window`, as in `Layer`.
 
     >>> y, state = activation(jnp.sin, "sin").apply({}, {}, jnp.zeros(3))
     >>> y.tolist(), state
@@ -203,7 +185,7 @@ def activation(function: Callable[[Array], Array], name: str = "activation") -> 
     def apply(params, state, x, *, train=False, key=None):
         return function(x), state
 
-    return Layer(name, init, apply)
+    return Layer(name, init, apply, window)
 
 
 def relu(*, ops: Ops = EXPLICIT) -> Layer:
@@ -275,7 +257,7 @@ def max_pool(
     [1.0, 3.0]
     """
     options = {"stride": stride, "padding": padding, "dilation": dilation, "ceil_mode": ceil_mode}
-    return activation(partial(ops.max_pool, size=size, **options), "max_pool")
+    return activation(partial(ops.max_pool, size=size, **options), "max_pool", _pool_window(size=size, **options))
 
 
 def avg_pool(
@@ -294,7 +276,8 @@ def avg_pool(
     [0.5, 2.5]
     """
     options = {"stride": stride, "padding": padding, "dilation": dilation, "ceil_mode": ceil_mode}
-    return activation(partial(ops.avg_pool, size=size, count_include_pad=count_include_pad, **options), "avg_pool")
+    function = partial(ops.avg_pool, size=size, count_include_pad=count_include_pad, **options)
+    return activation(function, "avg_pool", _pool_window(size=size, **options))
 
 
 def global_max_pool(*, ops: Ops = EXPLICIT) -> Layer:
@@ -303,7 +286,7 @@ def global_max_pool(*, ops: Ops = EXPLICIT) -> Layer:
     >>> global_max_pool().apply({}, {}, jnp.ones((5, 8, 8, 3)))[0].shape
     (5, 3)
     """
-    return activation(ops.global_max_pool, "global_max_pool")
+    return activation(ops.global_max_pool, "global_max_pool", _all_of)
 
 
 def global_avg_pool(*, ops: Ops = EXPLICIT) -> Layer:
@@ -312,7 +295,7 @@ def global_avg_pool(*, ops: Ops = EXPLICIT) -> Layer:
     >>> global_avg_pool().apply({}, {}, jnp.ones((5, 8, 8, 3)))[0].shape
     (5, 3)
     """
-    return activation(ops.global_avg_pool, "global_avg_pool")
+    return activation(ops.global_avg_pool, "global_avg_pool", _all_of)
 
 
 def flatten() -> Layer:
@@ -321,7 +304,7 @@ def flatten() -> Layer:
     >>> flatten().apply({}, {}, jnp.ones((5, 2, 2, 3)))[0].shape
     (5, 12)
     """
-    return activation(lambda x: x.reshape(x.shape[0], math.prod(x.shape[1:])), "flatten")
+    return activation(lambda x: x.reshape(x.shape[0], math.prod(x.shape[1:])), "flatten", _all_of)
 
 
 def identity() -> Layer:
@@ -354,112 +337,18 @@ def dropout(rate: float, *, ops: Ops = EXPLICIT) -> Layer:
     return Layer("dropout", init, apply)
 
 
-# Combinators.
+# The windows of layers that mix positions.
 
 
-def serial(*layers: Layer) -> Layer:
-    """The layers one after another.
+def _pool_window(size, stride, padding, dilation, ceil_mode) -> Callable[[tuple[int, ...]], Window]:
+    def window(space):
+        taps = per_axis("size", size, len(space))
+        plain = make_window(taps, space, stride=taps if stride is None else stride, padding=padding, dilation=dilation)
+        return plain.ceil(space) if ceil_mode else plain
 
-    The entries of params and state are called f"{index}_{name}"; layers that have none have no entry. Each layer gets a key of
-    its own. `init` finds the shape that each layer is given by evaluating those before it abstractly, with an x in the default
-    floating dtype, so a layer that does not fit raises there. An exception carries a note that names the layer it came from.
-
-    >>> model = serial(conv(8, 3), relu(), max_pool(2), flatten(), dense(10))
-    >>> params, state = model.init(jax.random.key(0), (1, 28, 28, 1))
-    >>> jax.tree.map(jnp.shape, params)
-    {'0_conv': {'b': (8,), 'w': (3, 3, 1, 8)}, '4_dense': {'b': (10,), 'w': (1568, 10)}}
-    >>> model.apply(params, state, jnp.ones((5, 28, 28, 1)))[0].shape
-    (5, 10)
-    """
-    entries = {f"{index}_{layer.name}": layer for index, layer in enumerate(layers)}
-
-    def init(key, input_shape):
-        params, state = {}, {}
-        x = _abstract(input_shape)
-        for index, (entry, layer) in enumerate(entries.items()):
-            x, params[entry], state[entry] = _init_entry(entry, layer, _fold(key, index), x)
-        return _without_empty(params), _without_empty(state)
-
-    def apply(params, state, x, *, train=False, key=None):
-        new_state = {}
-        for index, (entry, layer) in enumerate(entries.items()):
-            x, new_state[entry] = _apply_entry(entry, layer, params, state, x, train=train, key=_fold(key, index))
-        return x, _without_empty(new_state)
-
-    return Layer("serial", init, apply)
+    return window
 
 
-def residual(inner: Layer, shortcut: Layer | None = None) -> Layer:
-    """inner(x) + shortcut(x) (He et al. 2016); the shortcut is x itself, or a layer such as `conv(features, 1, stride=2)`.
-
-    Both must give one shape: nothing is broadcast. The entries of params and state are "inner" and "shortcut".
-
-    >>> block = residual(serial(conv(3, 3), relu(), conv(3, 3)))
-    >>> params, state = block.init(jax.random.key(0), (1, 8, 8, 3))
-    >>> block.apply(params, state, jnp.ones((5, 8, 8, 3)))[0].shape
-    (5, 8, 8, 3)
-    """
-    entries = {"inner": inner, "shortcut": identity() if shortcut is None else shortcut}
-
-    def init(key, input_shape):
-        params, state, outputs = {}, {}, []
-        x = _abstract(input_shape)
-        for index, (entry, layer) in enumerate(entries.items()):
-            y, params[entry], state[entry] = _init_entry(entry, layer, _fold(key, index), x)
-            outputs.append(y)
-        jax.eval_shape(_add, *outputs)
-        return _without_empty(params), _without_empty(state)
-
-    def apply(params, state, x, *, train=False, key=None):
-        new_state, outputs = {}, []
-        for index, (entry, layer) in enumerate(entries.items()):
-            y, new_state[entry] = _apply_entry(entry, layer, params, state, x, train=train, key=_fold(key, index))
-            outputs.append(y)
-        return _add(*outputs), _without_empty(new_state)
-
-    return Layer("residual", init, apply)
-
-
-def _add(inner: Array, shortcut: Array) -> Array:
-    if inner.shape != shortcut.shape:
-        raise ValueError(
-            f"residual adds what inner and shortcut give, got shapes {inner.shape} and {shortcut.shape}: "
-            "shortcut=conv(features, 1, stride=...) makes them one"
-        )
-    return inner + shortcut
-
-
-def _abstract(shape: Sequence[int]) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(tuple(shape), jnp.result_type(float))
-
-
-def _fold(key: Array | None, index: int) -> Array | None:
-    return None if key is None else jax.random.fold_in(key, index)
-
-
-def _without_empty(entries: dict[str, dict]) -> dict[str, dict]:
-    return {entry: value for entry, value in entries.items() if value}
-
-
-def _init_entry(entry: str, layer: Layer, key: Array | None, x: jax.ShapeDtypeStruct) -> tuple[jax.ShapeDtypeStruct, dict, dict]:
-    """The layer's abstract y for x, its params and its state."""
-    with _noted(entry, x.shape):
-        params, state = layer.init(key, x.shape)
-        y, _ = jax.eval_shape(layer.apply, params, state, x)
-    return y, params, state
-
-
-def _apply_entry(entry: str, layer: Layer, params: dict, state: dict, x: Array, *, train: bool, key: Array | None):
-    """The layer's y and new state, with its own part of the network's params and state."""
-    with _noted(entry, jnp.shape(x)):
-        return layer.apply(params.get(entry, {}), state.get(entry, {}), x, train=train, key=key)
-
-
-@contextmanager
-def _noted(entry: str, x_shape: tuple[int, ...]) -> Iterator[None]:
-    """Whatever is raised inside says which layer raised it; from nested layers, the innermost first."""
-    try:
-        yield
-    except Exception as error:
-        error.add_note(f"in layer {entry!r}, given x of shape {x_shape}")
-        raise
+def _all_of(space: tuple[int, ...]) -> Window:
+    """One output that sees all of x."""
+    return make_window(space, space)
