@@ -30,7 +30,8 @@ from jaxcnn.ops.conv import conv_bias_grad, conv_input_grad, conv_kernel_grad
 from jaxcnn.ops.conv_lax import conv_general_dilated
 from jaxcnn.ops.conv_methods import CANONICAL, DIRECT, DISPATCH, SHIFTED, ConvMethod, ConvSpec
 from jaxcnn.ops.norm import BatchNormState
-from jaxcnn.training import TrainState, init_train_state, make_eval_step, make_train_step
+from jaxcnn.receptive_field import ReceptiveField, receptive_field, receptive_fields
+from jaxcnn.training import TrainState, find_nonfinite, init_train_state, make_eval_step, make_train_step, scan_steps
 from jaxcnn.window import Window, make_window
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "ConvSpec",
     "Layer",
     "Ops",
+    "ReceptiveField",
     "TrainState",
     "Window",
     "avg_pool",
@@ -58,6 +60,7 @@ __all__ = [
     "convolve",
     "dense",
     "dropout",
+    "find_nonfinite",
     "gelu",
     "global_avg_pool",
     "global_max_pool",
@@ -71,7 +74,10 @@ __all__ = [
     "max_pool",
     "mean_squared_error",
     "models",
+    "receptive_field",
+    "receptive_fields",
     "relu",
+    "scan_steps",
     "sigmoid",
     "sigmoid_binary_cross_entropy",
     "silu",

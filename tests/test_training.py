@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import jax
@@ -9,10 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxcnn import layers
 from jaxcnn.ops import AUTODIFF, EXPLICIT, Ops
-from jaxcnn.training import TrainState, init_train_state, make_eval_step, make_train_step
+from jaxcnn.training import (
+    TrainState,
+    find_nonfinite,
+    init_train_state,
+    make_eval_step,
+    make_train_step,
+    scan_steps,
+)
 
 KEY = jax.random.key(0, impl="rbg")  # compiles several times faster than the default generator
 
@@ -206,5 +215,156 @@ def test_accuracy_is_for_class_numbers_only(loss, labels):
     state = init_train_state(model, optimizer, KEY, (4, 3))
     assert set(make_eval_step(model, loss=loss)(state, jnp.ones((4, 3)), labels)) == {"loss"}
     _, metrics = make_train_step(model, optimizer, loss=loss)(state, jnp.ones((4, 3)), labels)
-    assert set(metrics) == {"loss"}
+    assert set(metrics) == {"loss", "finite"}
     assert metrics["loss"].shape == ()
+
+
+# Several steps at once, the average, dtypes, devices.
+
+
+def test_scan_steps_are_the_steps_one_by_one(explicit):
+    state, metrics = scan_steps(explicit.step)(explicit.initial_state(), explicit.x, explicit.y)
+    assert_trees_close(state, explicit.state, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(metrics["loss"], [row["loss"] for row in explicit.metrics], rtol=1e-4)
+    assert np.all(metrics["finite"])
+
+
+def test_the_average_is_the_one_computed_by_hand():
+    model, optimizer = layers.serial(layers.batch_norm(), layers.flatten(), layers.dense(2)), optax.sgd(0.5)
+    x, y = stripes(batches=3)
+    step = make_train_step(model, optimizer, average_decay=0.15)
+    state = init_train_state(model, optimizer, KEY, x.shape[1:], average=True)
+    average = host((state.params, state.model_state))
+    for index, decay in enumerate([1 / 10, 0.15, 0.15]):
+        state, _ = step(state, x[index], y[index])
+        average = jax.tree.map(
+            lambda old, new, d=decay: d * old + (1 - d) * new, average, host((state.params, state.model_state))
+        )
+        assert_trees_close(state.average, average, rtol=1e-5, atol=1e-6)
+    ours = make_eval_step(model)(state, x[0], y[0])
+    theirs = make_eval_step(model)(
+        state._replace(params=state.average[0], model_state=state.average[1], average=None), x[0], y[0]
+    )
+    assert host(ours) == host(theirs) != host(make_eval_step(model)(state._replace(average=None), x[0], y[0]))
+
+
+def test_bfloat16_computes_in_it_and_keeps_float32():
+    seen = []
+
+    def spy(x):
+        seen.append(x.dtype)
+        return x
+
+    model, optimizer = layers.serial(layers.activation(spy), *(part for _, part in network().parts)), adamw(1e-2)
+    x, y = stripes(batches=20)
+    state = init_train_state(model, optimizer, KEY, x.shape[1:])
+    types = jax.tree.map(lambda leaf: leaf.dtype, state)
+    seen.clear()
+    state, metrics = scan_steps(make_train_step(model, optimizer, compute_dtype=jnp.bfloat16))(state, x, y)
+    assert set(seen) == {jnp.dtype(jnp.bfloat16)}
+    assert jax.tree.map(lambda leaf: leaf.dtype, state) == types
+    assert metrics["loss"].dtype == jnp.float32
+    assert np.mean(metrics["loss"][-5:]) < 0.7 * np.mean(metrics["loss"][:5])
+
+
+def test_images_are_augmented_anew_in_each_step_and_not_in_evaluation():
+    model = layers.serial(layers.flatten(), layers.dense(1, bias=False, kernel_init=lambda key, shape: jnp.ones(shape)))
+
+    def augment(key, x):
+        return x + jax.random.uniform(key, (x.shape[0], 1, 1, 1))
+
+    arguments = {"loss": lambda y, labels: y[:, 0]}
+    state = init_train_state(model, optax.sgd(0.0), KEY, (2, 1, 1, 1))
+    step = make_train_step(model, optax.sgd(0.0), augment=augment, **arguments)
+    x = jnp.ones((3, 2, 1, 1, 1))
+    state, metrics = scan_steps(step)(state, x, jnp.zeros((3, 2)))
+    assert len(set(metrics["loss"].tolist())) == 3
+    assert np.all((metrics["loss"] > 1) & (metrics["loss"] < 2))
+    assert make_eval_step(model, **arguments)(state, x[0], jnp.zeros(2))["loss"] == 1
+
+
+@pytest.mark.parametrize("kind", ["batch norm and dropout", "depthwise"])
+def test_two_devices_train_as_one(kind):
+    """The same dropout, the statistics of the whole batch, the same update: the sum of squares differs by rounding only."""
+    inside = layers.conv(4, 3, groups=4) if kind == "depthwise" else layers.dropout(0.5)
+    model = layers.serial(layers.conv(4, 3), layers.batch_norm(), layers.relu(), inside, layers.flatten(), layers.dense(2))
+    x, y = stripes(batches=5)
+    optimizer = optax.sgd(0.1)
+    step = make_train_step(model, optimizer, augment=lambda key, x: x + 0.1 * jax.random.normal(key, x.shape))
+    results = []
+    for devices in (1, 2):
+        mesh = jax.make_mesh((devices,), ("batch",), (AxisType.Auto,), devices=jax.devices()[:devices])
+        whole, split = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("batch"))
+        state = jax.device_put(init_train_state(model, optimizer, KEY, x.shape[1:]), whole)
+        for images, labels in zip(x, y, strict=True):
+            state, metrics = step(state, jax.device_put(images, split), jax.device_put(labels, split))
+        assert len(state.params["0_conv"]["w"].sharding.device_set) == devices
+        results.append((state, metrics))
+    assert_trees_close(results[1], results[0], rtol=1e-4, atol=1e-5)
+
+
+# Infinities and NaNs.
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_step_that_is_not_finite_changes_nothing(at_once):
+    model, optimizer = network(), optax.sgd(0.1)
+    x, y = stripes(batches=4)
+    x = x.at[2, 0, 0, 0].set(jnp.nan)
+    step = make_train_step(model, optimizer)
+    expected = init_train_state(model, optimizer, KEY, x.shape[1:], average=True)
+    for index in range(2):
+        expected, _ = step(expected, x[index], y[index])
+    expected = host(expected)
+    state = init_train_state(model, optimizer, KEY, x.shape[1:], average=True)
+    if at_once:
+        state, metrics = scan_steps(step)(state, x, y)
+        assert metrics["finite"].tolist()[:3] == [True, True, False]
+    else:
+        for index in range(3):
+            state, metrics = step(state, x[index], y[index])
+            assert bool(metrics["finite"]) == (index < 2)
+    assert int(state.step) == 2
+    assert_trees_close(state, expected, rtol=1e-5, atol=1e-6)
+
+
+def slip(forward, backward=lambda dy: dy):
+    function = jax.custom_vjp(forward)
+    function.defvjp(lambda x: (forward(x), None), lambda _, dy: (backward(dy),))
+    return layers.activation(function, "slip")
+
+
+@pytest.mark.parametrize(
+    ("inner", "change", "message"),
+    [
+        pytest.param(slip(lambda x: x / 0), {}, r"layer '1_residual/inner' gives 96 values of 96 .* larger than", id="forward"),
+        pytest.param(
+            slip(lambda x: x, lambda dy: dy.at[0, 0].set(jnp.inf)),
+            {},
+            r"the gradient of '0_dense/b' has 1 values of 6",
+            id="backward",
+        ),
+        pytest.param(slip(lambda x: x), {"loss": lambda y, labels: jnp.log(-jnp.abs(y))}, "the loss is not finite", id="loss"),
+        pytest.param(slip(lambda x: x), {"augment": lambda key, x: x * jnp.nan}, "the images have 48 values of 48", id="images"),
+        pytest.param(
+            slip(lambda x: x), {"compute_dtype": jnp.float16, "augment": lambda key, x: x * 1e6}, "the images have", id="float16"
+        ),
+        pytest.param(slip(lambda x: x), {}, None, id="nothing"),
+    ],
+)
+def test_find_nonfinite_names_where_it_begins(inner, change, message):
+    model, optimizer = layers.serial(layers.dense(6), layers.residual(inner), layers.dense(2)), optax.sgd(0.1)
+    x, y = jnp.ones((16, 3)), jnp.zeros(16, int)
+    state = init_train_state(model, optimizer, KEY, x.shape)
+    found = find_nonfinite(model, state, x, y, **change)
+    assert (found is None) if message is None else re.match(message, found), found
+    _, metrics = make_train_step(model, optimizer, **change)(state, x, y)
+    assert bool(metrics["finite"]) == (message is None)
+
+
+def test_find_nonfinite_names_a_parameter():
+    model, optimizer = network(), optax.sgd(0.1)
+    x, y = stripes(batches=1)
+    state = init_train_state(model, optimizer, KEY, x.shape[1:])
+    state.params["6_dense"]["b"] = state.params["6_dense"]["b"].at[1].set(jnp.inf)
+    assert find_nonfinite(model, state, x[0], y[0]).startswith("parameter '6_dense/b' has 1 values of 2")
