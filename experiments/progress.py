@@ -11,13 +11,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 class TrainingProgress(Protocol):
-    """A context that is told of each batch and of each epoch, the latter with its row of metrics."""
+    """A context that is told of the batches that are done and of each epoch, the latter with its row of metrics."""
 
     def __enter__(self) -> Self: ...
 
     def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None: ...
 
-    def batch_done(self) -> None: ...
+    def batches_done(self, count: int) -> None: ...
 
     def epoch_done(self, row: Mapping[str, float], images_per_second: float) -> None: ...
 
@@ -48,8 +48,8 @@ class _Bar:
     def __exit__(self, kind, error, traceback) -> None:
         self._progress.stop()
 
-    def batch_done(self) -> None:
-        self._progress.advance(self._task)
+    def batches_done(self, count: int) -> None:
+        self._progress.advance(self._task, count)
 
     def epoch_done(self, row: Mapping[str, float], images_per_second: float) -> None:
         epoch = f"{min(int(row['epoch']) + 1, self._epochs)}/{self._epochs}"
@@ -69,7 +69,7 @@ class _Lines:
     def __exit__(self, kind, error, traceback) -> None:
         pass
 
-    def batch_done(self) -> None:
+    def batches_done(self, count: int) -> None:
         pass
 
     def epoch_done(self, row: Mapping[str, float], images_per_second: float) -> None:

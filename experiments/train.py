@@ -1,10 +1,11 @@
-"""Train LeNet on scikit-learn's digits, with explicit gradients or with JAX's.
+"""Train a network on images, with explicit gradients or with JAX's.
 
     python -m experiments.train
     python -m experiments.train --gradients autodiff --seed 1 --epochs 50 --output runs/longer
+    python -m experiments.train --recipe experiments/recipes/mnist.toml --data-dir DIR
 
-The defaults were chosen by 4-fold cross-validation on the training images alone; the test images had no part in it. The
-accuracy reported is that of the last epoch. `experiments/README.md` has the results over seeds, with hardware and time.
+The accuracy reported is that of the last epoch. `experiments/README.md` has the results over seeds, with hardware and time, and
+says how the options were chosen.
 """
 
 from __future__ import annotations
@@ -15,59 +16,44 @@ import math
 import platform
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple, TypedDict
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-import optax
-import tyro
+from jax import Array
+from jax.sharding import Mesh
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
+from experiments.augment import make_augment
 from experiments.checkpoint import save_arrays
-from experiments.data import Dataset, digits, shuffled_batches
+from experiments.config import Config, ConfigError, check, from_command_line
+from experiments.data import Dataset, load, shuffled_batches
+from experiments.devices import make_mesh, replicate, split, use_all_cores
 from experiments.files import write_whole
+from experiments.idx import DataError
 from experiments.learning_curves import learning_curves
+from experiments.optimizer import make_optimizer, make_schedule
+from experiments.pictures import confusion_matrix, feature_maps, first_filters, worst_mistakes
 from experiments.progress import training_progress
-from jaxcnn.models import lenet
+from jaxcnn import layers
+from jaxcnn.models import MODELS
 from jaxcnn.ops import AUTODIFF, EXPLICIT
-from jaxcnn.training import TrainState, init_train_state, make_eval_step, make_train_step
+from jaxcnn.training import Augment, Loss, TrainState, find_nonfinite, init_train_state, make_train_step, scan_steps
 
 OPS = {"explicit": EXPLICIT, "autodiff": AUTODIFF}
-RUN_FILES = ("config.json", "metrics.jsonl", "params.safetensors", "learning_curves.png")
-WEIGHT_DECAY = 1e-2
-EPSILON = 1e-5  # AdamW's. Its usual 1e-8 makes whole steps of the rounding error in a gradient that is nearly 0
+PICTURES = ("learning_curves.png", "first_filters.png", "feature_maps.png", "confusion_matrix.png", "worst_mistakes.png")
+RUN_FILES = ("config.json", "metrics.jsonl", "model.safetensors", *PICTURES)
+EVALUATION_BATCH = 1000
 
 Row = dict[str, float]  # a line of metrics.jsonl
-
-
-@dataclass(frozen=True)
-class Config:
-    """Train LeNet on the 8x8 digits of scikit-learn. Writes config.json, metrics.jsonl (one line per epoch),
-    params.safetensors and learning_curves.png to the output folder.
-    """
-
-    gradients: Literal["explicit", "autodiff"] = "explicit"
-    """Whose derivatives: the rules written in this library, or JAX's."""
-    seed: int = 0
-    """Seed of the parameters, of dropout and of the order of the images; the held-out images do not depend on it."""
-    epochs: int = 30
-    """How often to go through the training images."""
-    batch_size: int = 32
-    """Images in a step; the last images of an epoch's order, fewer than a batch, are left out."""
-    learning_rate: float = 3e-3
-    """AdamW's learning rate at the start; it falls to 0 along a half cosine."""
-    label_smoothing: float = 0.1
-    """The part of each label that is spread over all classes."""
-    output: Path | None = None
-    """Folder of the run, by default a new one: runs/digits-<gradients>-seed<seed>, or the same with -2, -3, ... behind it."""
-    overwrite: bool = False
-    """Replace the run that is in the output folder, instead of refusing to start."""
 
 
 class Result(NamedTuple):
@@ -79,88 +65,169 @@ class Result(NamedTuple):
     images_per_second: float
 
 
-class ConfigError(ValueError):
-    """The options of a run make no sense."""
-
-
 class DivergedError(ArithmeticError):
-    """The loss is no longer a finite number."""
+    """A loss or a gradient is no longer a finite number."""
 
 
 def main(config: Config, console: Console | None = None) -> Result:
     """Train as `config` says.
 
     Raises:
-      ConfigError: before anything is written, if an option makes no sense or the output folder holds a run already.
-      DivergedError: if the loss becomes infinite or NaN; metrics.jsonl then has the epochs before.
+      ConfigError, DataError: before anything is written, if an option makes no sense, the output folder holds a run already, or
+        the images are not to be had.
+      DivergedError: if a loss or a gradient becomes infinite or NaN; metrics.jsonl then has the epochs before.
     """
     start = time.perf_counter()
     console = console or Console()
-    dataset = digits()
-    _check(config, images=len(dataset.x_train))
+    check(config)
+    dataset = load(config.dataset, config.data_dir, say=partial(console.print, highlight=False, soft_wrap=True))
+    if config.batch_size > len(dataset.x_train):
+        raise ConfigError(f"--batch-size must be at most the {len(dataset.x_train):,} training images, got {config.batch_size:,}")
+    try:
+        mesh = make_mesh(config.devices, config.batch_size, math.prod(dataset.x_train.shape[1:3]))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    run = Run(config, dataset, mesh)
+    with console.status("compiling"):  # beforehand, so that the first epoch's time is like the others'
+        run.compile()
     output = _make_output(config)
-    description = json.dumps(_description(config, dataset), indent=2)
+    description = json.dumps(_description(config, dataset, mesh), indent=2)
     write_whole(output / "config.json", lambda path: path.write_text(description + "\n"))
 
-    ops = OPS[config.gradients]
-    model = lenet(ops=ops)
-    loss = partial(ops.softmax_cross_entropy, label_smoothing=config.label_smoothing)
-    batches = len(dataset.x_train) // config.batch_size
-    schedule = optax.cosine_decay_schedule(config.learning_rate, config.epochs * batches)
-    optimizer = optax.adamw(schedule, eps=EPSILON, weight_decay=WEIGHT_DECAY)
-    x, y = dataset.x_train[: config.batch_size], dataset.y_train[: config.batch_size]
-    with console.status("compiling"):  # beforehand, so that the first epoch's time is like the others'
-        state = init_train_state(model, optimizer, jax.random.key(config.seed), x.shape)
-        step = make_train_step(model, optimizer, loss=loss).lower(state, x, y).compile()
-        evaluate = make_eval_step(model, loss=loss).lower(state, dataset.x_test, dataset.y_test).compile()
-
-    random = np.random.default_rng(config.seed)
     rows: list[Row] = []
     training_seconds = 0.0
-    with (output / "metrics.jsonl").open("w") as log, training_progress(console, config.epochs, batches) as progress:
+    random = np.random.default_rng(config.seed)
+    with (output / "metrics.jsonl").open("w") as log, training_progress(console, config.epochs, run.batches) as progress:
         for epoch in range(1, config.epochs + 1):
             epoch_start = time.perf_counter()
             seen = []
-            for batch in shuffled_batches(random, len(dataset.x_train), config.batch_size):
-                state, metrics = step(state, dataset.x_train[batch], dataset.y_train[batch])
+            for metrics in run.epoch(random, epoch):
                 seen.append(metrics)
-                progress.batch_done()
-            train = {name: float(np.mean([metrics[name] for metrics in seen])) for name in ("loss", "accuracy")}
+                progress.batches_done(len(metrics["loss"]))
+            train = {name: float(np.concatenate([metrics[name] for metrics in seen]).mean()) for name in ("loss", "accuracy")}
             epoch_training_seconds = time.perf_counter() - epoch_start
             training_seconds += epoch_training_seconds
-            test = {name: float(value) for name, value in evaluate(state, dataset.x_test, dataset.y_test).items()}
-            _check_finite(epoch, train["loss"], test["loss"], config.learning_rate)
+            test = run.evaluate(run.predict(dataset.x_test), dataset.y_test)
             row = {
                 "epoch": epoch,
                 "train_loss": train["loss"],
                 "train_accuracy": train["accuracy"],
                 "test_loss": test["loss"],
                 "test_accuracy": test["accuracy"],
+                "learning_rate": float(run.schedule(epoch * run.batches // config.accumulate)),
                 "seconds": time.perf_counter() - epoch_start,
             }
             rows.append(row)
             log.write(json.dumps(row) + "\n")
             log.flush()
-            progress.epoch_done(row, batches * config.batch_size / epoch_training_seconds)
+            progress.epoch_done(row, run.batches * config.batch_size / epoch_training_seconds)
 
-    save_arrays(output / "params.safetensors", state.params)
-    title = (
-        f"LeNet on 8x8 digits, {config.gradients} gradients, seed {config.seed}: "
-        f"{rows[-1]['test_accuracy']:.2%} of {len(dataset.y_test)} test images right after {_plural(config.epochs, 'epoch')}"
-    )
-    figure = learning_curves(rows, title, least_loss=_label_entropy(config.label_smoothing, classes=10))
-    write_whole(output / "learning_curves.png", lambda path: figure.savefig(path, format="png", dpi=150))
-    result = Result(output, rows, state, config.epochs * batches * config.batch_size / training_seconds)
-    console.print(_table(config, result, time.perf_counter() - start))
+    params, model_state = run.state.best_guess()
+    save_arrays(output / "model.safetensors", {"params": params, "state": model_state})
+    for name, figure in _pictures(config, run, rows):
+        write_whole(output / name, partial(figure.savefig, format="png", dpi=150))
+    result = Result(output, rows, run.state, config.epochs * run.batches * config.batch_size / training_seconds)
+    console.print(_table(config, result, len(mesh.devices), time.perf_counter() - start))
     return result
+
+
+class _Objective(TypedDict):
+    """What `make_train_step` and `find_nonfinite` must be told alike."""
+
+    loss: Loss
+    augment: Augment | None
+    compute_dtype: jnp.dtype | None
+
+
+class Run:
+    """A network in training: its state, its compiled steps, and the images.
+
+    `state` changes with each step, and its old value is gone: the steps take its memory.
+    """
+
+    def __init__(self, config: Config, dataset: Dataset, mesh: Mesh):
+        ops = OPS[config.gradients]
+        self.config, self.dataset, self.mesh = config, dataset, mesh
+        self.batches = len(dataset.x_train) // config.batch_size
+        self.model = MODELS[config.model](len(dataset.classes), ops=ops)
+        self.loss: Loss = partial(ops.softmax_cross_entropy, label_smoothing=config.label_smoothing)
+        self.schedule = make_schedule(config, max(1, self.batches // config.accumulate))
+        self._optimizer = make_optimizer(config, self.schedule)
+        self._objective = _Objective(
+            loss=self.loss,
+            augment=make_augment(shift_pixels=config.shift, flips=config.flip, cutout_size=config.cutout),
+            compute_dtype=None if config.compute_dtype == "float32" else jnp.dtype(config.compute_dtype),
+        )
+
+    def compile(self) -> None:
+        """Draw the parameters and compile the steps: for `steps_per_dispatch` batches, and for those left at an epoch's end."""
+        config = self.config
+        x_shape = (config.batch_size, *self.dataset.x_train.shape[1:])
+        key, average = jax.random.key(config.seed), config.average_decay is not None
+        self.state = replicate(self.mesh, init_train_state(self.model, self._optimizer, key, x_shape, average=average))
+        decay = config.average_decay or 0.0
+        steps = scan_steps(make_train_step(self.model, self._optimizer, average_decay=decay, **self._objective))
+        at_once = min(config.steps_per_dispatch, self.batches)
+        self._steps = {
+            count: steps.lower(self.state, *self._batches(np.zeros((count, config.batch_size), int))).compile()
+            for count in {at_once, self.batches % at_once} - {0}
+        }
+        self._at_once = at_once
+        self._predict = jax.jit(lambda state, x: self.model.apply(*state.best_guess(), x)[0])
+
+    def epoch(self, random: np.random.Generator, epoch: int) -> Iterator[dict[str, np.ndarray]]:
+        """Train once through the images; the metrics of each dispatch's steps.
+
+        Raises:
+          DivergedError: at the first step whose loss or gradients are not all finite.
+        """
+        order = np.stack(list(shuffled_batches(random, len(self.dataset.x_train), self.config.batch_size)))
+        for first in range(0, len(order), self._at_once):
+            chosen = order[first : first + self._at_once]
+            self.state, metrics = self._steps[len(chosen)](self.state, *self._batches(chosen))
+            metrics = jax.device_get(metrics)
+            if not metrics["finite"].all():
+                bad = int(np.argmin(metrics["finite"]))
+                raise DivergedError(self._trouble(epoch, first + bad, chosen[bad]))
+            yield metrics
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Logits (n, classes), in batches of one size, the last one filled up, each split over the devices."""
+        count = len(self.mesh.devices)
+        size = -(-min(EVALUATION_BATCH, len(x)) // count) * count
+        logits = []
+        for first in range(0, len(x), size):
+            batch = x[first : first + size]
+            padded = np.pad(batch, ((0, size - len(batch)), *((0, 0),) * (x.ndim - 1)))
+            logits.append(jax.device_get(self._predict(self.state, split(self.mesh, padded)))[: len(batch)])
+        return np.concatenate(logits)
+
+    def evaluate(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+        """The mean loss, and the part of the images that is classified rightly."""
+        loss = jnp.mean(self.loss(jnp.asarray(logits), jnp.asarray(labels)))
+        return {"loss": float(loss), "accuracy": float(np.mean(logits.argmax(axis=1) == labels))}
+
+    def _batches(self, indices: np.ndarray) -> tuple[Array, Array]:
+        """Images and labels (steps, batch, ...), each batch split over the devices."""
+        return split(self.mesh, self.dataset.x_train[indices], 1), split(self.mesh, self.dataset.y_train[indices], 1)
+
+    def _trouble(self, epoch: int, batch: int, indices: np.ndarray) -> str:
+        x, y = self.dataset.x_train[indices], self.dataset.y_train[indices]
+        found = find_nonfinite(self.model, self.state, jnp.asarray(x), jnp.asarray(y), **self._objective)
+        where = found or "found in the step, but not when it was searched for"
+        return (
+            f"not finite in batch {batch + 1} of epoch {epoch}: {where}; "
+            f"try a learning rate below {self.config.learning_rate:g}, --warmup-epochs or --clip-norm"
+        )
 
 
 def command_line(arguments: Sequence[str] | None = None) -> int:
     """Run `main` with the options of the command line; the exit status. What goes wrong is told in one line on stderr."""
-    config = tyro.cli(Config, prog="python -m experiments.train", args=arguments, config=(tyro.conf.FlagCreatePairsOff,))
     try:
+        config = from_command_line(arguments, "python -m experiments.train")
+        use_all_cores()
         main(config)
-    except ConfigError as error:
+    except (ConfigError, DataError) as error:
         return _fail(error, 2)
     except (DivergedError, OSError) as error:
         return _fail(error, 1)
@@ -177,22 +244,10 @@ def _fail(message: object, status: int) -> int:
 # Before the run.
 
 
-def _check(config: Config, images: int) -> None:
-    if config.epochs < 1:
-        raise ConfigError(f"--epochs must be at least 1, got {config.epochs}")
-    if not 1 <= config.batch_size <= images:
-        raise ConfigError(f"--batch-size must be between 1 and the {images:,} training images, got {config.batch_size:,}")
-    if not 0 < config.learning_rate < math.inf:
-        raise ConfigError(f"--learning-rate must be a positive number, got {config.learning_rate:g}")
-    if not 0 <= config.label_smoothing < 1:
-        raise ConfigError(f"--label-smoothing must be at least 0 and below 1, got {config.label_smoothing:g}")
-    if not 0 <= config.seed < 2**31:
-        raise ConfigError(f"--seed must be between 0 and 2^31 - 1, got {config.seed}")
-
-
 def _make_output(config: Config) -> Path:
     """The run's folder, without the files of an earlier run, so that none is ever taken for this one's."""
-    output = config.output or _new_folder(Path("runs") / f"digits-{config.gradients}-seed{config.seed}")
+    name = f"{config.dataset}-{config.model}-{config.gradients}-seed{config.seed}"
+    output = config.output or _new_folder(Path("runs") / name)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -211,31 +266,51 @@ def _new_folder(path: Path) -> Path:
     return next(folder for folder in map(path.with_name, names) if not folder.exists())
 
 
-def _description(config: Config, dataset: Dataset) -> dict[str, object]:
+def _description(config: Config, dataset: Dataset, mesh: Mesh) -> dict[str, object]:
     """What config.json says: the options, and what else the result depends on."""
-    options = asdict(config) | {"output": None if config.output is None else str(config.output)}
-    device = jax.devices()[0]
+    options = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(config).items()}
+    device = mesh.devices.flat[0]
     return options | {
-        "model": "lenet",
-        "optimizer": f"adamw, epsilon {EPSILON:g}, weight decay {WEIGHT_DECAY:g}, cosine decay to 0",
-        "dataset": "sklearn.datasets.load_digits",
         "train_images": len(dataset.y_train),
         "test_images": len(dataset.y_test),
-        "device": f"{device.platform}: {device.device_kind}",
+        "image_shape": dataset.x_train.shape[1:],
+        "classes": dataset.classes,
+        "device": f"{mesh.devices.size} x {device.platform}: {device.device_kind}",
         "versions": {name: version(name) for name in ("jaxcnn", "jax", "jaxlib", "optax", "numpy", "scikit-learn")},
         "python": platform.python_version(),
     }
 
 
-# During the run and after it.
+# After the run.
 
 
-def _check_finite(epoch: int, train_loss: float, test_loss: float, learning_rate: float) -> None:
-    if not (math.isfinite(train_loss) and math.isfinite(test_loss)):
-        raise DivergedError(
-            f"the loss is not finite in epoch {epoch}, {train_loss} in training and {test_loss} in the test: "
-            f"try a learning rate below {learning_rate:g}"
-        )
+def _pictures(config: Config, run: Run, rows: Sequence[Row]) -> Iterator[tuple[str, Figure]]:
+    """The name and the figure of each picture."""
+    dataset = run.dataset
+    logits = run.predict(dataset.x_test)
+    right = f"{rows[-1]['test_accuracy']:.2%} of {len(dataset.y_test):,} test images right"
+    title = f"{_title(config)}: {right} after {_plural(config.epochs, 'epoch')}"
+    least = _label_entropy(config.label_smoothing, len(dataset.classes))
+    yield "learning_curves.png", learning_curves(rows, title, least_loss=least)
+
+    params, model_state = run.state.best_guess()
+    x = jnp.asarray(dataset.x_test[:1])
+    given = jax.jit(partial(layers.outputs, run.model))(params, model_state, x)
+    maps = [(path, np.asarray(y[0])) for path, y in given.items() if y.ndim == 4 and not path.endswith("shortcut")]
+    kernel = next(params[entry]["w"] for entry, part in run.model.parts if part.name == "conv")
+    yield "first_filters.png", first_filters(kernel, f"{_title(config)}: kernels of the first layer")
+    yield "feature_maps.png", feature_maps(x[0], _chosen(maps, 12), f"{_title(config)}: what the layers give for one image")
+    yield (
+        "confusion_matrix.png",
+        confusion_matrix(dataset.y_test, logits.argmax(axis=1), dataset.classes, f"{_title(config)}: {right}"),
+    )
+    probabilities = np.asarray(jax.nn.softmax(logits, axis=-1))
+    yield "worst_mistakes.png", worst_mistakes(dataset.x_test, dataset.y_test, probabilities, dataset.classes, _title(config))
+
+
+def _chosen(maps: list[tuple[str, np.ndarray]], most: int) -> list[tuple[str, np.ndarray]]:
+    """At most `most` of them, evenly from the first to the last."""
+    return [maps[round(position)] for position in np.linspace(0, len(maps) - 1, min(most, len(maps)))]
 
 
 def _label_entropy(smoothing: float, classes: int) -> float:
@@ -245,22 +320,27 @@ def _label_entropy(smoothing: float, classes: int) -> float:
     return float(-np.sum(labels * np.log(labels, where=labels > 0, out=np.zeros(classes))))
 
 
-def _table(config: Config, result: Result, seconds: float) -> Table:
+def _table(config: Config, result: Result, devices: int, seconds: float) -> Table:
     last = result.rows[-1]
-    table = Table(title=f"LeNet on 8x8 digits, {config.gradients} gradients, seed {config.seed}", show_header=False)
+    table = Table(title=_title(config), show_header=False)
     for name, value in (
         ("test accuracy", f"{last['test_accuracy']:.2%}"),
         ("test loss", f"{last['test_loss']:.4f}"),
-        ("train accuracy (with dropout)", f"{last['train_accuracy']:.2%}"),
-        ("train loss (with dropout)", f"{last['train_loss']:.4f}"),
+        ("train accuracy (as trained)", f"{last['train_accuracy']:.2%}"),
+        ("train loss (as trained)", f"{last['train_loss']:.4f}"),
         ("epochs", f"{config.epochs}"),
         ("parameters", f"{sum(p.size for p in jax.tree.leaves(result.state.params)):,}"),
+        ("devices", f"{devices}"),
         ("training speed", f"{result.images_per_second:,.0f} images/s"),
         ("time, with compilation", f"{seconds:.1f} s"),
         ("files in", str(result.output)),
     ):
         table.add_row(name, value)
     return table
+
+
+def _title(config: Config) -> str:
+    return f"{config.model} on {config.dataset}, {config.gradients} gradients, seed {config.seed}"
 
 
 def _plural(count: int, noun: str) -> str:

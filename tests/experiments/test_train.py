@@ -8,6 +8,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from rich.console import Console
 
 import experiments.train
 from experiments.checkpoint import load_arrays, save_arrays
+from experiments.config import Config, ConfigError, check, from_command_line, read_recipe
 from experiments.data import digits, shuffled_batches
 from experiments.files import write_whole
 from experiments.learning_curves import learning_curves
 from experiments.progress import training_progress
-from experiments.train import RUN_FILES, Config, command_line, main
+from experiments.train import PICTURES, RUN_FILES, command_line, main
 from jaxcnn.models import lenet
 from jaxcnn.ops import AUTODIFF
 
@@ -85,7 +87,7 @@ def test_metrics_are_the_rows_of_the_result(runs):
     rows = [json.loads(line) for line in (result.output / "metrics.jsonl").read_text().splitlines()]
     assert rows == result.rows
     assert [row["epoch"] for row in rows] == [1, 2]
-    names = {"epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds"}
+    names = {"epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate", "seconds"}
     assert all(set(row) == names and all(math.isfinite(value) for value in row.values()) for row in rows)
     assert rows[1]["train_loss"] < rows[0]["train_loss"]
     assert rows[1]["test_accuracy"] > 0.5
@@ -99,7 +101,7 @@ def test_metrics_are_in_the_file_as_soon_as_an_epoch_is_done(runs):
 
 def test_saved_parameters_give_the_reported_accuracy(runs):
     result, _ = runs["explicit"]
-    params = load_arrays(result.output / "params.safetensors")
+    params = load_arrays(result.output / "model.safetensors")["params"]
     assert params["0_conv"]["w"].shape == (5, 5, 1, 16)
     dataset = digits()
     # With JAX's own operations: they are the same network.
@@ -107,12 +109,13 @@ def test_saved_parameters_give_the_reported_accuracy(runs):
     assert np.mean(np.argmax(logits, axis=1) == dataset.y_test) == pytest.approx(result.rows[-1]["test_accuracy"], abs=1e-6)
 
 
-def test_picture_is_a_png_with_something_on_it(runs):
+@pytest.mark.parametrize("name", PICTURES)
+def test_picture_is_a_png_with_something_on_it(runs, name):
     result, _ = runs["explicit"]
-    path = result.output / "learning_curves.png"
+    path = result.output / name
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     picture = imread(path)
-    assert picture.shape == (630, 1500, 4)
+    assert min(picture.shape[:2]) > 300
     assert np.std(picture[..., :3]) > 0.05
 
 
@@ -140,9 +143,9 @@ def test_a_terminal_gets_a_bar():
     row = {"epoch": 1, "train_loss": 0.5, "train_accuracy": 0.9, "test_loss": 0.5, "test_accuracy": 0.875, "seconds": 1.0}
     console = Console(file=screen, force_terminal=True, width=100)
     with training_progress(console, epochs=2, batches=1) as progress:
-        progress.batch_done()
+        progress.batches_done(1)
         progress.epoch_done(row, images_per_second=1234.5)
-        progress.batch_done()
+        progress.batches_done(1)
     for text in ("epoch 2/2", "━━━", "loss 0.500", "87.50%", "1,234 images/s", "left"):
         assert text in screen.getvalue()
 
@@ -159,6 +162,75 @@ def test_explicit_and_autodiff_runs_follow_the_same_curves(runs):
             assert ours[f"{split}_accuracy"] == pytest.approx(theirs[f"{split}_accuracy"], abs=1.01 / images)
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """A short run of a network with batch normalisation and dropout, and a function that repeats it with other options."""
+
+    def run(**options):
+        output = tmp_path_factory.mktemp("run") / "run"
+        config = Config(model="vgg", epochs=1, batch_size=256, optimizer="sgd", learning_rate=0.05, output=output)
+        return main(replace(config, **options), Console(file=io.StringIO())).rows[-1]
+
+    return run, run()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"steps_per_dispatch": 2}, id="two steps in a dispatch, one left over"),
+        pytest.param({"steps_per_dispatch": 99}, id="the whole epoch in a dispatch"),
+        pytest.param({"devices": 2}, id="two devices"),
+    ],
+)
+def test_how_a_run_is_computed_does_not_change_it(plain, options):
+    run, expected = plain
+    row = run(**options)
+    for name in ("train_loss", "test_loss"):
+        assert row[name] == pytest.approx(expected[name], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"accumulate": 2},
+        {"average_decay": 0.9},
+        {"clip_norm": 0.1},
+        {"warmup_epochs": 0.5},
+        {"schedule": "constant"},
+        {"shift": 1},
+        {"flip": True},
+        {"cutout": 3},
+        {"compute_dtype": "bfloat16"},
+        {"optimizer": "lion", "learning_rate": 1e-3},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_options_change_a_run(plain, options):
+    run, expected = plain
+    row = run(**options)
+    assert row["test_loss"] != expected["test_loss"]
+    assert math.isfinite(row["test_loss"])
+
+
+def test_a_recipe_is_options_and_the_command_line_goes_before_it(tmp_path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('model = "vgg"\nepochs = 3\nflip = true\noverwrite = false\nlearning_rate = 6e-3\n')
+    expected = Config(recipe=recipe, model="vgg", epochs=3, flip=True, learning_rate=6e-3)
+    assert read_recipe(recipe) == expected
+    assert from_command_line(["--recipe", str(recipe), "--epochs", "5"], "train") == replace(expected, epochs=5)
+    recipe.write_text("epoch = 3")
+    with pytest.raises(ConfigError, match="no option: epoch; there are accumulate"):
+        read_recipe(recipe)
+    recipe.write_text('model = "alexnet"')
+    with pytest.raises(SystemExit):
+        read_recipe(recipe)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "experiments" / "recipes").glob("*.toml")), ids=lambda path: path.name)
+def test_the_recipes_of_the_project_make_sense(path):
+    check(read_recipe(path))
+
+
 def test_the_held_out_images_are_a_fifth_of_each_class_and_always_the_same():
     dataset = digits()
     assert dataset.x_train.shape == (1437, 8, 8, 1)
@@ -168,6 +240,7 @@ def test_the_held_out_images_are_a_fifth_of_each_class_and_always_the_same():
     parts = np.bincount(dataset.y_test) / np.bincount(np.concatenate([dataset.y_train, dataset.y_test]))
     np.testing.assert_allclose(parts, 0.2, atol=0.005)
     assert all(np.array_equal(*pair) for pair in zip(dataset, digits(), strict=True))
+    assert (dataset.name, dataset.classes) == ("digits", tuple("0123456789"))
 
 
 def test_an_epoch_visits_an_image_at_most_once_and_the_next_in_another_order():
@@ -214,10 +287,23 @@ def test_a_failing_write_leaves_the_old_file_and_no_other(tmp_path):
     ("options", "message"),
     [
         pytest.param(["--epochs", "0"], "--epochs must be at least 1, got 0", id="no epochs"),
-        pytest.param(["--batch-size", "0"], "--batch-size must be between 1 and the 1,437 training images, got 0", id="no batch"),
-        pytest.param(["--batch-size", "1438"], "--batch-size .* got 1,438", id="batch larger than the data"),
+        pytest.param(["--batch-size", "0"], "--batch-size must be at least 1, got 0", id="no batch"),
+        pytest.param(
+            ["--batch-size", "1438"],
+            "--batch-size must be at most the 1,437 training images, got 1,438",
+            id="batch larger than the data",
+        ),
         pytest.param(["--learning-rate", "-1"], "--learning-rate must be a positive number, got -1", id="negative rate"),
         pytest.param(["--learning-rate", "nan"], "--learning-rate .* got nan", id="rate not a number"),
+        pytest.param(["--devices", "3"], "--devices must be between 1 and the 2 .* got 3", id="more devices than there are"),
+        pytest.param(["--devices", "2", "--batch-size", "31"], "--devices must divide the batch of 31", id="odd batch"),
+        pytest.param(["--data-dir", "x"], "the digits come with scikit-learn", id="digits from a folder"),
+        pytest.param(["--dataset", "mnist", "--data-dir", "{tmp}"], ".*train-images-idx3-ubyte", id="no data there"),
+        pytest.param(["--recipe", "{tmp}/none.toml"], "--recipe .*none.toml cannot be read", id="no recipe there"),
+        pytest.param(["--recipe", "{tmp}/file"], "--recipe .*file is not TOML", id="no recipe"),
+        pytest.param(["--accumulate", "0"], "--accumulate must be at least 1", id="nothing accumulated"),
+        pytest.param(["--clip-norm", "0"], "--clip-norm must be a positive number", id="all clipped"),
+        pytest.param(["--average-decay", "1"], "--average-decay must be at least 0 and below 1", id="the start for ever"),
         pytest.param(["--label-smoothing", "1"], "--label-smoothing .* got 1", id="nothing but smoothing"),
         pytest.param(["--seed", "-1"], "--seed .* got -1", id="negative seed"),
         pytest.param(["--output", "{tmp}/file"], "--output must be a folder .*/file", id="output is a file"),
@@ -242,7 +328,9 @@ def test_divergence_stops_an_overwriting_run_and_leaves_no_old_results(tmp_path,
         (tmp_path / name).write_text("old")
     assert command_line(["--learning-rate", "1e30", "--epochs", "3", "--output", str(tmp_path), "--overwrite"]) == 1
     printed = capsys.readouterr()
-    assert printed.err.startswith("train: the loss is not finite in epoch 1")
+    assert re.match(r"train: not finite in batch \d+ of epoch 1: .*'.*'.*; try a learning rate below 1e\+30", printed.err), (
+        printed.err
+    )
     assert printed.err.count("\n") == 1
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", "metrics.jsonl", "notes.txt"}
     assert (tmp_path / "metrics.jsonl").read_text() == ""
@@ -268,16 +356,16 @@ def test_help_has_a_sentence_for_each_option(capsys):
     with pytest.raises(SystemExit, match="0"):
         command_line(["--help"])
     printed = capsys.readouterr().out
-    for option in ("gradients", "seed", "epochs", "batch-size", "learning-rate", "label-smoothing", "output", "overwrite"):
-        _, _, after = printed.partition(f"--{option}")
-        assert len(after.split("--")[0].split()) > 8, option
+    for option in (field.name.replace("_", "-") for field in fields(Config)):
+        (text,) = re.findall(rf"^\W*--{option}\b(.*?)(?=^\W*--|\Z)", printed, re.DOTALL | re.MULTILINE)
+        assert len(text.split()) >= 5, option
 
 
 def test_the_default_folder_is_a_new_one(tmp_path, monkeypatch):
     """The same command twice is two runs; a folder that was named holds one."""
     monkeypatch.chdir(tmp_path)
     assert [str(experiments.train._make_output(Config(seed=3))) for _ in range(3)] == [
-        "runs/digits-explicit-seed3",
-        "runs/digits-explicit-seed3-2",
-        "runs/digits-explicit-seed3-3",
+        "runs/digits-lenet-explicit-seed3",
+        "runs/digits-lenet-explicit-seed3-2",
+        "runs/digits-lenet-explicit-seed3-3",
     ]
