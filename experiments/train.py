@@ -302,7 +302,7 @@ def _pictures(config: Config, run: Run, rows: Sequence[Row]) -> Iterator[tuple[s
     yield "feature_maps.png", feature_maps(x[0], _chosen(maps, 12), f"{_title(config)}: what the layers give for one image")
     yield (
         "confusion_matrix.png",
-        confusion_matrix(dataset.y_test, logits.argmax(axis=1), dataset.classes, f"{_title(config)}: {right}"),
+        confusion_matrix(dataset.y_test, logits.argmax(axis=1), dataset.classes, _title(config)),
     )
     probabilities = np.asarray(jax.nn.softmax(logits, axis=-1))
     yield "worst_mistakes.png", worst_mistakes(dataset.x_test, dataset.y_test, probabilities, dataset.classes, _title(config))
