@@ -34,8 +34,8 @@ from jaxcnn.receptive_field import ReceptiveField, receptive_fields
 class Config:
     """Show a network layer by layer: output shapes, parameters, multiply-adds, receptive fields, convolution methods.
 
-    Multiply-adds are those of a forward pass of one image. Convolutions have taps * input channels / groups for each output value,
-    dense layers their inputs for each output; other layers count 0.
+    Multiply-adds are those of a forward pass of one image: taps * input channels / groups for each output value of a convolution,
+    the number of inputs for each output of a dense layer; other layers count 0.
     """
 
     model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL", help=f"The network: {', '.join(MODELS)}.")]
@@ -181,13 +181,13 @@ def _name(choice: Choice) -> str:
 
 
 def _table(title: str, rows: Sequence[Row]) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_footer=True, pad_edge=False, padding=(0, 1, 0, 0))
-    totals = {"parameters": sum(row.parameters for row in rows), "multiply-adds": sum(row.multiply_adds for row in rows)}
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_footer=True, padding=0)
+    totals = {"param-\neters": sum(row.parameters for row in rows), "multiply-\nadds": sum(row.multiply_adds for row in rows)}
     table.add_column("layer", "total", overflow="fold")
     table.add_column("output", no_wrap=True)
     for name, total in totals.items():
-        table.add_column(name.replace("-", "-\n"), f"{total:,}", justify="right", no_wrap=True)
-    table.add_column("receptive\nfield", justify="right", no_wrap=True)
+        table.add_column(name, f"{total:,}", justify="right", no_wrap=True)
+    table.add_column("recep.\nfield", justify="right", no_wrap=True)
     table.add_column("its\nstride", justify="right", no_wrap=True)
     table.add_column("method", no_wrap=True)
     for row in rows:

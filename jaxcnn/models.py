@@ -150,7 +150,7 @@ def resnet(classes: int = 10, *, features: Sequence[int] = (16, 32, 64), blocks:
     Every stage but the first begins by halving the image. Each convolution is followed by a batch normalisation and has no bias;
     a relu follows each first convolution and each sum. Where a block changes the shape its shortcut is a 1x1 convolution with a
     batch normalisation (option B of the paper, whose own networks for small images pad with channels of zeros, option A, and so
-    have 2,752 parameters less).
+    have 2,752 parameters less at these widths).
 
     A strided convolution has one zero on each side, and not "same", whose only zero stands behind an image of even size: so the
     centre of what it sees is the pixel that the shortcut sees (`jaxcnn.receptive_field(...).aligned`).
