@@ -4,25 +4,29 @@
     python -m experiments.receptive_field vgg --dataset mnist --run runs/mnist-vgg-explicit-seed0
     python -m experiments.receptive_field resnet20 --layer 7_residual/inner/3_conv --positions 4 4 0 0 7 3
 
-In theory an output sees its receptive field (`jaxcnn/receptive_field.py`), a rectangle. How much it depends on each pixel there is
-another matter: Luo, Li, Urtasun and Zemel, "Understanding the Effective Receptive Field in Deep Convolutional Neural Networks",
-NeurIPS 2016, arXiv:1701.04128, put a cotangent of 1 on the centre output of a layer and 0 on all others, and look at the input
-gradient. Here, for y (n, h', w', o) of a layer, x (n, h, w, c) test images, and the centre output (i, j),
+In theory an output sees its receptive field (`jaxcnn/receptive_field.py`), a rectangle. How much it depends on each pixel in it
+is another matter: Luo, Li, Urtasun and Zemel ("Understanding the Effective Receptive Field in Deep Convolutional Neural
+Networks", NeurIPS 2016, arXiv:1701.04128) put a cotangent of 1 on the centre output of a layer and 0 on all others, and look at
+the input gradient. Here, for y (n, h', w', o) of a layer, x (n, h, w, c) test images, and the centre output (i, j),
 
     g = d/dx sum_{n, o} y[n, i, j, o]        field[a, b] = mean_{n, c} |g[n, a, b, c]|                                       (1)
 
-in evaluation mode, where images do not mix, so that one backward pass has the gradients of all of them. The channels of the output
-are summed before the absolute value is taken, the images and the channels of the input are averaged after it. With the field
-scaled to the sum 1, its standard deviation along an axis is in pixels.
+in evaluation mode, where images do not mix, so that one backward pass has the gradients of all of them. The channels of the
+output are summed before the absolute value is taken; the images and the channels of the input are averaged after it. With the
+field scaled to the sum 1, its standard deviation along an axis is in pixels.
 
-The yardstick beside it is a network of the same windows that has equal weights and nothing else. Each window then is the mean of
-its taps, and the field of a stack of them is the convolution of boxes of k positions, d apart on an input of effective stride S:
+The yardstick beside it is a network of the same windows with equal weights and nothing else. Each window then is the mean of its
+taps, and the field of a stack of them is the convolution of boxes of k positions, d apart on an input of effective stride S:
 
     sd^2 = sum_l S_l^2 d_l^2 (k_l^2 - 1) / 12                                                                                (2)
 
 For n layers of stride 1 this is the paper's sqrt(n (k^2 - 1) / 12), which grows with the root of the depth where the receptive
-field grows with the depth. (With independent random weights of mean 0 it is the standard deviation of E[g^2].) Of branches that are
-joined, (2) takes the wider one. (2) goes on beyond the border of the image, the measured field cannot.
+field grows with the depth. With independent random weights of mean 0, (2) belongs to E[g^2]; |g| falls off as the root of that,
+so that its standard deviation comes to up to sqrt(2) of (2), in deep stacks. Of branches that are joined, (2) takes the wider
+one. It goes on beyond the border of the image, which the measured field cannot.
+
+Where an image is flat, all values that a maximum pooling chooses from are equal, and the first of them gets the whole gradient:
+at the dark borders of digits this leaves a pattern of dots, which noise of 1e-3 on the images takes away.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -45,6 +50,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Rectangle
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 from rich.console import Console
 from rich.table import Table
 from safetensors import SafetensorError
@@ -128,12 +134,14 @@ def main(config: Config, console: Console | None = None) -> Path:
     """Print the tables and draw the picture; its path.
 
     Raises:
-      ConfigError, DataError: if an option makes no sense, the run is none of this network, or the images are not to be had. Before
-        anything is written, unless the network is trained here and its training refuses an option.
+      ConfigError, DataError: if an option makes no sense, the run is none of this network, or the images are not to be had;
+        before anything is written.
+      DivergedError: as `experiments.train.main`.
     """
     console = console or Console()
-    if config.images < 1:
-        raise ConfigError(f"--images must be at least 1, got {config.images}")
+    for option, value in (("epochs", config.epochs), ("images", config.images)):
+        if value < 1:
+            raise ConfigError(f"--{option} must be at least 1, got {value}")
     recorded = None if config.run is None else _read_run_config(config.run, config)
     name = config.dataset or (recorded["dataset"] if recorded else "digits")
     data_dir = config.data_dir or (Path(recorded["data_dir"]) if recorded and recorded.get("data_dir") else None)
@@ -142,16 +150,15 @@ def main(config: Config, console: Console | None = None) -> Path:
     fields = _fields_with_space(config, model, dataset)
     chosen = {path: _positions(config, path, fields[path]) for path in _chosen_layers(config, model, fields)}
 
+    trained = None if config.run is None or recorded is None else _read_run(config.run, recorded, model, dataset)
+
     output = config.output or Path("runs") / f"receptive_field-{config.model}"
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"--output must be a folder that can be written: {output}: {error.strerror}") from error
     console.print(_field_table(f"What an output of {config.model} sees of {_times(dataset.x_test.shape[1:3])} images", fields))
-    if config.run is not None and recorded is not None:
-        trained = _read_run(config.run, recorded, model, dataset)
-    else:
-        trained = _train(config, name, output / "training", console)
+    trained = trained or _train(config, name, output / "training", console)
 
     x = jnp.asarray(dataset.x_test[: config.images])
     theory = equal_weights_sd(model, x.shape[1:3])
@@ -161,11 +168,11 @@ def main(config: Config, console: Console | None = None) -> Path:
             effective = effective_field(model, trained.params, trained.state, x, path, centre_output(fields[path]))
         views.append(View(path, fields[path], positions, effective, theory[path]))
     console.print(_spread_table(views, len(x)))
-    path = output / PICTURE
-    figure = picture(views, dataset.x_test[0], f"{trained.title}, mean over {_plural(len(x), 'test image')}")
-    write_whole(path, lambda partial: figure.savefig(partial, format="png", dpi=110))
-    console.print(f"picture in {path}", soft_wrap=True)
-    return path
+    title = f"{trained.title}; gradients of {_plural(len(x), 'test image')}"
+    figure = picture(views, dataset.x_test[0], title)
+    write_whole(output / PICTURE, lambda partial: figure.savefig(partial, format="png", dpi=110))
+    console.print(f"picture in {output / PICTURE}", soft_wrap=True)
+    return output / PICTURE
 
 
 def command_line(arguments: Sequence[str] | None = None) -> int:
@@ -287,25 +294,29 @@ def _fields_with_space(config: Config, model: Layer, dataset: Dataset) -> dict[s
     """The receptive fields of the layers whose outputs are images."""
     shape = (1, *dataset.x_test.shape[1:])
     try:
-        params, state = jax.eval_shape(lambda key: model.init(key, shape), jax.random.key(0))
-        given = jax.eval_shape(partial(layers.outputs, model), params, state, jax.ShapeDtypeStruct(shape, np.float32))
         fields = receptive_fields(model, shape[1:3])
     except ValueError as error:
         notes = "; ".join(getattr(error, "__notes__", []))
         raise ConfigError(f"{config.model} does not take {_times(shape[1:3])} images: {error} ({notes})") from error
+    params, state = jax.eval_shape(lambda key: model.init(key, shape), jax.random.key(0))
+    given = jax.eval_shape(partial(layers.outputs, model), params, state, jax.ShapeDtypeStruct(shape, np.float32))
     return {path: fields[path] for path, y in given.items() if y.ndim == 4}
 
 
 def _chosen_layers(config: Config, model: Layer, fields: dict[str, ReceptiveField]) -> list[str]:
-    """The layer that was asked for; or up to four with windows, at even steps of depth, as long as the image can be made out."""
+    """The layer that was asked for; or up to four with windows, from small fields to large ones.
+
+    Small ones are a sixth of the image, large ones twice the image: beyond that there would be little to see.
+    """
     if config.layer is not None:
         if config.layer not in fields:
             raise ConfigError(
                 f"--layer must be a layer whose output has space, got {config.layer}: there are {', '.join(fields)}"
             )
         return [config.layer]
+    image = next(iter(fields.values())).input_size
     seen = [path for path in _window_paths(model) if path in fields and max(fields[path].size) > 1]
-    visible = [path for path in seen if all(r <= 2 * n for r, n in zip(fields[path].size, fields[path].input_size, strict=True))]
+    visible = [path for path in seen if all(n <= 6 * r <= 12 * n for r, n in zip(fields[path].size, image, strict=True))]
     candidates = list({fields[path].size: path for path in reversed(visible or seen[:1])}.values())[::-1]  # the first of a size
     return [candidates[round(index)] for index in np.linspace(0, len(candidates) - 1, min(MOST_LAYERS, len(candidates)))]
 
@@ -376,7 +387,8 @@ def _train(config: Config, dataset: str, output: Path, console: Console) -> Trai
 
 
 def _field_table(title: str, fields: dict[str, ReceptiveField]) -> Table:
-    table = Table("layer", "outputs", "size", "stride", "padding", "centre of centre output", "aligned", title=title)
+    table = _layer_table(title, "outputs", "size", "stride", "padding", "centre", "aligned")
+    table.caption = "centre: row and column of the centre of what the centre output sees"
     for path, field in fields.items():
         centre = ", ".join(f"{axis:g}" for axis in field.centre(centre_output(field)))
         sizes = map(_times, (field.output_size, field.size, field.stride))
@@ -385,11 +397,21 @@ def _field_table(title: str, fields: dict[str, ReceptiveField]) -> Table:
 
 
 def _spread_table(views: Sequence[View], images: int) -> Table:
-    title = f"Standard deviation of the centre output's field in pixels, rows x columns ({_plural(images, 'test image')})"
-    table = Table("layer", "centre output", "field", "as trained", "equal weights", title=title)
+    title = f"Spread (sd) of the centre output's gradient in pixels, {_plural(images, 'test image')}"
+    table = _layer_table(title, "output", "field", "as trained", "equal weights")
+    table.caption = "rows x columns"
     for view in views:
         centre = ", ".join(map(str, centre_output(view.field)))
         table.add_row(view.path, centre, _times(view.field.size), _pixels(sd(view.effective)), _pixels(view.theory))
+    return table
+
+
+def _layer_table(title: str, *columns: str) -> Table:
+    """A table that, where it is too wide, breaks the paths of layers and nothing else."""
+    table = Table(title=title)
+    table.add_column("layer", overflow="fold")
+    for name in columns:
+        table.add_column(name, no_wrap=True)
     return table
 
 
@@ -410,7 +432,8 @@ def _plural(count: int, noun: str) -> str:
 
 def picture(views: Sequence[View], image: np.ndarray, title: str) -> Figure:
     """A row for each layer: fields of chosen outputs on an image (h, w, c), and the effective field of the centre output."""
-    figure = Figure(figsize=(11.5, 4.4 * len(views) + 0.9), layout="constrained")
+    legend_lines = math.ceil(max(len(view.positions) for view in views) / 2)
+    figure = Figure(figsize=(10, (4.2 + 0.2 * legend_lines) * len(views) + 0.8), layout="constrained")
     axes = figure.subplots(len(views), 2, squeeze=False)
     for (left, right), view in zip(axes, views, strict=True):
         _draw_theory(left, view, image)
@@ -418,38 +441,48 @@ def picture(views: Sequence[View], image: np.ndarray, title: str) -> Figure:
         left.set_ylabel(view.path, fontsize="large", fontweight="bold")
         for panel in (left, right):
             _frame(panel, view)
+            # The layout would make the panel smaller until the legend is no wider: it gets to know of the height alone.
+            options = {
+                "ncols": 2,
+                "frameon": False,
+                "fontsize": "small",
+                "borderaxespad": 0,
+                "columnspacing": 1,
+                "handletextpad": 0.4,
+            }
+            panel.legend(loc="upper left", bbox_to_anchor=(0, -0.08), **options).set_in_layout(False)
+            panel.set_xlabel("\n" * legend_lines)
     figure.suptitle(f"What an output sees of the image, and how much it depends on each pixel\n{title}")
     return figure
 
 
 def _draw_theory(panel: Axes, view: View, image: np.ndarray) -> None:
     panel.imshow(image, cmap="gray", vmin=0, vmax=1)
-    for index, position in enumerate(view.positions):
-        colour = COLOURS[index % len(COLOURS)]
+    for position, colour in zip(view.positions, cycle(COLOURS), strict=False):
         clipped = view.field.clipped(position)
         if clipped is not None:
-            panel.add_patch(_rectangle(clipped, facecolor=colour, alpha=0.35))
+            panel.add_patch(_rectangle(clipped, facecolor=colour, alpha=0.25))
         _draw_field(panel, view.field, position, colour)
     field = view.field
     aligned = "aligned" if field.aligned else "not aligned"
     panel.set_title(
         f"receptive field {_times(field.size)}, effective stride {_times(field.stride)}, {aligned}", fontsize="medium"
     )
-    panel.legend(loc="upper left", bbox_to_anchor=(0, -0.06), ncols=3, frameon=False, fontsize="small", borderaxespad=0)
 
 
 def _draw_effective(panel: Axes, view: View) -> None:
     drawn = panel.imshow(view.effective, cmap="magma", vmin=0, vmax=float(view.effective.max()) or 1.0)
     centre = centre_output(view.field)
-    panel.add_patch(_rectangle(view.field.interval(centre), **_OUTLINE, edgecolor=COLOURS[0]))
+    colour = dict(zip(view.positions, cycle(COLOURS), strict=False)).get(centre, "black")  # as on the image, if it is there
+    panel.add_patch(_rectangle(view.field.interval(centre), **_OUTLINE, edgecolor=colour))
     measured = sd(view.effective)
-    title = f"gradient of output {centre}: sd {_pixels(measured)} pixels"
+    title = f"gradient of output {centre}: 0 for every image"
     if not math.isnan(measured[0]):
+        title = f"gradient of output {centre}: sd {_pixels(measured)} pixels"
         mean = [float(view.effective.sum(axis=1 - axis) @ np.arange(n)) for axis, n in enumerate(view.effective.shape)]
         panel.add_patch(_ellipse(mean, measured, "solid", "2 sd as trained"))
     panel.add_patch(_ellipse(view.field.centre(centre), view.theory, "dashed", f"2 sd of equal weights, {_pixels(view.theory)}"))
     panel.set_title(title, fontsize="medium")
-    panel.legend(loc="upper left", bbox_to_anchor=(0, -0.06), ncols=2, frameon=False, fontsize="small", borderaxespad=0)
     panel.figure.colorbar(drawn, ax=panel, label="share of the gradient", shrink=0.8)
 
 
@@ -458,7 +491,7 @@ def _draw_field(panel: Axes, field: ReceptiveField, position: Position, colour: 
     row, column = field.centre(position)
     effects = [withStroke(linewidth=4, foreground="white")]
     label = f"output {position}, centre {row:g}, {column:g}"
-    panel.plot(column, row, "+", color=colour, markersize=11, markeredgewidth=2, path_effects=effects, label=label)
+    panel.plot(column, row, "+", color=colour, markersize=11, markeredgewidth=2, zorder=4, path_effects=effects, label=label)
 
 
 _OUTLINE = {"fill": False, "linewidth": 2, "path_effects": [withStroke(linewidth=4, foreground="white")], "zorder": 3}
@@ -472,7 +505,7 @@ def _rectangle(interval: Sequence[tuple[int, int]], **style: Any) -> Rectangle:
 
 def _ellipse(centre: Sequence[float], deviations: Sequence[float], line: str, label: str) -> Ellipse:
     (row, column), (rows, columns) = centre, deviations
-    style = {"fill": False, "edgecolor": "#56B4E9", "linewidth": 1.6, "linestyle": line, "label": label}
+    style: dict[str, Any] = {"fill": False, "edgecolor": "#56B4E9", "linewidth": 1.6, "linestyle": line, "label": label}
     return Ellipse((column, row), 4 * columns, 4 * rows, **style)
 
 
@@ -488,6 +521,8 @@ def _frame(panel: Axes, view: View) -> None:
     )
     margin = 0.5 + 0.03 * max(bottom - top, right - left)
     panel.set(xlim=(left - margin, right + margin), ylim=(bottom + margin, top - margin), facecolor=PADDING_GREY)
+    for axis in (panel.xaxis, panel.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
     panel.add_patch(_rectangle(((0, h - 1), (0, w - 1)), fill=False, edgecolor="black", linewidth=0.8))
 
 
