@@ -11,8 +11,6 @@ from typing import Literal
 
 import tyro
 
-from jaxcnn.models import MODELS
-
 Model = Literal["example", "lenet", "vgg", "resnet20", "mobilenet"]
 
 
@@ -137,7 +135,6 @@ def check(config: Config) -> None:
     _require(config, "clip_norm", "a positive number", config.clip_norm is None or 0 < config.clip_norm < math.inf)
     _require(config, "average_decay", "at least 0 and below 1", config.average_decay is None or 0 <= config.average_decay < 1)
     _require(config, "seed", "between 0 and 2^31 - 1", 0 <= config.seed < 2**31)
-    _require(config, "model", f"one of {', '.join(MODELS)}", config.model in MODELS)
 
 
 def _require(config: Config, name: str, needed: str, holds: bool) -> None:

@@ -16,6 +16,8 @@ def test_example(capsys):
     assert names["dx"].shape == names["x"].shape
     assert names["dw"].shape == names["w"].shape
     assert names["db"].tolist() == [32 * 36] * 4
+    field = names["fields"]["2_max_pool"]
+    assert (field.size, field.stride, field.padding) == ((4, 4), (2, 2), (1, 1))
     printed = capsys.readouterr().out
     assert int(names["state"].step) == 5
     fresh = names["jaxcnn"].init_train_state(names["model"], names["optimizer"], jax.random.key(0), (1, 8, 8, 1))
