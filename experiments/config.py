@@ -74,7 +74,7 @@ class Config:
     """Augmentation: blank a square of so many pixels."""
 
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
-    """What the network computes in; its parameters are float32 in any case."""
+    """What the network computes in while it trains; its parameters, and its predictions, are float32 in any case."""
     steps_per_dispatch: int = 1
     """Steps that run in one compiled loop, without going back to Python."""
     devices: int | None = None

@@ -87,10 +87,10 @@ def main(config: Config, console: Console | None = None) -> Result:
         mesh = make_mesh(config.devices, config.batch_size, math.prod(dataset.x_train.shape[1:3]))
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    output = _make_output(config)
     run = Run(config, dataset, mesh)
     with console.status("compiling"):  # beforehand, so that the first epoch's time is like the others'
         run.compile()
-    output = _make_output(config)
     description = json.dumps(_description(config, dataset, mesh), indent=2)
     write_whole(output / "config.json", lambda path: path.write_text(description + "\n"))
 

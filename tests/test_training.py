@@ -229,6 +229,21 @@ def test_scan_steps_are_the_steps_one_by_one(explicit):
     assert np.all(metrics["finite"])
 
 
+def test_scan_steps_of_one_step_is_no_loop(explicit):
+    steps = scan_steps(explicit.step)
+
+    def loops(function, x, y):
+        return function.lower(explicit.initial_state(), x, y).as_text().count("stablehlo.while")
+
+    inside = loops(explicit.step, explicit.x[0], explicit.y[0])
+    assert loops(steps, explicit.x[:1], explicit.y[:1]) == inside
+    assert loops(steps, explicit.x[:2], explicit.y[:2]) == inside + 1
+    state, metrics = steps(explicit.initial_state(), explicit.x[:1], explicit.y[:1])
+    expected, _ = explicit.step(explicit.initial_state(), explicit.x[0], explicit.y[0])
+    assert_trees_close(state, expected, rtol=1e-5, atol=1e-6)
+    assert jax.tree.map(jnp.shape, metrics) == dict.fromkeys(metrics, (1,))
+
+
 def test_the_average_is_the_one_computed_by_hand():
     model, optimizer = layers.serial(layers.batch_norm(), layers.flatten(), layers.dense(2)), optax.sgd(0.5)
     x, y = stripes(batches=3)
