@@ -343,10 +343,18 @@ def test_a_step_that_is_not_finite_changes_nothing(at_once):
     assert_trees_close(state, expected, rtol=1e-5, atol=1e-6)
 
 
-def slip(forward, backward=lambda dy: dy):
+def slipping(forward, backward=lambda dy: dy):
     function = jax.custom_vjp(forward)
     function.defvjp(lambda x: (forward(x), None), lambda _, dy: (backward(dy),))
-    return layers.activation(function, "slip")
+    return function
+
+
+def slip(*directions):
+    return layers.activation(slipping(*directions), "slip")
+
+
+def slipping_loss(logits, labels):
+    return slipping(lambda y: y, lambda dy: dy / 0)(logits)
 
 
 @pytest.mark.parametrize(
@@ -360,6 +368,9 @@ def slip(forward, backward=lambda dy: dy):
             id="backward",
         ),
         pytest.param(slip(lambda x: x), {"loss": lambda y, labels: jnp.log(-jnp.abs(y))}, "the loss is not finite", id="loss"),
+        pytest.param(
+            slip(lambda x: x), {"loss": slipping_loss}, "the gradient of '2_dense/b' has 2 values of 2", id="backward of the loss"
+        ),
         pytest.param(slip(lambda x: x), {"augment": lambda key, x: x * jnp.nan}, "the images have 48 values of 48", id="images"),
         pytest.param(
             slip(lambda x: x), {"compute_dtype": jnp.float16, "augment": lambda key, x: x * 1e6}, "the images have", id="float16"

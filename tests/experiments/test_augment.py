@@ -37,7 +37,7 @@ def test_flip_mirrors_half_of_the_images():
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_cutout_blanks_a_square_around_any_pixel(size):
-    centres = set()
+    corners, cut_off = set(), set()
     for image, given in zip(np.asarray(cutout(KEY, X, size=size)), np.asarray(X), strict=True):
         rows, columns = (sorted(set(positions)) for positions in np.nonzero(image[..., 0] == 0))
         for positions, extent in ((rows, 6), (columns, 5)):
@@ -46,8 +46,12 @@ def test_cutout_blanks_a_square_around_any_pixel(size):
         blank = np.zeros((6, 5, 2), bool)
         blank[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
         np.testing.assert_array_equal(image, np.where(blank, 0, given))
-        centres.add((rows[0], columns[0]))
-    assert len(centres) > 12
+        corners.add((rows[0], columns[0]))
+        if len(rows) < size:
+            cut_off.add(rows[0])
+    assert len(corners) > 12
+    if size == 3:  # hangs over on both sides
+        assert cut_off == {0, 4}
 
 
 def test_nothing_asked_for_is_nothing():
