@@ -8,6 +8,8 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from experiments.config import ConfigError
+
 # Below this many pixels of a step's images for each device, a second one cost more than it gave on two CPU cores: see
 # `experiments/README.md`.
 LEAST_PIXELS = 10_000
@@ -33,7 +35,7 @@ def make_mesh(devices: int | None, batch_size: int, pixels: int) -> Mesh:
       pixels: of an image.
 
     Raises:
-      ValueError: if there are not as many devices, or they do not divide the batch.
+      ConfigError: if there are not as many devices, or they do not divide the batch.
     """
     available = jax.local_devices()
     if devices is None:
@@ -42,9 +44,9 @@ def make_mesh(devices: int | None, batch_size: int, pixels: int) -> Mesh:
             most = min(most, max(1, batch_size * pixels // LEAST_PIXELS))
         devices = max(count for count in range(1, most + 1) if batch_size % count == 0)
     if not 1 <= devices <= len(available):
-        raise ValueError(f"--devices must be between 1 and the {len(available)} that JAX finds here, got {devices}")
+        raise ConfigError(f"--devices must be between 1 and the {len(available)} that JAX finds here, got {devices}")
     if batch_size % devices:
-        raise ValueError(f"--devices must divide the batch of {batch_size} images, got {devices}")
+        raise ConfigError(f"--devices must divide the batch of {batch_size} images, got {devices}")
     return jax.make_mesh((devices,), ("batch",), (AxisType.Auto,), devices=available[:devices])
 
 

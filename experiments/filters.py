@@ -33,6 +33,8 @@ from rich.table import Table
 from sklearn.datasets import load_digits
 
 from experiments.files import write_whole
+from experiments.messages import fail
+from experiments.pictures import SIGNED
 from jaxcnn import conv, convolve
 
 EDGE = np.array([[-1, -1, 2], [-1, 2, 1], [2, 1, 1]], np.float32)
@@ -44,7 +46,6 @@ PATCHES = {
     "bright where positive": np.array([[0, 0, 1], [0, 1, 1], [1, 1, 1]], np.float32),
     "bright where negative": np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0]], np.float32),
 }
-SIGNED = "RdBu_r"  # red above 0, blue below: people with colour-blindness can tell them apart too
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,8 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
     try:
         main(config)
     except OSError as error:
-        print(
-            f"filters: --output must be a folder that can be written: {config.output}: {error.strerror or error}", file=sys.stderr
-        )
-        return 2
+        message = f"--output must be a folder that can be written: {config.output}: {error.strerror or error}"
+        return fail("filters", message, 2)
     return 0
 
 

@@ -19,6 +19,8 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 from sklearn import metrics
 
+from experiments.messages import plural
+
 SIGNED = "RdBu_r"  # red above 0, blue below: people with colour-blindness can tell them apart too
 MOST_KERNELS = 64
 MOST_PAIRS = 4  # inputs and outputs each
@@ -51,7 +53,7 @@ def first_filters(w: ArrayLike, title: str) -> Figure:
         for output in range(shown):
             kernel = w[:, :, 0, output] if inputs == 1 else 0.5 + w[..., output] / (2 * limit)
             _kernel_panel(axes.flat[output], kernel, limit)
-        what = f"the first {shown} of {outputs} kernels" if shown < outputs else _plural(outputs, "kernel")
+        what = f"the first {shown} of {outputs} kernels" if shown < outputs else plural(outputs, "kernel")
     else:
         rows, columns = min(inputs, MOST_PAIRS), min(outputs, MOST_PAIRS)
         figure, axes = _grid(rows * columns, most_columns=columns, panel=1.5)
@@ -206,10 +208,6 @@ def _set_title(figure: Figure, *lines: str) -> None:
     """A title of these lines, each broken where it would be wider than the figure."""
     characters = int(11 * figure.get_figwidth())  # so many fit into an inch
     figure.suptitle("\n".join(textwrap.fill(line, characters) for line in lines))
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _grid(count: int, most_columns: int, panel: float) -> tuple[Figure, np.ndarray]:

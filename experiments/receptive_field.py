@@ -62,6 +62,7 @@ from experiments.data import Dataset, load
 from experiments.devices import use_all_cores
 from experiments.files import write_whole
 from experiments.idx import DataError
+from experiments.messages import fail, plural, times
 from jaxcnn import layers
 from jaxcnn.layers import Layer
 from jaxcnn.models import MODELS
@@ -157,7 +158,7 @@ def main(config: Config, console: Console | None = None) -> Path:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"--output must be a folder that can be written: {output}: {error.strerror}") from error
-    console.print(_field_table(f"What an output of {config.model} sees of {_times(dataset.x_test.shape[1:3])} images", fields))
+    console.print(_field_table(f"What an output of {config.model} sees of {times(dataset.x_test.shape[1:3])} images", fields))
     trained = trained or _train(config, name, output / "training", console)
 
     x = jnp.asarray(dataset.x_test[: config.images])
@@ -168,7 +169,7 @@ def main(config: Config, console: Console | None = None) -> Path:
             effective = effective_field(model, trained.params, trained.state, x, path, centre_output(fields[path]))
         views.append(View(path, fields[path], positions, effective, theory[path]))
     console.print(_spread_table(views, len(x)))
-    title = f"{trained.title}; gradients of {_plural(len(x), 'test image')}"
+    title = f"{trained.title}; gradients of {plural(len(x), 'test image')}"
     figure = picture(views, dataset.x_test[0], title)
     write_whole(output / PICTURE, lambda partial: figure.savefig(partial, format="png", dpi=110))
     console.print(f"picture in {output / PICTURE}", soft_wrap=True)
@@ -182,17 +183,12 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
         use_all_cores()
         main(config)
     except (ConfigError, DataError) as error:
-        return _fail(error, 2)
+        return fail("receptive_field", error, 2)
     except (train.DivergedError, OSError) as error:
-        return _fail(error, 1)
+        return fail("receptive_field", error, 1)
     except KeyboardInterrupt:
-        return _fail("interrupted", 130)
+        return fail("receptive_field", "interrupted", 130)
     return 0
-
-
-def _fail(message: object, status: int) -> int:
-    print(f"receptive_field: {message}", file=sys.stderr)
-    return status
 
 
 # The numbers.
@@ -297,7 +293,7 @@ def _fields_with_space(config: Config, model: Layer, dataset: Dataset) -> dict[s
         fields = receptive_fields(model, shape[1:3])
     except ValueError as error:
         notes = "; ".join(getattr(error, "__notes__", []))
-        raise ConfigError(f"{config.model} does not take {_times(shape[1:3])} images: {error} ({notes})") from error
+        raise ConfigError(f"{config.model} does not take {times(shape[1:3])} images: {error} ({notes})") from error
     params, state = jax.eval_shape(lambda key: model.init(key, shape), jax.random.key(0))
     given = jax.eval_shape(partial(layers.outputs, model), params, state, jax.ShapeDtypeStruct(shape, np.float32))
     return {path: fields[path] for path, y in given.items() if y.ndim == 4}
@@ -331,7 +327,7 @@ def _window_paths(layer: Layer, path: str = "") -> Iterator[str]:
 def _positions(config: Config, path: str, field: ReceptiveField) -> tuple[Position, ...]:
     for position in config.positions:
         if not all(0 <= j < m for j, m in zip(position, field.output_size, strict=True)):
-            raise ConfigError(f"--positions must be in the {_times(field.output_size)} outputs of {path}, got {position}")
+            raise ConfigError(f"--positions must be in the {times(field.output_size)} outputs of {path}, got {position}")
     return config.positions or tuple(dict.fromkeys((centre_output(field), (0, 0))))
 
 
@@ -375,7 +371,7 @@ def _read_run(folder: Path, recorded: dict[str, Any], model: Layer, dataset: Dat
 
 def _train(config: Config, dataset: str, output: Path, console: Console) -> Trained:
     options: dict[str, Any] = {"model": config.model, "dataset": dataset, "data_dir": config.data_dir, "epochs": config.epochs}
-    epochs = _plural(config.epochs, "epoch")
+    epochs = plural(config.epochs, "epoch")
     console.print(f"no --run: training {config.model} on {dataset} for {epochs}, into {output}", highlight=False, soft_wrap=True)
     result = train.main(train.Config(**options, output=output, overwrite=True), console)
     params, state = result.state.best_guess()
@@ -391,18 +387,18 @@ def _field_table(title: str, fields: dict[str, ReceptiveField]) -> Table:
     table.caption = "centre: row and column of the centre of what the centre output sees"
     for path, field in fields.items():
         centre = ", ".join(f"{axis:g}" for axis in field.centre(centre_output(field)))
-        sizes = map(_times, (field.output_size, field.size, field.stride))
+        sizes = map(times, (field.output_size, field.size, field.stride))
         table.add_row(path, *sizes, ", ".join(map(str, field.padding)), centre, "yes" if field.aligned else "no")
     return table
 
 
 def _spread_table(views: Sequence[View], images: int) -> Table:
-    title = f"Spread (sd) of the centre output's gradient in pixels, {_plural(images, 'test image')}"
+    title = f"Spread (sd) of the centre output's gradient in pixels, {plural(images, 'test image')}"
     table = _layer_table(title, "output", "field", "as trained", "equal weights")
     table.caption = "rows x columns"
     for view in views:
         centre = ", ".join(map(str, centre_output(view.field)))
-        table.add_row(view.path, centre, _times(view.field.size), _pixels(sd(view.effective)), _pixels(view.theory))
+        table.add_row(view.path, centre, times(view.field.size), _pixels(sd(view.effective)), _pixels(view.theory))
     return table
 
 
@@ -415,16 +411,8 @@ def _layer_table(title: str, *columns: str) -> Table:
     return table
 
 
-def _times(sizes: Sequence[int]) -> str:
-    return "x".join(map(str, sizes))
-
-
 def _pixels(deviations: Sequence[float]) -> str:
     return "no gradient" if math.isnan(deviations[0]) else " x ".join(f"{deviation:.2f}" for deviation in deviations)
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 # The picture.
@@ -465,9 +453,7 @@ def _draw_theory(panel: Axes, view: View, image: np.ndarray) -> None:
         _draw_field(panel, view.field, position, colour)
     field = view.field
     aligned = "aligned" if field.aligned else "not aligned"
-    panel.set_title(
-        f"receptive field {_times(field.size)}, effective stride {_times(field.stride)}, {aligned}", fontsize="medium"
-    )
+    panel.set_title(f"receptive field {times(field.size)}, effective stride {times(field.stride)}, {aligned}", fontsize="medium")
 
 
 def _draw_effective(panel: Axes, view: View) -> None:

@@ -24,6 +24,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from experiments.config import ConfigError
+from experiments.messages import fail, times
 from jaxcnn.layers import Layer, outputs
 from jaxcnn.models import MODELS
 from jaxcnn.ops.conv_methods.dispatch import Choice, explain
@@ -63,10 +65,6 @@ class Summary(NamedTuple):
     state_size: int
 
 
-class ConfigError(ValueError):
-    """The options make no sense."""
-
-
 def summarize(model: Layer, input_shape: Sequence[int]) -> Summary:
     """A model for images of `input_shape`, (*space, c), by shapes alone.
 
@@ -101,7 +99,7 @@ def main(config: Config, console: Console | None = None) -> Summary:
         raise ConfigError(f"MODEL must be one of {', '.join(MODELS)}, got {config.model!r}")
     if config.classes < 1:
         raise ConfigError(f"--classes must be at least 1, got {config.classes}")
-    image = _by(config.input_shape)
+    image = times(config.input_shape)
     if len(config.input_shape) < 2 or min(config.input_shape) < 1:
         raise ConfigError(
             f"--input-shape must be positive sizes of space, then the channels, such as 28 28 1; got {image or 'none'}"
@@ -127,8 +125,7 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
     try:
         main(config)
     except ConfigError as error:
-        print(f"summary: {error}", file=sys.stderr)
-        return 2
+        return fail("summary", error, 2)
     return 0
 
 
@@ -168,12 +165,8 @@ def _choice(layer: Layer, params: dict, x_shape: tuple[int, ...]) -> Choice | No
 # How it is shown.
 
 
-def _by(sizes: Sequence[int]) -> str:
-    return "x".join(map(str, sizes))
-
-
 def _per_axis(values: Sequence[int]) -> str:
-    return str(values[0]) if len(set(values)) == 1 else _by(values)
+    return str(values[0]) if len(set(values)) == 1 else times(values)
 
 
 def _name(choice: Choice) -> str:
@@ -194,7 +187,7 @@ def _table(title: str, rows: Sequence[Row]) -> Table:
         field = row.field
         table.add_row(
             row.path,
-            _by(row.shape),
+            times(row.shape),
             f"{row.parameters:,}" if row.parameters else "",
             f"{row.multiply_adds:,}" if row.multiply_adds else "",
             _per_axis(field.size) + ("" if field.aligned else "*"),

@@ -40,6 +40,7 @@ from experiments.devices import make_mesh, replicate, split, use_all_cores
 from experiments.files import write_whole
 from experiments.idx import DataError
 from experiments.learning_curves import learning_curves
+from experiments.messages import fail, plural
 from experiments.optimizer import make_optimizer, make_schedule
 from experiments.pictures import confusion_matrix, feature_maps, first_filters, worst_mistakes
 from experiments.progress import training_progress
@@ -83,10 +84,7 @@ def main(config: Config, console: Console | None = None) -> Result:
     dataset = load(config.dataset, config.data_dir, say=partial(console.print, highlight=False, soft_wrap=True))
     if config.batch_size > len(dataset.x_train):
         raise ConfigError(f"--batch-size must be at most the {len(dataset.x_train):,} training images, got {config.batch_size:,}")
-    try:
-        mesh = make_mesh(config.devices, config.batch_size, math.prod(dataset.x_train.shape[1:3]))
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    mesh = make_mesh(config.devices, config.batch_size, math.prod(dataset.x_train.shape[1:3]))
     output = _make_output(config)
     run = Run(config, dataset, mesh)
     with console.status("compiling"):  # beforehand, so that the first epoch's time is like the others'
@@ -107,7 +105,8 @@ def main(config: Config, console: Console | None = None) -> Result:
             train = {name: float(np.concatenate([metrics[name] for metrics in seen]).mean()) for name in ("loss", "accuracy")}
             epoch_training_seconds = time.perf_counter() - epoch_start
             training_seconds += epoch_training_seconds
-            test = run.evaluate(run.predict(dataset.x_test), dataset.y_test)
+            logits = run.predict(dataset.x_test)
+            test = run.evaluate(logits, dataset.y_test)
             row = {
                 "epoch": epoch,
                 "train_loss": train["loss"],
@@ -124,7 +123,7 @@ def main(config: Config, console: Console | None = None) -> Result:
 
     params, model_state = run.state.best_guess()
     save_arrays(output / "model.safetensors", {"params": params, "state": model_state})
-    for name, figure in _pictures(config, run, rows):
+    for name, figure in _pictures(config, run, rows, logits):
         write_whole(output / name, partial(figure.savefig, format="png", dpi=150))
     result = Result(output, rows, run.state, config.epochs * run.batches * config.batch_size / training_seconds)
     console.print(_table(config, result, len(mesh.devices), time.perf_counter() - start))
@@ -228,17 +227,12 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
         use_all_cores()
         main(config)
     except (ConfigError, DataError) as error:
-        return _fail(error, 2)
+        return fail("train", error, 2)
     except (DivergedError, OSError) as error:
-        return _fail(error, 1)
+        return fail("train", error, 1)
     except KeyboardInterrupt:
-        return _fail("interrupted: metrics.jsonl has the epochs that were done", 130)
+        return fail("train", "interrupted: metrics.jsonl has the epochs that were done", 130)
     return 0
-
-
-def _fail(message: object, status: int) -> int:
-    print(f"train: {message}", file=sys.stderr)
-    return status
 
 
 # Before the run.
@@ -284,12 +278,11 @@ def _description(config: Config, dataset: Dataset, mesh: Mesh) -> dict[str, obje
 # After the run.
 
 
-def _pictures(config: Config, run: Run, rows: Sequence[Row]) -> Iterator[tuple[str, Figure]]:
-    """The name and the figure of each picture."""
+def _pictures(config: Config, run: Run, rows: Sequence[Row], logits: np.ndarray) -> Iterator[tuple[str, Figure]]:
+    """The name and the figure of each picture; `logits` are those of the test images."""
     dataset = run.dataset
-    logits = run.predict(dataset.x_test)
     right = f"{rows[-1]['test_accuracy']:.2%} of {len(dataset.y_test):,} test images right"
-    title = f"{_title(config)}: {right} after {_plural(config.epochs, 'epoch')}"
+    title = f"{_title(config)}: {right} after {plural(config.epochs, 'epoch')}"
     least = _label_entropy(config.label_smoothing, len(dataset.classes))
     yield "learning_curves.png", learning_curves(rows, title, least_loss=least)
 
@@ -341,10 +334,6 @@ def _table(config: Config, result: Result, devices: int, seconds: float) -> Tabl
 
 def _title(config: Config) -> str:
     return f"{config.model} on {config.dataset}, {config.gradients} gradients, seed {config.seed}"
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 if __name__ == "__main__":

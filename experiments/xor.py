@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import optax
 import tyro
 
+from experiments.messages import fail
 from jaxcnn import AUTODIFF, EXPLICIT, init_train_state, layers, make_train_step
 
 STEPS = 200
@@ -60,8 +61,7 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
     """Run `main` with the options of the command line; the exit status."""
     config = tyro.cli(Config, prog="python -m experiments.xor", args=arguments)
     if not 0 <= config.seed < 2**31:
-        print(f"xor: --seed must be between 0 and 2^31 - 1, got {config.seed}", file=sys.stderr)
-        return 2
+        return fail("xor", f"--seed must be between 0 and 2^31 - 1, got {config.seed}", 2)
     return 0 if main(config) else 1
 
 

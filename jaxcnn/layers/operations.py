@@ -14,6 +14,7 @@ from jaxcnn.layers.layer import Layer, abstract_x
 from jaxcnn.ops import EXPLICIT, Ops
 from jaxcnn.ops.conv_methods import ConvMethod
 from jaxcnn.ops.norm import BatchNormState
+from jaxcnn.ops.pool import pool_window
 from jaxcnn.window import Padding, Window, make_window, per_axis
 
 Initializer = Callable[..., Array]
@@ -342,8 +343,7 @@ def dropout(rate: float, *, ops: Ops = EXPLICIT) -> Layer:
 
 def _pool_window(size, stride, padding, dilation, ceil_mode) -> Callable[[tuple[int, ...]], Window]:
     def window(space):
-        taps = per_axis("size", size, len(space))
-        plain = make_window(taps, space, stride=taps if stride is None else stride, padding=padding, dilation=dilation)
+        plain = pool_window(size, space, stride=stride, padding=padding, dilation=dilation)
         return plain.ceil(space) if ceil_mode else plain
 
     return window

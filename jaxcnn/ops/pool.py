@@ -309,15 +309,27 @@ def _channels_last(x: ArrayLike, layout: Layout) -> Array:
     return image_to_channels_last(x, layout)
 
 
+def pool_window(
+    size: int | Sequence[int],
+    input_size: Sequence[int],
+    *,
+    stride: int | Sequence[int] | None,
+    padding: Padding,
+    dilation: int | Sequence[int],
+) -> Window:
+    """The window of a pool before `ceil_mode`: `size` may be one int for all axes, and is the stride by default."""
+    size = per_axis("size", size, len(input_size))
+    return make_window(size, input_size, stride=size if stride is None else stride, padding=padding, dilation=dilation)
+
+
 def _prepare(x, size, stride, padding, dilation, ceil_mode, layout) -> tuple[Array, Window, tuple[tuple[int, int], ...]]:
     """x channels last, its window, and the pads before `ceil_mode` changed them."""
     x = _channels_last(x, layout)
     input_size = x.shape[1:-1]
-    size = per_axis("size", size, len(input_size))
-    window = make_window(size, input_size, stride=size if stride is None else stride, padding=padding, dilation=dilation)
+    window = pool_window(size, input_size, stride=stride, padding=padding, dilation=dilation)
     if 0 in window.output_size(input_size):
         raise ValueError(
-            f"the window is larger than the padded input: got size {size}, dilation {window.dilation}, "
+            f"the window is larger than the padded input: got size {window.size}, dilation {window.dilation}, "
             f"pads {window.pads} for a space of {input_size}; is layout={layout!r} right?"
         )
     return x, window.ceil(input_size) if ceil_mode else window, window.pads
