@@ -1,52 +1,89 @@
 """`certify`: is the gradient of one function right, and how accurate, judged by another that JAX differentiates?
 
 Write f for the function, g_i = J_i' dy for its gradient to argument i, and F, G_i for the reference and its autodiff gradient.
-All of the reference is computed in float64: on a CPU, lax's float32 gradient of a convolution can be garbage (openxla/xla#48713).
+What is true is computed by the reference in float64: on a CPU, lax's float32 gradient of a convolution can be garbage
+(openxla/xla#48713), so in the arguments' dtype the reference is measured, never trusted.
 
-    check            what must hold                                            data        catches
-    structure        shapes and dtypes of f = F; of g_i = argument i           distinct    wrong axes, dtypes that leak
-    integers         f = F and g_i = G_i, bit for bit                          integers    any wrong, lost or doubled term; ties
-    accuracy         f ~ F and g_i ~ G_i, whole arrays                         distinct    the same for functions with roundings
-    linearity        <dy, f> = <g_i, argument i>, f linear in i, float64       distinct    any, without the reference
-    adjoint          <dy, J v> = <g, v> with J v from F's jvp, float64         distinct    a gradient that is no transpose
-    differences      <dy, f(x + h v) - f(x - h v)> / 2h = <g, v>, float64      distinct    a forward that is not F's
-    second order     the gradients of sum_i <g_i, u_i>, float64                distinct    rules that break when differentiated
-    check_grads      jax.test_util.check_grads(order=2, modes=["rev"])         distinct    (weak: one random direction)
-    zeros            g_i = 0 for dy = 0                                        distinct    constants in a gradient
+    check           what must hold                                              data        catches
+    structure       shapes and dtypes of f = F; of g_i = argument i             -           wrong axes, dtypes that leak
+    integers        f = F and g_i = G_i, bit for bit, in the arguments' dtype   integers    any wrong, lost or doubled term; ties
+    accuracy        f ~ F and g_i ~ G_i in the arguments' dtype, as accurate    distinct    the same for functions with roundings;
+                    as autodiff is there                                                    sums in too narrow a dtype
+    linearity       <dy, f> = <g_i, argument i>, f linear in i                  distinct    any, without the reference
+    conservation    sum g_i = k sum dy where f(a_i + c) = f + k c, k = 0, 1     both        pools and norms that lose or make some
+    adjoint         <dy, J v> = <g, v> with J v from F's forward mode           distinct    a gradient that is no transpose
+    differences     central differences of f: along random directions, and      distinct    any, without the reference; a forward
+                    every entry of a small Jacobian                                         that is not the one differentiated
+    reference       the same for F, along random directions                     distinct    an oracle that is wrong itself
+    second order    the gradients of sum_i <g_i, u_i>: F's; slopes of g         distinct    residuals hidden from differentiation
+    zeros           g_i = 0 for dy = 0                                          distinct    constants in a gradient
+    repeats         the same bits in every run                                  distinct    reads out of bounds, unordered sums
+    jit, vmap,      the same called one operation after another, for two        integers    rules that do not compose
+    scan            sets of arguments at once, and in a loop                    if exact
+
+All but structure, integers, accuracy, zeros and what follows are made in float64, where rounding cannot hide a mistake. A rule
+that means to differ is labelled so, and then its gradients meet, instead of those that compare them with the exact ones:
+
+    unbiased        the mean of g_i over random keys is G_i                     distinct    a scale or a threshold that is off
+    bias            <g_i, G_i> > 0, and g is not the exact gradient             distinct    a step uphill; a label that is wrong
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.test_util import check_grads
 
-from jaxcnn.check import draw
+from jaxcnn.check import checks, draw
+from jaxcnn.check._arguments import among, check_same_structure, floating, labels, strong
+from jaxcnn.check.measure import Check
+from jaxcnn.check.subject import Subject
 
-# Relative error allowed in "accuracy", by dtype: a few hundred units in the last place, for sums of that many terms.
-TOLERANCE = {"float64": 1e-12, "float32": 2e-5, "float16": 1e-2, "bfloat16": 5e-2}
+Label = Literal["exact", "unbiased", "biased"]
 
+CHECKS: dict[str, Callable[[Subject], list[Check]]] = {
+    "structure": checks.structure,
+    "integers": checks.integers,
+    "accuracy": checks.accuracy,
+    "linearity": checks.linearity,
+    "conservation": checks.conservation,
+    "adjoint": checks.adjoint,
+    "differences": checks.differences,
+    "reference": checks.reference,
+    "second order": checks.second_order,
+    "unbiased": checks.unbiased,
+    "bias": checks.bias,
+    "zeros": checks.zeros,
+    "repeats": checks.repeats,
+    "jit": checks.jit,
+    "vmap": checks.vmap,
+    "scan": checks.scan,
+}
+"""In the order in which they are made."""
 
-class Check(NamedTuple):
-    """One verdict. `of` is the value or the argument whose gradient was checked; `error` is relative to the largest entry."""
+NEEDS = {
+    "integers": "the function is not said to be exact on whole numbers",
+    "linearity": "the function is not said to be linear in an argument",
+    "conservation": "a constant added to an argument does not come out as one",
+}
+"""Why a check may not apply."""
 
-    name: str
-    of: str
-    passed: bool
-    error: float
-    tolerance: float
-    detail: str = ""
+EXACT = ("linearity", "conservation", "adjoint", "differences", "second order")
+NOT_FOR = {"exact": ("unbiased", "bias"), "unbiased": (*EXACT, "bias"), "biased": (*EXACT, "unbiased")}
+"""Checks that do not belong to a label."""
 
 
 class Certificate(NamedTuple):
     """All verdicts on one function."""
 
+    label: Label
+    """What the gradient was certified as."""
     checks: tuple[Check, ...]
+    left_out: dict[str, str]
+    """Checks that were not made, and why."""
 
     @property
     def passed(self) -> bool:
@@ -56,12 +93,21 @@ class Certificate(NamedTuple):
     def failures(self) -> tuple[Check, ...]:
         return tuple(check for check in self.checks if not check.passed)
 
+    @property
+    def autodiff_wrong(self) -> tuple[Check, ...]:
+        """Checks in which the reference, in the dtype of the arguments, is off by more than rounding explains."""
+        return tuple(check for check in self.checks if check.autodiff_detail)
+
     def __str__(self) -> str:
-        return "\n".join(
-            f"{'ok  ' if c.passed else 'FAIL'} {c.name:<13} {c.of:<12} error {c.error:.1e} of {c.tolerance:.1e}"
-            + (f"  {c.detail}" if c.detail else "")
-            for c in self.checks
-        )
+        lines = []
+        for c in self.checks:
+            line = f"{'ok  ' if c.passed else 'FAIL'} {c.name:<12} {c.of:<12} error {c.error:.1e} of {c.tolerance:.1e}"
+            if c.autodiff_error is not None:
+                line += f", autodiff's {c.autodiff_error:.1e}"
+            lines.append("  ".join(part for part in (line, c.detail, c.diagnosis) if part))
+        lines += [f"--   {name:<12} left out: {why}" for name, why in self.left_out.items()]
+        lines += [f"!    autodiff is wrong here: {c.name} of {c.of}, {c.autodiff_detail}" for c in self.autodiff_wrong]
+        return "\n".join(lines)
 
 
 def certify(
@@ -70,9 +116,11 @@ def certify(
     args: Sequence[Any],
     *,
     linear_in: Sequence[int] = (),
-    exact: bool | None = None,
+    integers: bool | None = None,
+    label: Label = "exact",
     names: Sequence[str] | None = None,
     tolerance: float | None = None,
+    skip: Sequence[str] = (),
     seed: int = 0,
 ) -> Certificate:
     """Check the gradient of `explicit` against `reference`, every way that applies. See the table in this file.
@@ -83,17 +131,22 @@ def certify(
       args: arrays, or `jax.ShapeDtypeStruct`s in whose place data is drawn. Floating ones are differentiated, in their dtype and
         in float64; others (labels, keys) are passed on.
       linear_in: the numbers of the arguments in each of which the function is linear, others held: (0, 1) for a convolution.
-      exact: whether the function of whole numbers is exact in the arguments' dtype, as sums, products and selections are;
+      integers: whether the function of whole numbers is exact in the arguments' dtype, as sums, products and selections are;
         by default if it is linear in any argument.
+      label: what the gradient claims to be: "exact"; "unbiased", random with the exact mean, for which one of `args` must be a
+        typed key; or "biased".
       names: the arguments' names, for the verdicts.
-      tolerance: relative error allowed in "accuracy"; by default by dtype, see `TOLERANCE`.
+      tolerance: relative error allowed in "accuracy". By default 16 units in the last place or 3 times the error of autodiff's
+        own gradient, whichever is more, up to a limit for each dtype, `subject.TOLERANCE`.
+      skip: checks to leave out, by name.
       seed: of the data.
 
     Returns:
-      A `Certificate`: `.passed`, `.checks`, `.failures`; `str` of it is a table.
+      A `Certificate`: `.passed`, `.checks`, `.failures`, `.autodiff_wrong`; `str` of it is a table.
 
     Raises:
-      ValueError: if nothing can be differentiated, or data holds NaN or infinity.
+      ValueError: if nothing can be differentiated, an argument is no array or holds NaN or infinity, or the results of the two
+        functions differ in structure or are not floating. (Results of other shapes and dtypes are a failed check.)
 
     >>> from jaxcnn.ops.conv import conv
     >>> args = (jax.ShapeDtypeStruct((2, 5, 3), "float32"), jax.ShapeDtypeStruct((3, 3, 4), "float32"))
@@ -101,173 +154,80 @@ def certify(
     >>> result.passed
     True
     """
+    args = strong(args, names)
+    numbers = floating(args, names)
+    _check_options(args, numbers, linear_in, label, skip)
+    named = tuple(labels(args, names)[i] for i in numbers)
     rng = np.random.default_rng(seed)
-    numbers = [i for i, a in enumerate(args) if jnp.issubdtype(jnp.result_type(a), jnp.floating)]
-    if not numbers:
-        raise ValueError(
-            f"args must hold a floating array to differentiate, got dtypes {[str(jnp.result_type(a)) for a in args]}"
+    distinct = tuple(
+        draw.distinct(rng, args[i].shape) if isinstance(args[i], jax.ShapeDtypeStruct) else np.asarray(args[i], np.float64)
+        for i in numbers
+    )
+    structs = [jax.ShapeDtypeStruct(np.shape(args[i]), jnp.result_type(args[i])) for i in numbers]
+    made: list[Check] = []
+    left_out = dict.fromkeys(skip, "skipped")
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+        out = jax.eval_shape(among(explicit, args, numbers), *structs)
+        check_same_structure(out, jax.eval_shape(among(reference, args, numbers), *structs))
+        subject = Subject(
+            explicit,
+            reference,
+            args,
+            numbers,
+            named,
+            distinct,
+            given=not all(isinstance(args[i], jax.ShapeDtypeStruct) for i in numbers),
+            out=out,
+            seed=seed,
+            tolerance=tolerance,
+            linear_in=tuple(name for i, name in zip(numbers, named, strict=True) if i in linear_in),
+            whole=bool(linear_in) if integers is None else integers,
+            label=label,
         )
-    labels = [names[i] if names is not None else f"argument {i}" for i in numbers]
-    shapes = [np.shape(args[i]) for i in numbers]
-    dtypes = [jnp.result_type(args[i]) for i in numbers]
+        if not subject.whole:
+            left_out.setdefault("integers", NEEDS["integers"])
+        for name in CHECKS:
+            if name in left_out or name in NOT_FOR[label]:
+                continue
+            found, why = _make(name, subject)
+            made += found
+            if why:
+                left_out[name] = why
+            if name == "structure" and not all(check.passed for check in found):
+                break  # arrays of other shapes cannot be compared
+    return Certificate(label, tuple(made), left_out)
 
-    # Functions of the floating arguments alone.
-    def among(f: Callable, *floats):
-        full = list(args)
-        for i, a in zip(numbers, floats, strict=True):
-            full[i] = a
-        return f(*full)
 
-    f, ref = partial(among, explicit), partial(among, reference)
-    distinct = [
-        draw.distinct(rng, shape) if isinstance(args[i], jax.ShapeDtypeStruct) else np.asarray(args[i], np.float64)
-        for i, shape in zip(numbers, shapes, strict=True)
-    ]
-    for label, data in zip(labels, distinct, strict=True):
-        if not np.all(np.isfinite(data)):
-            raise ValueError(f"{label} must be finite for its gradient to be checked, got NaN or infinity")
-
-    with jax.enable_x64(True):
-
-        def rounded(data: Iterable[np.ndarray]) -> list[np.ndarray]:
-            return [np.asarray(jnp.asarray(a, dtype)) for a, dtype in zip(data, dtypes, strict=True)]
-
-        def as_float64(data: Iterable[np.ndarray]) -> list[np.ndarray]:
-            return [np.asarray(a, np.float64) for a in data]
-
-        explicit_vjp, reference_vjp = _value_and_vjp(f), _value_and_vjp(ref)
-        checks: list[Check] = []
-
-        # structure
-        low = rounded(distinct)
-        out = jax.eval_shape(f, *low)
-        expected = jax.eval_shape(ref, *low)
-        checks.append(_structure("value", out, expected))
-        cotangents = jax.eval_shape(lambda *a: jax.vjp(f, *a)[1](_full(out, 0)), *low)
-        checks += [
-            _structure(label, g, jax.ShapeDtypeStruct(a.shape, a.dtype))
-            for label, g, a in zip(labels, cotangents, low, strict=True)
-        ]
-        if not all(check.passed for check in checks):
-            return Certificate(tuple(checks))
-
-        # integers
-        if exact if exact is not None else bool(linear_in):
-            whole = rounded(draw.integers(rng, shape) for shape in shapes)
-            dy = jax.tree.map(lambda o: draw.integers(rng, o.shape), out)
-            got = explicit_vjp(whole, jax.tree.map(lambda d, o: jnp.asarray(d, o.dtype), dy, out))
-            checks += _compare("integers", labels, got, reference_vjp(as_float64(whole), dy), 0.0)
-
-        # accuracy
-        dy = jax.tree.map(lambda o: np.asarray(jnp.asarray(draw.distinct(rng, o.shape), o.dtype), np.float64), out)
-        want = reference_vjp(as_float64(low), dy)
-        got = explicit_vjp(low, jax.tree.map(lambda d, o: jnp.asarray(d, o.dtype), dy, out))
-        coarsest = max((str(d) for d in dtypes), key=lambda name: TOLERANCE[name])
-        checks += _compare("accuracy", labels, got, want, TOLERANCE[coarsest] if tolerance is None else tolerance)
-
-        # linearity, adjoint, differences: inner products in float64
-        x = as_float64(distinct)
-        value, g = explicit_vjp(x, dy)
-        scale = sum(_norm(a) for a in g)
-        for i in linear_in:
-            k = numbers.index(i)
-            checks.append(_close("linearity", labels[k], _dot(dy, value), _dot(g[k], x[k]), 1e-12, _norm(dy) * _norm(value)))
-        v = [draw.distinct(rng, shape) for shape in shapes]
-        pushed = jax.jit(lambda x, v: jax.jvp(ref, tuple(x), tuple(v))[1])(x, v)
-        checks.append(_close("adjoint", "all", _dot(dy, pushed), _dot(g, v), 1e-12, scale * _norm(v)))
-        h = 1e-2 / max(10, *(np.size(a) for a in x))
-        ahead, behind = (explicit_vjp([a + step * b for a, b in zip(x, v, strict=True)], dy)[0] for step in (h, -h))
-        slope = (_dot(dy, ahead) - _dot(dy, behind)) / (2 * h)
-        checks.append(_close("differences", "all", slope, _dot(g, v), 1e-5, scale * _norm(v)))
-
-        # second order
-        u = [draw.distinct(rng, shape) for shape in shapes]
-        want2, got2 = (_second_order(function, u)(x, dy) for function in (ref, f))
-        of = [*labels, *(f"dy {n}" if n else "dy" for n in range(len(jax.tree.leaves(dy))))]
-        checks += [
-            _arrays_close("second order", label, a, b, 1e-10, sum(_norm(w) for w in jax.tree.leaves(want2)))
-            for label, a, b in zip(of, jax.tree.leaves(got2), jax.tree.leaves(want2), strict=True)
-        ]
+def _make(name: str, subject: Subject) -> tuple[list[Check], str]:
+    """The verdicts of one check; or why it does not apply."""
+    check = CHECKS[name]
+    if name == "adjoint":
         try:
-            check_grads(jax.jit(f), tuple(x), order=2, modes=["rev"], eps=h)
-            checks.append(Check("check_grads", "all", True, 0.0, 0.0))
-        except AssertionError as error:
-            checks.append(Check("check_grads", "all", False, np.inf, 0.0, str(error).strip().splitlines()[0]))
-
-        # zeros
-        nothing = explicit_vjp(low, _full(out, 0))[1]
-        checks += [
-            _arrays_close("zeros", label, a, np.zeros(a.shape), 0.0, 1.0) for label, a in zip(labels, nothing, strict=True)
-        ]
-    return Certificate(tuple(checks))
-
-
-def _value_and_vjp(f: Callable) -> Callable:
-    def value_and_vjp(args, dy):
-        value, pull = jax.vjp(f, *args)
-        return value, pull(dy)
-
-    return jax.jit(value_and_vjp)
+            return check(subject), ""
+        except TypeError as error:
+            if "custom_vjp" not in str(error):
+                raise
+            return [], "the reference has no forward mode"
+    if name in ("second order", "jit", "vmap", "scan"):
+        try:
+            return check(subject), ""
+        except Exception as error:  # whatever a rule raises where it does not compose is the verdict
+            lines = str(error).strip().splitlines() or [""]
+            return [Check(name, "all", False, float("inf"), 0.0, "", f"{type(error).__name__}: {lines[0]}")], ""
+    found = check(subject)
+    return found, "" if found else NEEDS.get(name, "there is nothing to check")
 
 
-def _second_order(f: Callable, u: Sequence[np.ndarray]) -> Callable:
-    """The gradient of sum_i <g_i, u_i> to the arguments and to dy."""
-
-    def projected(args, dy):
-        g = jax.vjp(f, *args)[1](dy)
-        return sum(jnp.vdot(a, b) for a, b in zip(g, u, strict=True))
-
-    return jax.jit(jax.grad(projected, argnums=(0, 1)))
-
-
-def _full(out, fill: float):
-    return jax.tree.map(lambda o: jnp.full(o.shape, fill, o.dtype), out)
-
-
-def _dot(a, b) -> float:
-    return float(sum(np.vdot(p, q) for p, q in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)))
-
-
-def _norm(a) -> float:
-    return float(np.sqrt(_dot(a, a)))
-
-
-def _structure(of: str, got, expected) -> Check:
-    got, expected = (jax.tree.map(lambda a: f"{a.dtype}{list(a.shape)}", tree) for tree in (got, expected))
-    same = got == expected
-    return Check("structure", of, same, 0.0 if same else np.inf, 0.0, "" if same else f"got {got}, expected {expected}")
-
-
-def _close(name: str, of: str, a: float, b: float, tolerance: float, scale: float) -> Check:
-    """Two inner products, relative to the product of the norms."""
-    error = abs(a - b) / scale if scale else abs(a - b)
-    passed = bool(error <= tolerance)  # not a NaN
-    return Check(name, of, passed, error, tolerance, "" if passed else f"{a!r} against {b!r}")
-
-
-def _compare(name: str, labels: Sequence[str], got, want, tolerance: float) -> list[Check]:
-    """Value and gradients of two functions, whole arrays."""
-    (value, g), (expected, g_expected) = got, want
-    leaves = zip(jax.tree.leaves(value), jax.tree.leaves(expected), strict=True)
-    return [
-        *(_arrays_close(name, f"value {n}" if n else "value", a, b, tolerance) for n, (a, b) in enumerate(leaves)),
-        *(_arrays_close(name, label, a, b, tolerance) for label, a, b in zip(labels, g, g_expected, strict=True)),
-    ]
-
-
-def _arrays_close(name: str, of: str, got, want, tolerance: float, scale: float | None = None) -> Check:
-    """The largest difference of two arrays, relative to the largest expected entry."""
-    got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
-    if scale is None:
-        scale = float(np.max(np.abs(want), initial=0.0))
-    with np.errstate(invalid="ignore"):
-        difference = np.where(got == want, 0.0, np.abs(got - want))
-    difference = np.where(np.isnan(difference), np.inf, difference)
-    error = float(np.max(difference, initial=0.0)) / (scale or 1.0)
-    if error <= tolerance:
-        return Check(name, of, True, error, tolerance)
-    worst = np.unravel_index(int(np.argmax(difference)), difference.shape)
-    index = tuple(int(i) for i in worst)
-    wrong = np.mean(difference > tolerance * (scale or 1.0))
-    detail = f"worst at {index}: {got[worst]!r}, expected {want[worst]!r}; {wrong:.0%} of the entries differ"
-    return Check(name, of, False, error, tolerance, detail)
+def _check_options(args, numbers, linear_in, label, skip) -> None:
+    strange = [i for i in linear_in if i not in numbers]
+    if strange:
+        raise ValueError(f"linear_in must have numbers of floating arguments, {numbers}, got {tuple(linear_in)}")
+    if label not in NOT_FOR:
+        raise ValueError(f"label must be 'exact', 'unbiased' or 'biased', got {label!r}")
+    unknown = [name for name in skip if name not in CHECKS]
+    if unknown:
+        raise ValueError(f"skip must have names of checks, {', '.join(CHECKS)}; got {', '.join(map(repr, unknown))}")
+    if label == "unbiased" and not any(jnp.issubdtype(jnp.result_type(a), jax.dtypes.prng_key) for a in args):
+        raise ValueError(
+            "label='unbiased' needs a typed key among args, jax.random.key(0): over what else would the mean be taken?"
+        )

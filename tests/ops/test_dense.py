@@ -67,7 +67,7 @@ def test_twin(case):
 def test_certificate():
     """Bit-equal to the twin on whole numbers among others: sums of products have no roundings there."""
     shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in [(2, 5, 3), (3, 4), (4,)]]
-    certified(dense, shapes, exact=True)
+    certified(dense, shapes, integers=True)
 
 
 def test_adjoint_identities():

@@ -133,7 +133,7 @@ def test_certificate(name, dtype):
     shape = jax.ShapeDtypeStruct((2, 5, 6, 2), dtype)
     linear = () if "max" in name else (0,)
     exact = "max" in name and dtype == "float32"
-    result = certify(pool, lambda x: pool(x, autodiff=True), [shape], linear_in=linear, exact=exact, names=("x",))
+    result = certify(pool, lambda x: pool(x, autodiff=True), [shape], linear_in=linear, integers=exact, names=("x",))
     assert result.passed, f"\n{result}"
 
 

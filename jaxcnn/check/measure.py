@@ -1,0 +1,102 @@
+"""How far apart two results are, and the verdict on it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+class Check(NamedTuple):
+    """One verdict, on the value or on the gradient to one argument."""
+
+    name: str
+    """Which check: see the table in `certify`."""
+    of: str
+    """What was checked: "value", an argument whose gradient it is, or "all"."""
+    passed: bool
+    error: float
+    """||got - expected|| / ||expected|| of the whole array; of inner products, their difference over the product of the norms."""
+    tolerance: float
+    """The largest `error` that passes. For arrays, one entry may be off by 8 times as much of the largest one, no more."""
+    data: str = ""
+    """"integers": whole numbers with ties and zeros, so that the convention at kinks is what is compared; "distinct": away from
+    kinks, see `jaxcnn.check.draw`; "given": the arrays that came."""
+    detail: str = ""
+    """Of a failed check: where it is worst, with both values."""
+    diagnosis: str = ""
+    """Of a failed check: the usual mistake that it fits, if any."""
+    ulps: float | None = None
+    """The largest difference in units in the last place of the largest expected entry."""
+    autodiff_error: float | None = None
+    """`error`, of the reference in the same dtype."""
+    autodiff_ulps: float | None = None
+    autodiff_detail: str = ""
+    """Where the reference in that dtype is off by more than the dtype explains: where it is worst."""
+
+
+def dot(a: Any, b: Any) -> float:
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return float(sum(np.vdot(np.asarray(p, np.float64), np.asarray(q, np.float64)) for p, q in pairs))
+
+
+def norm(a: Any) -> float:
+    return math.sqrt(dot(a, a))
+
+
+def largest(a: Any) -> float:
+    return float(np.max(np.abs(np.asarray(a, np.float64)), initial=0.0))
+
+
+def ulp(want: Any, dtype: Any) -> float:
+    """The distance of the largest expected entry to the next number of the dtype."""
+    info = jnp.finfo(dtype)
+    top = largest(want)
+    return float(info.eps) * 2.0 ** math.floor(math.log2(top)) if math.isfinite(top) and top else float(info.tiny)
+
+
+def difference(got: Any, want: Any) -> tuple[float, float, str]:
+    """The relative error of the whole array, the largest difference, and where that is."""
+    got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        off = np.where(got == want, 0.0, np.abs(got - want))
+        off = np.where(np.isnan(off), np.inf, off)
+        if not off.any():
+            return 0.0, 0.0, ""
+        error = float(np.linalg.norm(off) / (np.linalg.norm(want) or 1.0))
+    index = np.unravel_index(int(np.argmax(off)), off.shape)
+    place = "" if off.ndim == 0 else f" at {tuple(int(i) for i in index)}"
+    share = np.mean(off > 1e-6 * np.max(np.abs(want), initial=0.0))
+    detail = f"worst{place}: {float(got[index])!r}, expected {float(want[index])!r}; {share:.0%} of the entries differ"
+    return error if error == error else math.inf, float(np.max(off)), detail
+
+
+def compare_arrays(name: str, of: str, data: str, got: Any, want: Any, tolerance: float, scale: float | None = None) -> Check:
+    """Two arrays: as a whole, and no entry far off. `scale` is taken for ||expected|| where that could vanish."""
+    error, worst, detail = difference(got, want)
+    top = largest(want)
+    if scale is not None:
+        error, top = error * (norm(want) or 1.0) / (scale or 1.0), scale
+    passed = bool(error <= tolerance and worst <= 8 * tolerance * (top or 1.0))
+    return Check(name, of, passed, error, tolerance, data, "" if passed else detail)
+
+
+def compare_inner(name: str, of: str, data: str, got: float, want: float, tolerance: float, scale: float) -> Check:
+    """Two inner products, relative to the product of the norms."""
+    error = abs(got - want) / (scale or 1.0)
+    passed = bool(error <= tolerance)  # not a NaN
+    detail = "" if passed else f"{got!r}, expected {want!r}"
+    return Check(name, of, passed, error if error == error else math.inf, tolerance, data, detail)
+
+
+def compare_bits(name: str, of: str, data: str, runs: Sequence[Any]) -> Check:
+    first, *others = (np.asarray(run) for run in runs)
+    for run in others:
+        if first.tobytes() != run.tobytes():
+            error, _, detail = difference(run, first)
+            return Check(name, of, False, error or math.inf, 0.0, data, f"runs differ: {detail}")
+    return Check(name, of, True, 0.0, 0.0, data)

@@ -1,0 +1,136 @@
+"""What all checks share: the two functions, their data, and each of them compiled once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcnn.check import draw
+from jaxcnn.check._arguments import among
+
+TOLERANCE = {"float64": 1e-12, "float32": 2e-5, "float16": 1e-2, "bfloat16": 5e-2}
+"""The largest relative error that "accuracy" allows, by dtype: in float32 some hundred roundings, for sums of that many terms."""
+
+FEW = 16
+"""Units in the last place that "accuracy" allows in any case; beyond them, `TIMES` the error of autodiff's own gradient."""
+TIMES = 3
+
+Evaluate = Callable[[Sequence[Any], Any], tuple[Any, tuple[Any, ...]]]  # (args, dy) -> (value, gradients)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What all checks share: the two functions of the floating arguments alone, their data, and each compiled once."""
+
+    explicit: Callable
+    reference: Callable
+    args: tuple[Any, ...]
+    numbers: tuple[int, ...]
+    labels: tuple[str, ...]
+    distinct: tuple[np.ndarray, ...]
+    """float64; what came, or drawn."""
+    given: bool
+    out: Any
+    """The shapes and dtypes of the value."""
+    seed: int
+    tolerance: float | None
+    linear_in: tuple[str, ...]
+    whole: bool
+    """Whether whole numbers are computed exactly."""
+    label: str
+    f: Callable = field(init=False)
+    ref: Callable = field(init=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "f", among(self.explicit, self.args, self.numbers))
+        object.__setattr__(self, "ref", among(self.reference, self.args, self.numbers))
+
+    # Data. A check draws from a generator of its own: what it draws does not depend on which others are made.
+
+    def rng(self, check: str) -> np.random.Generator:
+        return np.random.default_rng([self.seed, *check.encode()])
+
+    @cached_property
+    def data(self) -> str:
+        return "given" if self.given else "distinct"
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        return [a.shape for a in self.distinct]
+
+    @cached_property
+    def dtypes(self) -> list[Any]:
+        return [jnp.result_type(self.args[i]) for i in self.numbers]
+
+    @cached_property
+    def coarsest(self) -> Any:
+        """The dtype with the largest rounding error, of arguments and value: what accuracy can be asked for."""
+        return max([*self.dtypes, *(o.dtype for o in jax.tree.leaves(self.out))], key=lambda d: float(jnp.finfo(d).eps))
+
+    @cached_property
+    def loosest(self) -> float:
+        return TOLERANCE.get(str(self.coarsest), FEW * float(jnp.finfo(self.coarsest).eps))
+
+    @property
+    def results(self) -> list[str]:
+        """Names of the leaves of (value, gradients)."""
+        return [*numbered("value", len(jax.tree.leaves(self.out))), *self.labels]
+
+    def rounded(self, data: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """In the dtypes of the arguments."""
+        return [np.asarray(jnp.asarray(a, dtype)) for a, dtype in zip(data, self.dtypes, strict=True)]
+
+    @cached_property
+    def low(self) -> list[np.ndarray]:
+        return self.rounded(self.distinct)
+
+    def cotangent(self, rng: np.random.Generator, drawn: Callable = draw.distinct) -> Any:
+        """In the dtypes of the value."""
+        return jax.tree.map(lambda o: np.asarray(jnp.asarray(drawn(rng, o.shape), o.dtype)), self.out)
+
+    def directions(self, rng: np.random.Generator) -> list[np.ndarray]:
+        return [draw.distinct(rng, shape) for shape in self.shapes]
+
+    # Evaluations, compiled on first use for each dtype.
+
+    @cached_property
+    def run(self) -> Evaluate:
+        return jax.jit(value_and_gradients(self.f))
+
+    @cached_property
+    def truth(self) -> Evaluate:
+        """The reference, differentiated by JAX; to be called with float64 arrays where it is to be trusted."""
+        return jax.jit(value_and_gradients(self.ref))
+
+    @cached_property
+    def point(self) -> tuple[list[np.ndarray], Any, Any, tuple[Any, ...]]:
+        """Arguments, cotangent, value and explicit gradients, all float64: where the checks by inner products are made."""
+        x, dy = as_float64(list(self.distinct)), as_float64(self.cotangent(self.rng("point")))
+        value, g = self.run(x, dy)
+        return x, dy, value, g
+
+
+def value_and_gradients(f: Callable) -> Evaluate:
+    def evaluate(args, dy):
+        value, pull = jax.vjp(f, *args)
+        return value, pull(dy)
+
+    return evaluate
+
+
+def as_float64(tree: Any) -> Any:
+    return jax.tree.map(lambda a: np.asarray(a, np.float64), tree)
+
+
+def full(out: Any, fill: float) -> Any:
+    return jax.tree.map(lambda o: np.full(o.shape, fill, o.dtype), out)
+
+
+def numbered(name: str, count: int) -> list[str]:
+    return [f"{name} {n}" if n else name for n in range(count)]
