@@ -1,10 +1,9 @@
 """How fast is each way to compute a convolution's three maps?  python -m experiments.conv_methods
 
 Times forward, input gradient and kernel gradient by every method, beside plain JAX (`lax.conv_general_dilated` and its autodiff),
-at the top level of a program and in the body of a `scan`, in float32 on whatever device JAX finds. The columns take turns within
-each repetition, so that a change of the machine's speed meets them all; the figure is the median over repetitions, and its
-spread the quartiles. `dispatch.py` decides by this table. Beside the JSON lies a picture: the methods that it chose, against
-plain JAX.
+at the top level of a program and in the body of a `scan`, in float32 on whatever device JAX finds. The columns take turns, as
+`experiments/timing.py` says; the figure is the median over repetitions, and its spread the quartiles. `dispatch.py` decides by
+this table. Beside the JSON lies a picture: the methods that it chose, against plain JAX.
 """
 
 from __future__ import annotations
@@ -12,9 +11,9 @@ from __future__ import annotations
 import json
 import os
 import platform
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +27,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from experiments.timing import interleaved
 from jaxcnn.ops.conv import make_spec
 from jaxcnn.ops.conv_methods import CANONICAL, DIRECT, SHIFTED, ConvMethod, ConvSpec
 from jaxcnn.ops.conv_methods.dispatch import choose
@@ -132,16 +132,10 @@ def measure(case: Case, repetitions: int) -> list[dict[str, Any]]:
             values = {name: np.asarray(f(*args)) for name, f in functions.items()}  # compiles, and checks before it times
             for value in values.values():
                 np.testing.assert_allclose(value, values["plain JAX"], rtol=1e-3, atol=1e-3 * np.abs(values["plain JAX"]).max())
-            seconds: dict[str, list[float]] = {name: [] for name in functions}
-            for _ in range(repetitions):
-                for name, f in functions.items():
-                    start = time.perf_counter()
-                    jax.block_until_ready(f(*args))
-                    seconds[name].append((time.perf_counter() - start) / steps)
+            timings = interleaved({name: partial(f, *args) for name, f in functions.items()}, repetitions)
             row: dict[str, Any] = {"case": case.name, "map": map_name, "place": place}
-            for name, times in seconds.items():
-                low, median, high = np.percentile(times, (25, 50, 75))
-                row[name] = {"ms": 1e3 * median, "quartiles_ms": [1e3 * low, 1e3 * high]}
+            for name, t in timings.items():
+                row[name] = {"ms": 1e3 * t.median / steps, "quartiles_ms": [1e3 * t.low / steps, 1e3 * t.high / steps]}
             rows.append(row)
     return rows
 
