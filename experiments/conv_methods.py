@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from experiments.cases import SIZED_CONV_CASES, ConvCase
 from experiments.timing import interleaved
 from jaxcnn.ops.conv import make_spec
 from jaxcnn.ops.conv_methods import CANONICAL, DIRECT, SHIFTED, ConvMethod, ConvSpec
@@ -46,36 +47,16 @@ class Config:
     """Where the numbers go."""
 
 
-class Case(NamedTuple):
-    name: str
-    x: tuple[int, ...]
-    w: tuple[int, ...]
-    options: dict[str, Any]
-
-
-CASES = (
-    Case("first layer 5x5", (128, 28, 28, 1), (5, 5, 1, 32), {"padding": "same"}),
-    Case("dense 3x3", (32, 28, 28, 32), (3, 3, 32, 64), {"padding": "same"}),
-    Case("dense 3x3 stride 2", (32, 28, 28, 32), (3, 3, 32, 64), {"padding": "same", "stride": 2}),
-    Case("valid 5x5", (64, 14, 14, 32), (5, 5, 32, 64), {}),
-    Case("1x1", (32, 28, 28, 64), (1, 1, 64, 64), {}),
-    Case("grouped 3x3 g=4", (16, 28, 28, 64), (3, 3, 16, 64), {"padding": "same", "groups": 4}),
-    Case("depthwise 3x3", (32, 32, 32, 64), (3, 3, 1, 64), {"padding": "same", "groups": 64}),
-    Case("depthwise 3x3 stride 2", (32, 32, 32, 64), (3, 3, 1, 64), {"padding": "same", "groups": 64, "stride": 2}),
-    Case("depthwise 7x7", (8, 14, 14, 96), (7, 7, 1, 96), {"padding": "same", "groups": 96}),
-)
-"""From networks that people train: LeNet, VGG, ResNet, ResNeXt, MobileNet, ConvNeXt; small enough for two cores."""
-
 MAP_LABELS = {"forward": "forward", "input_grad": "input gradient", "kernel_grad": "kernel gradient"}
 LENGTH = 2  # steps of the scan
 
 
-def spec_of(case: Case) -> ConvSpec:
+def spec_of(case: ConvCase) -> ConvSpec:
     options = {"stride": 1, "padding": "valid", "dilation": 1, "groups": 1, **case.options}
     return make_spec(case.x, case.w, layout="channels_last", precision=None, preferred_element_type=None, **options)
 
 
-def maps(case: Case, method: ConvMethod | None) -> dict[str, Callable[[Array, Array, Array], Array]]:
+def maps(case: ConvCase, method: ConvMethod | None) -> dict[str, Callable[[Array, Array, Array], Array]]:
     """The three maps of (x, w, dy), by a method, or for None as JAX's users write them."""
     spec = spec_of(case)
     if method is not None:
@@ -117,7 +98,7 @@ def in_scan(function: Callable[[Array, Array, Array], Array]) -> Callable[[Array
     return scanned
 
 
-def measure(case: Case, repetitions: int) -> list[dict[str, Any]]:
+def measure(case: ConvCase, repetitions: int) -> list[dict[str, Any]]:
     methods: dict[str, ConvMethod | None] = {"plain JAX": None, "direct": DIRECT, "canonical": CANONICAL}
     if case.w[-2] == 1:
         methods["shifted"] = SHIFTED
@@ -133,7 +114,7 @@ def measure(case: Case, repetitions: int) -> list[dict[str, Any]]:
             for value in values.values():
                 np.testing.assert_allclose(value, values["plain JAX"], rtol=1e-3, atol=1e-3 * np.abs(values["plain JAX"]).max())
             timings = interleaved({name: partial(f, *args) for name, f in functions.items()}, repetitions)
-            row: dict[str, Any] = {"case": case.name, "map": map_name, "place": place}
+            row: dict[str, Any] = {"case": case.id, "map": map_name, "place": place}
             for name, t in timings.items():
                 row[name] = {"ms": 1e3 * t.median / steps, "quartiles_ms": [1e3 * t.low / steps, 1e3 * t.high / steps]}
             rows.append(row)
@@ -144,7 +125,7 @@ def draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:
     """One bar per map of each case: plain JAX's time over that of the method which `dispatch.py` chooses on this platform."""
     figure, axes = plt.subplots(1, 2, figsize=(10, 5.2), sharex=True, sharey=True, layout="constrained")
     names = list(dict.fromkeys(row["case"] for row in rows))
-    methods = {case.name: choose(case.options.get("groups", 1), case.w) for case in CASES}
+    methods = {case.id: choose(case.options.get("groups", 1), case.w) for case in SIZED_CONV_CASES}
     for axis, place in zip(axes, ("top level", "in scan"), strict=True):
         for offset, (map_name, label) in enumerate(MAP_LABELS.items()):
             ratios = []
@@ -171,7 +152,7 @@ def draw(rows: list[dict[str, Any]], title: str, path: Path) -> None:
 def main(config: Config) -> list[dict[str, Any]]:
     console = Console()
     console = console if console.is_terminal else Console(width=140)
-    rows = [row for case in track(CASES, "timing", console=console) for row in measure(case, config.repetitions)]
+    rows = [row for case in track(SIZED_CONV_CASES, "timing", console=console) for row in measure(case, config.repetitions)]
     table = Table(
         title=f"milliseconds, median of {config.repetitions}; how many times faster than plain JAX", title_justify="left"
     )

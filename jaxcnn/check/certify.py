@@ -163,7 +163,7 @@ def certify(
         draw.distinct(rng, args[i].shape) if isinstance(args[i], jax.ShapeDtypeStruct) else np.asarray(args[i], np.float64)
         for i in numbers
     )
-    structs = [jax.ShapeDtypeStruct(np.shape(args[i]), jnp.result_type(args[i])) for i in numbers]
+    structs = [jax.ShapeDtypeStruct(args[i].shape, args[i].dtype) for i in numbers]
     made: list[Check] = []
     left_out = dict.fromkeys(skip, "skipped")
     with jax.enable_x64(True), jax.default_matmul_precision("highest"):

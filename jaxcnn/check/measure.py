@@ -33,7 +33,7 @@ class Check(NamedTuple):
     ulps: float | None = None
     """The largest difference in units in the last place of the largest expected entry."""
     autodiff_error: float | None = None
-    """`error`, of the reference in the same dtype."""
+    """`error`, of the reference in the same dtype; None in float64, where the reference is what is expected."""
     autodiff_ulps: float | None = None
     autodiff_detail: str = ""
     """Where the reference in that dtype is off by more than the dtype explains: where it is worst."""

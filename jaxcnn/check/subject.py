@@ -66,7 +66,7 @@ class Subject:
 
     @cached_property
     def dtypes(self) -> list[Any]:
-        return [jnp.result_type(self.args[i]) for i in self.numbers]
+        return [self.args[i].dtype for i in self.numbers]
 
     @cached_property
     def coarsest(self) -> Any:

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.conv_methods import Case, measure
+from experiments.cases import ConvCase
+from experiments.conv_methods import measure
 from experiments.timing import SHORTEST_SAMPLE, Timing, interleaved, ratio
 
 
@@ -126,7 +127,7 @@ def test_samples_that_are_no_pairs(times, base):
 
 
 def test_rows_of_the_convolution_timings():
-    rows = measure(Case("small", (1, 4, 4, 2), (3, 3, 1, 2), {"padding": "same", "groups": 2}), repetitions=1)
+    rows = measure(ConvCase("small", (1, 4, 4, 2), (3, 3, 1, 2), {"padding": "same", "groups": 2}), repetitions=1)
     assert [(row["map"], row["place"]) for row in rows] == [
         (name, place) for name in ("forward", "input_grad", "kernel_grad") for place in ("top level", "in scan")
     ]

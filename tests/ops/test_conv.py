@@ -9,11 +9,11 @@ import pytest
 import scipy.signal
 
 import jaxcnn
+from experiments.cases import CONV_CASES, ConvCase, ids
 from jaxcnn.check import certify, draw
 from jaxcnn.ops.conv_methods import CANONICAL, DIRECT, DISPATCH, SHIFTED
 from jaxcnn.window import make_window
 from tests import naive
-from tests.cases import CONV_CASES, ConvCase, ids
 
 METHODS = {"direct": DIRECT, "canonical": CANONICAL, "shifted": SHIFTED, "dispatch": DISPATCH}
 

@@ -9,10 +9,10 @@ import pytest
 from jax import lax
 
 import jaxcnn
+from experiments.cases import POOL_CASES, PoolCase, ids
 from jaxcnn.check import certify, draw
 from jaxcnn.window import make_window
 from tests import naive
-from tests.cases import POOL_CASES, PoolCase, ids
 
 
 def window_of(case: PoolCase):

@@ -1,4 +1,7 @@
-"""Windows and shapes as data, with ids. Tiny, since each shape is compiled and float64 runs in slow loops."""
+"""Windows and shapes as data, with ids: the table that the tests and `experiments.compare_gradients` share.
+
+Tiny, since each shape is compiled and float64 runs in slow loops; `SIZED_CONV_CASES` are for timing.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -67,6 +70,19 @@ CONV_CASES = (
     ConvCase("3d-stride-same", (1, 4, 3, 5, 2), (3, 2, 3, 2, 2), {"padding": "same", "stride": (2, 1, 2)}),
     ConvCase("3d-depthwise-pads", (1, 3, 4, 3, 2), (2, 3, 2, 1, 2), {"groups": 2, "padding": ((1, 0), (0, 2), (-1, 1))}),
 )
+
+SIZED_CONV_CASES = (
+    ConvCase("first layer 5x5", (128, 28, 28, 1), (5, 5, 1, 32), {"padding": "same"}),
+    ConvCase("dense 3x3", (32, 28, 28, 32), (3, 3, 32, 64), {"padding": "same"}),
+    ConvCase("dense 3x3 stride 2", (32, 28, 28, 32), (3, 3, 32, 64), {"padding": "same", "stride": 2}),
+    ConvCase("valid 5x5", (64, 14, 14, 32), (5, 5, 32, 64), {}),
+    ConvCase("1x1", (32, 28, 28, 64), (1, 1, 64, 64), {}),
+    ConvCase("grouped 3x3 g=4", (16, 28, 28, 64), (3, 3, 16, 64), {"padding": "same", "groups": 4}),
+    ConvCase("depthwise 3x3", (32, 32, 32, 64), (3, 3, 1, 64), {"padding": "same", "groups": 64}),
+    ConvCase("depthwise 3x3 stride 2", (32, 32, 32, 64), (3, 3, 1, 64), {"padding": "same", "groups": 64, "stride": 2}),
+    ConvCase("depthwise 7x7", (8, 14, 14, 96), (7, 7, 1, 96), {"padding": "same", "groups": 96}),
+)
+"""From networks that people train: LeNet, VGG, ResNet, ResNeXt, MobileNet, ConvNeXt; small enough for two cores."""
 
 
 class PoolCase(NamedTuple):

@@ -1,0 +1,103 @@
+"""The options of `python -m experiments.compare_gradients`, and what makes sense among them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from jaxcnn.models import MODELS
+from jaxcnn.ops import EXPLICIT
+
+Dtype = Literal["float32", "bfloat16", "float16", "float64"]
+
+
+class OptionError(ValueError):
+    """The options make no sense."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Judge the gradients of every operation, and compare them with JAX's autodiff in accuracy, time and memory."""
+
+    operations: tuple[str, ...] = ()
+    """Operations to judge, by the names of jaxcnn.Ops; all by default."""
+    cases: str = "*"
+    """Which cases, by a pattern for their names, such as "2d-*"."""
+    dtypes: tuple[Dtype, ...] = ("float32", "bfloat16", "float64")
+    """Dtypes of the arguments. What is computed in float64 anyway is checked with the first one alone."""
+    random: int = 300
+    """How many random cases to draw."""
+    repetitions: int = 9
+    """Timings of each case of a real network's size, explicit and autodiff in turns; 0 for none."""
+    seed: int = 0
+    """Of the random cases and the data."""
+    processes: int | None = None
+    """Processes that judge cases side by side; by default as many as there are cores on a CPU, one elsewhere."""
+
+    pair: tuple[str, str] | None = None
+    """Judge a function of your own instead: its module:function and that of the reference which JAX differentiates."""
+    shapes: tuple[str, ...] = ()
+    """With --pair: the shapes of the arguments, such as 2x8x8x3 3x3x3x4."""
+    linear_in: tuple[int, ...] = ()
+    """With --pair: the numbers of the arguments in each of which it is linear; 0 1 for a convolution."""
+    label: Literal["exact", "biased"] = "exact"
+    """With --pair: what its gradient claims to be."""
+
+    model: str | None = None
+    """Compare a whole network instead, by its name in jaxcnn.MODELS: every parameter's gradient, and training runs on digits."""
+    steps: int = 200
+    """With --model: of each training run."""
+    seeds: int = 3
+    """With --model: how many times it is trained, from 0 on."""
+
+    output: Path = Path("runs/compare_gradients")
+    """Folder for report.html and report.json."""
+
+
+def check(config: Config) -> None:
+    """Raises OptionError where an option makes no sense."""
+    for name, least in (("random", 0), ("repetitions", 0), ("steps", 2), ("seeds", 1), ("seed", 0)):
+        if getattr(config, name) < least:
+            raise OptionError(f"--{name} must be at least {least}, got {getattr(config, name)}")
+    if config.processes is not None and config.processes < 1:
+        raise OptionError(f"--processes must be at least 1, got {config.processes}")
+    if not config.dtypes:
+        raise OptionError("--dtypes must have one dtype at least")
+    unknown = [name for name in config.operations if name not in EXPLICIT._fields]
+    if unknown:
+        raise OptionError(f"--operations has {', '.join(unknown)}; there are {', '.join(EXPLICIT._fields)}")
+    if config.model is not None and config.model not in MODELS:
+        raise OptionError(f"--model must be one of {', '.join(MODELS)}, got {config.model!r}")
+    if config.model and config.pair:
+        raise OptionError("--model and --pair are two things to compare: give one of them")
+    if config.shapes and not config.pair:
+        raise OptionError("--shapes are those of the arguments of --pair, which is missing")
+
+
+def load(path: str) -> Callable[..., Any]:
+    """The function of module:function; modules are looked for in the current folder too."""
+    module_name, _, name = path.partition(":")
+    if not module_name or not name:
+        raise OptionError(f"--pair must be two of module:function, got {path!r}")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        module = import_module(module_name)
+    except Exception as error:  # whatever stands in the user's module
+        raise OptionError(f"--pair: module {module_name!r} does not import: {type(error).__name__}: {error}") from error
+    function = getattr(module, name, None)
+    if not callable(function):
+        there = sorted(n for n, value in vars(module).items() if callable(value) and not n.startswith("_"))
+        raise OptionError(f"--pair: module {module_name!r} has no function {name!r}; it has {', '.join(there) or 'none'}")
+    return function
+
+
+def parse_shape(text: str) -> tuple[int, ...]:
+    if not re.fullmatch(r"\d+(x\d+)*|", text):
+        raise OptionError(f"--shapes must be sizes with x between them, such as 2x8x8x3, got {text!r}")
+    return tuple(map(int, text.split("x"))) if text else ()

@@ -1,0 +1,114 @@
+"""Are the hand-written gradients right, and what do they cost, compared with JAX's autodiff?
+
+    python -m experiments.compare_gradients
+    python -m experiments.compare_gradients --operations conv max_pool --dtypes float32 --random 0
+    python -m experiments.compare_gradients --pair my_rules:conv my_rules:plain_conv --shapes 2x8x8x3 3x3x3x4 --linear-in 0 1
+    python -m experiments.compare_gradients --model lenet
+
+Every operation is judged by `jaxcnn.check.certify` in cases picked by hand and drawn at random, against the same operation as
+JAX's users write it (`experiments/plain.py`), on whatever device JAX finds; at sizes of real networks its accuracy, time and
+memory are measured too. What comes out is a table, one HTML page to be read or sent, and the same data as JSON. The exit status
+is 1 when a check fails, 2 when the options make no sense.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from experiments.compare_config import Config, OptionError, check
+from experiments.files import write_whole
+from experiments.gradient_page import render
+from experiments.gradient_report import Row, make_report, name, say
+from experiments.messages import fail, plural, times
+
+
+def main(config: Config, command: str = "") -> int:
+    check(config)
+    console = Console()
+    console = console if console.is_terminal else Console(width=140)
+    report = make_report(config, command, console)
+    write(report, config.output)
+    rows, model = report["rows"], report["model"]
+    if model:
+        console.print(model_table(model))
+        for sentence in model["sentences"]:
+            say(console, sentence)
+    else:
+        console.print(table(report))
+    for row in rows:
+        if row["autodiff_wrong"]:
+            wrong = row["autodiff_wrong"][0]
+            say(console, f"autodiff is wrong: {name(row)}, {wrong['of']} {wrong['detail']}")
+    bad = [row for row in rows if not row["passed"]]
+    if rows:
+        checks = sum(len(row["checks"]) for row in rows)
+        verdict = f"{plural(len(bad), 'case')} failed" if bad else "all passed"
+        say(console, f"{checks:,} checks on {plural(len(rows), 'case')} in {report['seconds']:.0f} s: {verdict}")
+    say(console, f"written to {config.output / 'report.html'} and report.json")
+    return 1 if bad or (model and not model["passed"]) else 0
+
+
+def table(report: dict[str, Any]) -> Table:
+    """One line per operation and dtype."""
+    found = Table(title="Gradients, explicit against autodiff", title_justify="left")
+    for heading in ("operation", "dtype", "cases", "checks", "failed", "worst error", "autodiff's", "time ratio"):
+        found.add_column(heading, justify="left" if heading in ("operation", "dtype") else "right")
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in report["rows"]:
+        groups.setdefault((row["operation"], row["dtype"]), []).append(row)
+    for (operation, dtype), rows in groups.items():
+        checks = [check for row in rows for check in row["checks"]]
+        failed = sum(not check["passed"] for check in checks) + sum(row["error"] is not None for row in rows)
+        accuracy = [check for check in checks if check["name"] == "accuracy" and check["autodiff_error"] is not None]
+        ratios = [row["time"]["ratio"]["median"] for row in rows if row["time"]]
+        found.add_row(
+            operation,
+            dtype,
+            str(len(rows)),
+            str(len(checks)),
+            f"[red]{failed}[/]" if failed else "0",
+            f"{max((c['error'] for c in accuracy), default=0.0):.1e}",
+            f"{max((c['autodiff_error'] for c in accuracy), default=0.0):.1e}",
+            f"{np.exp(np.mean(np.log(ratios))):.2f}" if ratios else "",
+        )
+    return found
+
+
+def model_table(model: dict[str, Any]) -> Table:
+    found = Table(title=f"Gradients of {model['name']} against float64, {model['data']}", title_justify="left")
+    for heading in ("parameter", "shape", "explicit error", "autodiff's", "explicit in float64"):
+        found.add_column(heading, justify="left" if heading in ("parameter", "shape") else "right")
+    for g in model["gradients"]:
+        errors = (f"{g[name]:.1e}" for name in ("explicit_error", "autodiff_error", "explicit64_error"))
+        found.add_row(g["path"], times(g["shape"]), *errors)
+    return found
+
+
+def write(report: dict[str, Any], folder: Path) -> None:
+    """report.html and report.json, each whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / "report.json", lambda path: path.write_text(json.dumps(report) + "\n", encoding="utf-8"))
+    write_whole(folder / "report.html", lambda path: path.write_text(render(report), encoding="utf-8"))
+
+
+def command_line(arguments: Sequence[str] | None = None) -> int:
+    program = "python -m experiments.compare_gradients"
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    config = tyro.cli(Config, prog=program, args=words, config=(tyro.conf.FlagCreatePairsOff,))
+    try:
+        return main(config, " ".join([program, *words]))
+    except OptionError as error:
+        return fail("compare_gradients", error, 2)
+
+
+if __name__ == "__main__":
+    sys.exit(command_line())

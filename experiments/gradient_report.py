@@ -1,0 +1,322 @@
+"""The report of `experiments.compare_gradients`: every case judged and measured, as plain data."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from datetime import UTC, datetime
+from fnmatch import fnmatch
+from functools import cache
+from importlib.metadata import version
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from experiments import compare_model, gradient_cases
+from experiments.compare_config import Config, OptionError, load, parse_shape
+from experiments.gradient_cases import Case
+from experiments.messages import plural
+from experiments.timing import interleaved, ratio
+from jaxcnn.check import Certificate, Cost, certify, compare, draw
+from jaxcnn.ops import EXPLICIT
+
+Row = dict[str, Any]
+LONGEST_JAXPR = 10_000
+"""Characters of a jaxpr that the report keeps."""
+
+IN_LOOPS = ("jit", "vmap", "scan")
+IN_FLOAT64 = ("linearity", "conservation", "adjoint", "differences", "reference", "second order")
+
+
+# Cases. A process finds a case by its key, since functions do not travel.
+
+
+Kind = Literal["table", "random", "sized", "own"]
+
+
+class Key(NamedTuple):
+    kind: Kind
+    number: int
+    dtype: str
+
+
+@cache
+def _table() -> list[Case]:
+    return gradient_cases.table()
+
+
+@cache
+def _sized() -> list[Case]:
+    return gradient_cases.sized()
+
+
+@cache
+def _random(seed: int, count: int) -> list[Case]:
+    return list(gradient_cases.random(seed, count))
+
+
+def case_of(key: Key, config: Config) -> Case:
+    if key.kind == "own":
+        return own_case(config)
+    cases = {"table": _table(), "sized": _sized(), "random": _random(config.seed, config.random)}
+    return cases[key.kind][key.number]
+
+
+def keys(config: Config) -> list[Key]:
+    """What there is to judge, in order.
+
+    Raises:
+      OptionError: if nothing is left.
+    """
+    if config.pair:
+        return [Key("own", 0, dtype) for dtype in config.dtypes]
+    found = []
+    kinds: tuple[tuple[Kind, list[Case]], ...] = (
+        ("table", _table()),
+        ("random", _random(config.seed, config.random)),
+        ("sized", _sized()),
+    )
+    for kind, cases in kinds:
+        for number, case in enumerate(cases):
+            if (not config.operations or case.operation in config.operations) and fnmatch(case.name, config.cases):
+                # Random cases in one dtype, in turns; what rounding does at size, in those that people train in.
+                dtypes = [d for d in config.dtypes if d != "float64"] if kind == "sized" else config.dtypes
+                some = dtypes if kind != "random" else [config.dtypes[number % len(config.dtypes)]]
+                found += [Key(kind, number, dtype) for dtype in some]
+    if not found:
+        raise OptionError(f"no case of {', '.join(config.operations) or 'any operation'} has a name like {config.cases!r}")
+    return found
+
+
+def own_case(config: Config) -> Case:
+    """The user's pair as a case.
+
+    Raises:
+      OptionError: if a module does not import, a function is not there, or the shapes are none.
+    """
+    assert config.pair is not None
+    explicit, reference = (load(path) for path in config.pair)
+    shapes = {f"argument {i}": parse_shape(text) for i, text in enumerate(config.shapes)}
+    if not shapes:
+        raise OptionError("--pair needs --shapes, the shapes of its arguments: --shapes 2x8x8x3 3x3x3x4")
+    strange = [i for i in config.linear_in if not 0 <= i < len(shapes)]
+    if strange:
+        raise OptionError(f"--linear-in must be numbers of the {plural(len(shapes), 'argument')}, from 0, got {strange[0]}")
+    linear = tuple(f"argument {i}" for i in config.linear_in)
+
+    def call(ops, *args):
+        return (explicit if ops is EXPLICIT else reference)(*args)
+
+    return Case(config.pair[0], config.pair[1], shapes, call, "", linear, "sums" if linear else "")
+
+
+# Judging and measuring.
+
+
+def judge(key: Key, config: Config) -> Row:
+    """The row of one case: its checks and its costs. What goes wrong is in the row, not raised, so that others go on."""
+    start = time.perf_counter()
+    case = case_of(key, config)
+    row: Row = {
+        "operation": case.operation,
+        "case": case.name,
+        "dtype": key.dtype,
+        "kind": key.kind,
+        "description": case.description,
+        "passed": False,
+        "error": None,
+        "checks": [],
+        "autodiff_wrong": [],
+        "costs": None,
+        "time": None,
+    }
+    try:
+        certificate = _certificate(case, key, config)
+        with jax.enable_x64(key.dtype == "float64"):
+            comparison = compare(case.of(EXPLICIT), case.of(case.oracle), case.args(key.dtype))
+    except Exception as error:  # the verdict on this case
+        return row | {"error": f"{type(error).__name__}: {error}"}
+    finally:
+        jax.clear_caches()  # hundreds of compiled programs, none of which comes again
+    costs = {"explicit": _as_dict(comparison.explicit), "autodiff": _as_dict(comparison.reference)}
+    wrong = [{"of": check.of, "detail": check.autodiff_detail} for check in certificate.autodiff_wrong]
+    return row | {
+        "passed": certificate.passed,
+        "checks": [check._asdict() for check in certificate.checks],
+        "left_out": certificate.left_out,
+        "autodiff_wrong": wrong,
+        "costs": costs,
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def _certificate(case: Case, key: Key, config: Config) -> Certificate:
+    skip: tuple[str, ...] = ()
+    if key.kind == "sized":  # float64 at such a size is slow: once is enough
+        skip = (*IN_LOOPS, *IN_FLOAT64, "integers")
+    elif key.kind == "random":
+        skip = IN_LOOPS
+    elif key.dtype != config.dtypes[0]:
+        skip = IN_FLOAT64
+    names = list(case.arguments)
+    return certify(
+        case.of(EXPLICIT),
+        case.of(case.oracle),
+        case.args(key.dtype),
+        linear_in=[names.index(name) for name in case.linear_in],
+        integers=case.exact_in(key.dtype),
+        label=config.label if key.kind == "own" else "exact",
+        names=names,
+        skip=skip,
+        seed=config.seed,
+    )
+
+
+def _as_dict(cost: Cost) -> dict[str, Any]:
+    more = len(cost.jaxpr) - LONGEST_JAXPR
+    jaxpr = cost.jaxpr if more <= 0 else f"{cost.jaxpr[:LONGEST_JAXPR]}\n... and {more:,} characters more"
+    return {name: value for name, value in cost._asdict().items() if name != "hlo"} | {"jaxpr": jaxpr}  # of hlo, the excerpt
+
+
+def measure(case: Case, dtype: str, repetitions: int) -> dict[str, Any]:
+    """Times of value and gradients, explicit and autodiff taking turns."""
+    rng = np.random.default_rng(0)
+    args = [
+        jnp.asarray(draw.distinct(rng, a.shape), a.dtype) if isinstance(a, jax.ShapeDtypeStruct) else a for a in case.args(dtype)
+    ]
+    floats = [i for i, a in enumerate(args) if jnp.issubdtype(a.dtype, jnp.floating)]
+    y = jax.eval_shape(case.of(EXPLICIT), *args)
+    dy = jnp.asarray(draw.distinct(rng, y.shape), y.dtype)
+
+    def timed(ops) -> Callable[[], object]:
+        def value_and_gradients(args, dy):
+            def f(*some):
+                full = list(args)
+                for i, a in zip(floats, some, strict=True):
+                    full[i] = a
+                return case.call(ops, *full)
+
+            value, pull = jax.vjp(f, *(args[i] for i in floats))
+            return value, pull(dy)
+
+        compiled = jax.jit(value_and_gradients)
+        return lambda: compiled(args, dy)
+
+    timings = interleaved({"explicit": timed(EXPLICIT), "autodiff": timed(case.oracle)}, repetitions)
+    found: dict[str, Any] = {name: timing._asdict() for name, timing in timings.items()}
+    return found | {"ratio": ratio(timings["autodiff"].samples, timings["explicit"].samples)._asdict()}
+
+
+def judged(config: Config, todo: Sequence[Key]) -> Iterator[tuple[Key, Row]]:
+    """Rows as they are done, in several processes where that helps."""
+    processes = config.processes or ((os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1)
+    processes = min(processes, len(todo))
+    if processes == 1:
+        for key in todo:
+            yield key, judge(key, config)
+        return
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        futures = {pool.submit(judge, key, config): key for key in todo}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+
+# The report.
+
+
+def make_report(config: Config, command: str, console: Console) -> dict[str, Any]:
+    """What `gradient_page.render` takes. Tells the console how far it is, and what fails when it does."""
+    start = time.perf_counter()
+    todo = [] if config.model else keys(config)
+    failures = TextColumn("{task.fields[failed]}")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), failures)
+    with Progress(*columns, console=console) as progress:
+        model = network(config, progress) if config.model else None
+        rows = {} if config.model else operations(config, todo, progress)
+    return {
+        "environment": environment(command),
+        "seconds": time.perf_counter() - start,
+        "rows": [rows[key] for key in todo],
+        "model": model,
+    }
+
+
+def operations(config: Config, todo: Sequence[Key], progress: Progress) -> dict[Key, Row]:
+    """Each row judged; then, with nothing beside it, timed."""
+    rows: dict[Key, Row] = {}
+    bar = progress.add_task("judging", total=len(todo), failed="")
+    for key, row in judged(config, todo):
+        rows[key] = row
+        bad = sum(not row["passed"] for row in rows.values())
+        progress.update(bar, advance=1, failed=f"{bad} failed" if bad else "")
+        if not row["passed"]:
+            say(progress.console, f"FAIL {name(row)}: {why(row)}")
+        _tell(progress, bar)
+    timed = [key for key in todo if key.kind in ("sized", "own") and rows[key]["error"] is None] if config.repetitions else []
+    bar = progress.add_task("timing", total=len(timed), failed="")
+    for key in timed:
+        rows[key]["time"] = measure(case_of(key, config), key.dtype, config.repetitions)
+        progress.update(bar, advance=1)
+        _tell(progress, bar)
+    return rows
+
+
+def network(config: Config, progress: Progress) -> dict[str, Any]:
+    """A whole network: every parameter's gradient, and training runs."""
+    assert config.model is not None
+    bar = progress.add_task("training", total=3 * config.steps * config.seeds, failed="")
+
+    def done(count: int, total: int) -> None:
+        progress.update(bar, completed=count)
+        _tell(progress, bar)
+
+    return compare_model.summary(config.model, config.steps, config.seeds, done)
+
+
+def _tell(progress: Progress, bar: TaskID) -> None:
+    """Where no bar can be drawn, a line at each tenth."""
+    task = progress.tasks[bar]
+    tenth = max(1, int(task.total or 1) // 10)
+    if not progress.console.is_terminal and int(task.completed) % tenth == 0:
+        say(progress.console, f"{task.description}: {int(task.completed)} of {int(task.total or 0)}, {task.elapsed or 0:.0f} s")
+
+
+def environment(command: str) -> dict[str, Any]:
+    device = jax.devices()[0]
+    return {
+        "command": command,
+        "date": datetime.now(UTC).date().isoformat(),
+        **{name: version(name) for name in ("jaxcnn", "jax", "jaxlib", "numpy")},
+        "python": platform.python_version(),
+        "platform": device.platform,
+        "device": device.device_kind,
+        "devices": jax.device_count(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "system": platform.system(),
+    }
+
+
+def say(console: Console, line: str) -> None:
+    """A line as it is, however long."""
+    console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def name(row: Row) -> str:
+    return f"{row['operation']} {row['case']} {row['dtype']}"
+
+
+def why(row: Row) -> str:
+    """What went wrong first."""
+    if row["error"]:
+        return row["error"].splitlines()[0]
+    worst = next(check for check in row["checks"] if not check["passed"])
+    return f"{worst['name']} of {worst['of']}: {worst['diagnosis'] or worst['detail']}"
