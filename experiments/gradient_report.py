@@ -77,6 +77,7 @@ def keys(config: Config) -> list[Key]:
       OptionError: if nothing is left.
     """
     if config.pair:
+        own_case(config)  # its errors come before anything is begun
         return [Key("own", 0, dtype) for dtype in config.dtypes]
     found = []
     kinds: tuple[tuple[Kind, list[Case]], ...] = (
