@@ -106,12 +106,15 @@ class Window(NamedTuple):
     def ceil(self, input_size: Sequence[int]) -> Window:
         """The window with its high pads grown or shrunk so that the output size rounds up instead of down.
 
-        A last window that would start beyond the input, in the high pad, is left out, as in PyTorch's `ceil_mode`.
+        A last window that would start beyond the input, in the high pad, is left out, as in PyTorch's `ceil_mode`. A negative
+        high pad is refused: to grow it would bring back what it crops.
 
         >>> window = Window((2,), (2,), ((0, 0),), (1,), (1,))
         >>> window.ceil((5,)).output_size((5,))
         (3,)
         """
+        if any(hi < 0 for _, hi in self.pads):
+            raise ValueError(f"padding must not be negative at the high end with ceil_mode, got {self.pads}: crop x before")
         pads = []
         for n, slack, s, (lo, hi) in zip(input_size, self._slack(input_size), self.stride, self.pads, strict=True):
             outputs = -(-slack // s) + 1

@@ -109,7 +109,7 @@ def max_pool(
       size: the window's taps; one int, or one per spatial axis.
       stride: the step from window to window; `size` by default.
       padding, dilation: as in `conv`; padding never wins.
-      ceil_mode: round the output size up: a last window may reach beyond the padded input.
+      ceil_mode: round the output size up: a last window may reach beyond the padded input. Not with a negative high pad.
       autodiff: let JAX differentiate the forward instead of the rule (it gives a window of -inf no gradient).
 
     Returns:

@@ -180,6 +180,10 @@ def test_max_pool_keeps_one_byte_per_output():
             "padding leaves window 0 of spatial axis 0 without any input",
         ),
         (lambda x: jaxcnn.avg_pool(x, 2, padding=3, count_include_pad=False), "without any input"),
+        (
+            lambda x: jaxcnn.avg_pool(x, 2, padding=((0, 0), (1, -1)), ceil_mode=True),
+            "must not be negative at the high end with ceil_mode",
+        ),
         (lambda x: jaxcnn.max_pool(x, 0), "size must be at least 1"),
         (lambda x: jaxcnn.max_pool(x, (2, 2, 2)), r"size must be an int or one int per spatial axis \(2 here\)"),
         (lambda x: jaxcnn.avg_pool(x, 2, stride=0), "stride must be at least 1"),
