@@ -1,4 +1,4 @@
-"""The README's example runs as it is printed."""
+"""The README's examples run as they are printed, one after the other."""
 
 import re
 from pathlib import Path
@@ -8,11 +8,12 @@ import jax
 README = Path(__file__).parent.parent / "README.md"
 
 
-def test_example(capsys):
-    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+def test_examples(capsys):
+    examples = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert len(examples) == 2
     names: dict = {}
     with jax.numpy_dtype_promotion("standard"):  # JAX's default, which optax relies on
-        exec(compile(example, str(README), "exec"), names)
+        exec(compile("\n".join(examples), str(README), "exec"), names)
     assert names["dx"].shape == names["x"].shape
     assert names["dw"].shape == names["w"].shape
     assert names["db"].tolist() == [32 * 36] * 4
@@ -24,4 +25,7 @@ def test_example(capsys):
     before = names["jaxcnn"].make_eval_step(names["model"])(fresh, names["x"], names["labels"])["loss"]
     assert float(printed.splitlines()[0]) < float(before), "five steps lower the loss"
     assert "FAIL" not in printed
-    assert "ok   integers      w" in printed
+    assert "ok   integers     w" in printed
+    assert names["certificate"].label == "biased"
+    assert names["certificate"].passed
+    assert "cosine 0.8" in printed.splitlines()[-1]

@@ -71,7 +71,7 @@ def difference(got: Any, want: Any) -> tuple[float, float, str]:
     index = np.unravel_index(int(np.argmax(off)), off.shape)
     place = "" if off.ndim == 0 else f" at {tuple(int(i) for i in index)}"
     share = np.mean(off > 1e-6 * np.max(np.abs(want), initial=0.0))
-    detail = f"worst{place}: {float(got[index])!r}, expected {float(want[index])!r}; {share:.0%} of the entries differ"
+    detail = f"worst{place}: {got[index]:.9g}, expected {want[index]:.9g}; {share:.0%} of the entries differ"
     return error if error == error else math.inf, float(np.max(off)), detail
 
 
@@ -89,7 +89,7 @@ def compare_inner(name: str, of: str, data: str, got: float, want: float, tolera
     """Two inner products, relative to the product of the norms."""
     error = abs(got - want) / (scale or 1.0)
     passed = bool(error <= tolerance)  # not a NaN
-    detail = "" if passed else f"{got!r}, expected {want!r}"
+    detail = "" if passed else f"{got:.9g}, expected {want:.9g}"
     return Check(name, of, passed, error if error == error else math.inf, tolerance, data, detail)
 
 
