@@ -22,7 +22,9 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from experiments.gradient_charts import charts
 from experiments.messages import plural
+from experiments.readable import NONE, count, flops, number, ratio, seconds, share, size, ulps
 
 Row = Mapping[str, Any]  # one of report["rows"]
 Check = Mapping[str, Any]  # one of row["checks"]
@@ -37,7 +39,6 @@ HOLDS = {
     "differences": "The gradients are the slopes of the function itself, by central differences in float64.",
     "reference": "The reference's own gradients are the slopes of the reference: what judges is right itself.",
     "second order": "The gradient can be differentiated again, and that is right too.",
-    "check_grads": "JAX's own test, jax.test_util.check_grads, to second order.",
     "zeros": "A zero cotangent gives zero gradients.",
     "repeats": "Runs repeat to the bit.",
     "jit": "Step by step, outside jit, it gives the same.",
@@ -69,83 +70,6 @@ COSTS: Mapping[str, tuple[str, str]] = {
     "output_bytes": ("output", "size"),
 }
 """The costs shown, in order: words and how the number is written."""
-
-
-# Numbers in words.
-
-SPACE = "\N{NO-BREAK SPACE}"
-TIMES = "\N{MULTIPLICATION SIGN}"
-MINUS = "\N{MINUS SIGN}"
-NONE = "\N{EN DASH}"
-
-
-def number(value: float | None) -> str:
-    """An error, short: 1.2e-07, 0, ∞, NaN; a dash for none."""
-    if value is None:
-        return NONE
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "∞" if value > 0 else f"{MINUS}∞"
-    return f"{value:.1e}" if value else "0"
-
-
-def ulps(value: float | None) -> str:
-    """0.7, 12, 1.2e+30."""
-    if value is None or not math.isfinite(value) or value == 0:
-        return number(value)
-    if 0.095 <= value < 99_999.5:
-        return f"{value:.1f}" if value < 9.95 else f"{value:,.0f}"
-    return number(value)
-
-
-def ratio(value: float) -> str:
-    """0.97×, 1.8×, 23×, 1,200×."""
-    if not math.isfinite(value):
-        return f"{number(value)}{TIMES}"
-    for limit, digits in ((0.00995, None), (1.995, 2), (9.95, 1), (99_999.5, 0)):
-        if value < limit:
-            return f"{number(value)}{TIMES}" if digits is None else f"{value:,.{digits}f}{TIMES}"
-    return f"{number(value)}{TIMES}"
-
-
-def scaled(value: float | None, units: Sequence[tuple[float, str]]) -> str:
-    """In the largest unit that is not larger than the value, of those given from the largest to the smallest."""
-    if value is None or not math.isfinite(value):
-        return number(value)
-    scale, unit = next((u for u in units if abs(value) >= 0.9995 * u[0]), units[-1])
-    short = value / scale
-    return f"{short:.0f}{SPACE}{unit}" if short == int(short) or short >= 99.5 else f"{short:.2g}{SPACE}{unit}"
-
-
-def size(value: int | None) -> str:
-    """0 B, 1.2 MB."""
-    return scaled(value, ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B")))
-
-
-def seconds(value: float) -> str:
-    """410 µs, 3.2 ms, 12 s, 5 min 30 s."""
-    if 60 <= value < math.inf:
-        minutes, rest = divmod(round(value), 60)
-        return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-    return scaled(value, ((1, "s"), (1e-3, "ms"), (1e-6, "µs")))
-
-
-def flops(value: float | None) -> str:
-    """1.2 G."""
-    return scaled(value, ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))).strip()
-
-
-def share(part: int, whole: int) -> str:
-    """37 %; not 100 % unless it is all of them, nor 0 % unless it is none."""
-    percent = round(100 * part / whole)
-    if part not in (0, whole):
-        percent = min(max(percent, 1), 99)
-    return f"{percent}{SPACE}%"
-
-
-def count(value: int) -> str:
-    return f"{value:,}"
 
 
 def of_words(of: str) -> str:
@@ -236,29 +160,6 @@ class Seen(NamedTuple):
     failed: int
 
 
-class Bar(NamedTuple):
-    """From 1 to the ratio; positions in percent of the axis. `end` tells that the ratio is beyond all axes."""
-
-    text: str
-    left: float = 0.0
-    width: float = 0.0
-    better: bool = False
-    whisker: tuple[float, float] | None = None
-    end: str = ""
-
-
-class Chart(NamedTuple):
-    title: str
-    one: float
-    ticks: list[tuple[float, str]]
-    bars: list[Bar | None]
-
-    @property
-    def wordy(self) -> bool:
-        """Whether a label is longer than a ratio."""
-        return any(len(bar.text) > 8 for bar in self.bars if bar)
-
-
 def render(report: Mapping[str, Any]) -> str:
     """The page. `report` is what lies beside it as JSON; `experiments/README.md` has its program.
 
@@ -286,7 +187,7 @@ def render(report: Mapping[str, Any]) -> str:
         accuracy=_accuracy("", "", [row for _, row in rows]),
         by_dtype=by_dtype,
         sized=sized,
-        charts=_charts([row for _, row in sized]),
+        charts=charts([row for _, row in sized]),
         seen=_seen([row for _, row in rows]),
         kinds=KINDS,
         places=lambda row: " ".join(str(places[text]) for text in _texts(row)),
@@ -480,99 +381,6 @@ def _texts(row: Row) -> list[str]:
 
 def _packed(texts: Sequence[str]) -> str:
     return base64.b64encode(gzip.compress(json.dumps(texts, ensure_ascii=False).encode(), 9, mtime=0)).decode()
-
-
-# The charts.
-
-
-def _charts(rows: Sequence[Row]) -> list[Chart]:
-    """How many times more autodiff takes: of time, of temporary memory, of residuals."""
-
-    def time(row: Row) -> tuple[float, float, tuple[float, float] | None] | None:
-        if row["time"] is None:
-            return None
-        median, low, high = (row["time"]["ratio"][key] for key in ("median", "low", "high"))
-        return (median, 1.0, (low, high))
-
-    def memory(key: str) -> Callable[[Row], tuple[float, float, None] | None]:
-        def read(row: Row):
-            if row["costs"] is None:
-                return None
-            ours, theirs = (row["costs"][side][key] for side in ("explicit", "autodiff"))
-            return None if ours is None or theirs is None else (theirs, ours, None)
-
-        return read
-
-    charts = []
-    for title, read in (
-        ("Time", time),
-        ("Temporary memory", memory("temp_bytes")),
-        ("Residuals", memory("residual_bytes")),
-    ):
-        found = [read(row) for row in rows]
-        known = [f for f in found if f is not None]
-        if known:
-            values = [theirs / ours for theirs, ours, _ in known if ours and theirs]
-            values += [end for _, _, ends in known for end in ends or ()]
-            axis = Axis.around(values)
-            charts.append(Chart(title, axis.position(1), axis.ticks, [_bar(f, axis) for f in found]))
-    return charts
-
-
-class Axis(NamedTuple):
-    """A logarithmic axis from `low` to `high`."""
-
-    low: float
-    high: float
-    marks: tuple[float, ...]
-
-    @classmethod
-    def around(cls, values: Iterable[float]) -> Axis:
-        """That holds the values and 1, with marks at 1, 2, 5, 10, ..., or where those are too many, at powers of 10."""
-        finite = [v for v in values if 0 < v < math.inf]
-        low, high = min([0.8, *finite]), max([1.25, *finite])
-        exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-        for factors, every in (((1, 2, 5), 1), ((1,), 1), ((1,), 2), ((1,), 4)):
-            marks = [factor * 10.0**exponent for exponent in exponents if exponent % every == 0 for factor in factors]
-            # Down to the last mark below and up to the first mark above all values.
-            start = max((m for m in marks if m <= low), default=low)
-            end = min((m for m in marks if m >= high), default=high)
-            marks = [m for m in marks if start <= m <= end]
-            if len(marks) <= 5:
-                break
-        return cls(start, end, tuple(marks))
-
-    def position(self, value: float) -> float:
-        """In percent from the left."""
-        if not value > 0:
-            return 0.0
-        if value == math.inf:
-            return 100.0
-        part = math.log(value / self.low) / math.log(self.high / self.low)
-        return round(100 * min(max(part, 0.0), 1.0), 1)
-
-    @property
-    def ticks(self) -> list[tuple[float, str]]:
-        return [(self.position(m), f"{m:,g}" if 1e-4 < m < 1e6 else f"{m:.0e}") for m in self.marks]
-
-
-def _bar(read: tuple[float, float, tuple[float, float] | None] | None, axis: Axis) -> Bar | None:
-    if read is None:
-        return None
-    theirs, ours, ends = read
-    if not ours and not theirs:
-        return Bar("both 0 B")
-    if math.isnan(theirs):
-        return Bar("NaN")
-    value = theirs / ours if ours else math.inf
-    text = ratio(value) if ours and theirs else f"{size(int(ours))} against {size(int(theirs))}"
-    one, there = axis.position(1), axis.position(value)
-    whisker = None
-    if ends is not None:
-        low, high = map(axis.position, ends)
-        whisker = (low, round(high - low, 1))
-    end = "" if 0 < value < math.inf else "right" if value else "left"
-    return Bar(text, min(one, there), round(abs(there - one), 1), value >= 1, whisker, end)
 
 
 def _svg(text: str) -> str:

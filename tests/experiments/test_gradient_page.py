@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import pytest
 
 import jaxcnn
-from experiments.gradient_page import flops, number, ratio, render, seconds, size, ulps
+from experiments.gradient_page import render
+from experiments.readable import flops, number, ratio, seconds, size, ulps
 
 INF, NAN = math.inf, math.nan
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
