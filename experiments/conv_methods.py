@@ -28,6 +28,7 @@ from rich.progress import track
 from rich.table import Table
 
 from experiments.cases import SIZED_CONV_CASES, ConvCase
+from experiments.plain import PLAIN
 from experiments.timing import interleaved
 from jaxcnn.ops.conv import make_spec
 from jaxcnn.ops.conv_methods import CANONICAL, DIRECT, SHIFTED, ConvMethod, ConvSpec
@@ -66,18 +67,7 @@ def maps(case: ConvCase, method: ConvMethod | None) -> dict[str, Callable[[Array
             "kernel_grad": lambda x, w, dy: method.kernel_grad(x, dy, spec, case.w),
         }
 
-    def plain(x, w):
-        window = spec.window
-        return lax.conv_general_dilated(
-            x,
-            w,
-            window.stride,
-            window.pads,
-            rhs_dilation=window.dilation,
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-            feature_group_count=spec.groups,
-        )
-
+    plain = partial(PLAIN.conv, **case.options)
     return {
         "forward": lambda x, w, dy: plain(x, w),
         "input_grad": lambda x, w, dy: jax.vjp(lambda x: plain(x, w), x)[1](dy)[0],

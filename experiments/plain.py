@@ -233,24 +233,4 @@ def mean_squared_error(predictions, targets, *, autodiff=False):
     return jnp.mean(optax.squared_error(predictions, targets))
 
 
-PLAIN = Ops(
-    conv,
-    convolve,
-    max_pool,
-    avg_pool,
-    global_max_pool,
-    global_avg_pool,
-    dense,
-    relu,
-    leaky_relu,
-    sigmoid,
-    tanh,
-    silu,
-    gelu,
-    batch_norm,
-    layer_norm,
-    dropout,
-    softmax_cross_entropy,
-    sigmoid_binary_cross_entropy,
-    mean_squared_error,
-)
+PLAIN = Ops(*(globals()[name] for name in Ops._fields))
