@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.compare_model import EARLY, LayerGradient, LossCurves, figure, images, layer_gradients, loss_curves
+from experiments.compare_gradients.model import EARLY, LayerGradient, LossCurves, figure, images, layer_gradients, loss_curves
 from jaxcnn.models import MODELS
 from jaxcnn.ops import EXPLICIT
 

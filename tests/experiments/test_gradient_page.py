@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import pytest
 
 import jaxcnn
-from experiments.gradient_page import render
+from experiments.compare_gradients.page import render
 from experiments.readable import flops, number, ratio, seconds, size, ulps
 
 INF, NAN = math.inf, math.nan

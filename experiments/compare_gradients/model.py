@@ -339,7 +339,7 @@ def _model(name: str, ops: Ops):
 def summary(
     name: str, steps: int, seeds: int, progress: Callable[[int, int], object] | None = None, *, explicit: Ops = EXPLICIT
 ) -> dict[str, Any]:
-    """Gradients and training runs as numbers, sentences and a picture, as `experiments.gradient_page` shows them.
+    """Gradients and training runs as numbers, sentences and a picture, as `experiments.compare_gradients.page` shows them.
 
     Arguments and errors as in `loss_curves`.
     """

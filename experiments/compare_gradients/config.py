@@ -88,7 +88,7 @@ def load(path: str) -> Callable[..., Any]:
         sys.path.insert(0, "")
     try:
         module = import_module(module_name)
-    except Exception as error:  # whatever stands in the user's module
+    except (Exception, SystemExit) as error:  # whatever stands in the user's module
         raise OptionError(f"--pair: module {module_name!r} does not import: {type(error).__name__}: {error}") from error
     function = getattr(module, name, None)
     if not callable(function):

@@ -1,4 +1,4 @@
-"""The bars of `experiments.gradient_page`: how many times as much autodiff takes, on a logarithmic scale with a line at 1."""
+"""The bars of the page: how many times as much autodiff takes, on a logarithmic scale with a line at 1."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ The page needs nothing beside it: no network, no fonts, no scripts from elsewher
 light or dark, on a phone, and with JavaScript switched off. What is missing then is the search, and the programs of each case:
 their jaxprs and compiled instructions are megabytes of text, each much like the next, and are packed into one compressed block.
 
-The template is `templates/gradient_page.html`; this file counts, sorts, and puts numbers into words.
+The template is `page.html`; this file counts, sorts, and puts numbers into words.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from experiments.gradient_charts import charts
+from experiments.compare_gradients.charts import charts
 from experiments.messages import plural
 from experiments.readable import NONE, count, flops, number, ratio, seconds, share, size, ulps
 
@@ -177,7 +177,7 @@ def render(report: Mapping[str, Any]) -> str:
             groups.append((operation, members))
     sized = [(i, row) for i, row in rows if row["time"] is not None or (row["kind"] == "sized" and row["costs"] is not None)]
     by_dtype = _by_dtype([row for _, row in rows])
-    template = _environment().get_template("gradient_page.html")
+    template = _environment().get_template("page.html")
     return template.render(
         report=report,
         summary=_summary(report),
@@ -198,7 +198,7 @@ def render(report: Mapping[str, Any]) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         keep_trailing_newline=True,

@@ -24,10 +24,10 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from experiments.compare_config import Config, OptionError, check
+from experiments.compare_gradients.config import Config, OptionError, check
+from experiments.compare_gradients.page import render
+from experiments.compare_gradients.report import Row, make_report, name, say
 from experiments.files import write_whole
-from experiments.gradient_page import render
-from experiments.gradient_report import Row, make_report, name, say
 from experiments.messages import fail, plural, times
 
 
@@ -95,9 +95,10 @@ def model_table(model: dict[str, Any]) -> Table:
 
 def write(report: dict[str, Any], folder: Path) -> None:
     """report.html and report.json, each whole or not at all."""
+    texts = {"report.json": json.dumps(report) + "\n", "report.html": render(report)}
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / "report.json", lambda path: path.write_text(json.dumps(report) + "\n", encoding="utf-8"))
-    write_whole(folder / "report.html", lambda path: path.write_text(render(report), encoding="utf-8"))
+    for file, text in texts.items():
+        write_whole(folder / file, lambda path, text=text: path.write_text(text, encoding="utf-8"))
 
 
 def command_line(arguments: Sequence[str] | None = None) -> int:
@@ -108,7 +109,3 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
         return main(config, " ".join([program, *words]))
     except OptionError as error:
         return fail("compare_gradients", error, 2)
-
-
-if __name__ == "__main__":
-    sys.exit(command_line())
