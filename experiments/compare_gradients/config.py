@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -75,8 +76,12 @@ def check(config: Config) -> None:
         raise OptionError(f"--model must be one of {', '.join(MODELS)}, got {config.model!r}")
     if config.model and config.pair:
         raise OptionError("--model and --pair are two things to compare: give one of them")
-    if config.shapes and not config.pair:
-        raise OptionError("--shapes are those of the arguments of --pair, which is missing")
+    for name, default in (("shapes", ()), ("linear_in", ()), ("label", "exact")):
+        if getattr(config, name) != default and not config.pair:
+            raise OptionError(f"--{name.replace('_', '-')} is about the function of --pair, which is missing")
+    there = next(path for path in (config.output, *config.output.absolute().parents) if path.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK)):
+        raise OptionError(f"--output must be a folder that can be written: {config.output}")
 
 
 def load(path: str) -> Callable[..., Any]:
@@ -89,7 +94,8 @@ def load(path: str) -> Callable[..., Any]:
     try:
         module = import_module(module_name)
     except (Exception, SystemExit) as error:  # whatever stands in the user's module
-        raise OptionError(f"--pair: module {module_name!r} does not import: {type(error).__name__}: {error}") from error
+        words = " ".join(str(error).split())
+        raise OptionError(f"--pair: module {module_name!r} does not import: {type(error).__name__}: {words}") from error
     function = getattr(module, name, None)
     if not callable(function):
         there = sorted(n for n, value in vars(module).items() if callable(value) and not n.startswith("_"))

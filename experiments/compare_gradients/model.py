@@ -361,7 +361,8 @@ def summary(
         f"The training runs are {answer}: over the first ten updates the losses differ by {verdict.early_explicit:.1f} units in "
         f"the last place; those of autodiff started from parameters moved by one such unit, by {verdict.early_nudged:.1f}.",
         f"Over {plural(steps, 'step')} from {plural(seeds, 'seed')} they differ by {max(verdict.largest_explicit):.1e} at most, "
-        f"the moved runs by {max(verdict.largest_nudged):.1e}; the seeds differ by {verdict.spread:.1e} (standard deviation).",
+        f"the moved runs by {max(verdict.largest_nudged):.1e}"
+        + (f"; the seeds differ by {verdict.spread:.1e} (standard deviation)." if seeds > 1 else "."),
     ]
     picture = io.StringIO()
     figure(curves).savefig(picture, format="svg", metadata={"Date": None})

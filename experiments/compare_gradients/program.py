@@ -14,6 +14,8 @@ is 1 when a check fails, 2 when the options make no sense.
 from __future__ import annotations
 
 import json
+import math
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,10 +97,19 @@ def model_table(model: dict[str, Any]) -> Table:
 
 def write(report: dict[str, Any], folder: Path) -> None:
     """report.html and report.json, each whole or not at all."""
-    texts = {"report.json": json.dumps(report) + "\n", "report.html": render(report)}
+    texts = {"report.json": json.dumps(_without_infinity(report), allow_nan=False) + "\n", "report.html": render(report)}
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in texts.items():
         write_whole(folder / file, lambda path, text=text: path.write_text(text, encoding="utf-8"))
+
+
+def _without_infinity(tree: Any) -> Any:
+    """Infinity and NaN, which JSON has not, as "inf" and "nan"."""
+    if isinstance(tree, dict):
+        return {key: _without_infinity(value) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [_without_infinity(value) for value in tree]
+    return str(tree) if isinstance(tree, float) and not math.isfinite(tree) else tree
 
 
 def command_line(arguments: Sequence[str] | None = None) -> int:
@@ -106,6 +117,6 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     config = tyro.cli(Config, prog=program, args=words, config=(tyro.conf.FlagCreatePairsOff,))
     try:
-        return main(config, " ".join([program, *words]))
+        return main(config, f"{program} {shlex.join(words)}".rstrip())
     except OptionError as error:
         return fail("compare_gradients", error, 2)

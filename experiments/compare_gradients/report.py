@@ -136,16 +136,18 @@ def judge(key: Key, config: Config) -> Row:
         "passed": False,
         "error": None,
         "checks": [],
+        "left_out": {},
         "autodiff_wrong": [],
         "costs": None,
         "time": None,
+        "seconds": 0.0,
     }
     try:
         certificate = _certificate(case, key, config)
         with jax.enable_x64(key.dtype == "float64"):
             comparison = compare(case.of(EXPLICIT), case.of(case.oracle), case.args(key.dtype))
     except Exception as error:  # the verdict on this case
-        return row | {"error": f"{type(error).__name__}: {error}"}
+        return row | {"error": f"{type(error).__name__}: {error}", "seconds": time.perf_counter() - start}
     finally:
         if key.number % 8 == 0:
             jax.clear_caches()  # of hundreds of compiled programs, few come again
@@ -191,29 +193,31 @@ def _as_dict(cost: Cost) -> dict[str, Any]:
 
 def measure(case: Case, dtype: str, repetitions: int) -> dict[str, Any]:
     """Times of value and gradients, explicit and autodiff taking turns."""
-    rng = np.random.default_rng(0)
-    args = [
-        jnp.asarray(draw.distinct(rng, a.shape), a.dtype) if isinstance(a, jax.ShapeDtypeStruct) else a for a in case.args(dtype)
-    ]
-    floats = [i for i, a in enumerate(args) if jnp.issubdtype(a.dtype, jnp.floating)]
-    y = jax.eval_shape(case.of(EXPLICIT), *args)
-    dy = jnp.asarray(draw.distinct(rng, y.shape), y.dtype)
+    with jax.enable_x64(dtype == "float64"):
+        rng = np.random.default_rng(0)
 
-    def timed(ops) -> Callable[[], object]:
-        def value_and_gradients(args, dy):
-            def f(*some):
-                full = list(args)
-                for i, a in zip(floats, some, strict=True):
-                    full[i] = a
-                return case.call(ops, *full)
+        def drawn(a):
+            return jnp.asarray(draw.distinct(rng, a.shape), a.dtype) if isinstance(a, jax.ShapeDtypeStruct) else a
 
-            value, pull = jax.vjp(f, *(args[i] for i in floats))
-            return value, pull(dy)
+        args = [drawn(a) for a in case.args(dtype)]
+        floats = [i for i, a in enumerate(args) if jnp.issubdtype(a.dtype, jnp.floating)]
+        dy = jax.tree.map(drawn, jax.eval_shape(case.of(EXPLICIT), *args))
 
-        compiled = jax.jit(value_and_gradients)
-        return lambda: compiled(args, dy)
+        def timed(ops) -> Callable[[], object]:
+            def value_and_gradients(args, dy):
+                def f(*some):
+                    full = list(args)
+                    for i, a in zip(floats, some, strict=True):
+                        full[i] = a
+                    return case.call(ops, *full)
 
-    timings = interleaved({"explicit": timed(EXPLICIT), "autodiff": timed(case.oracle)}, repetitions)
+                value, pull = jax.vjp(f, *(args[i] for i in floats))
+                return value, pull(dy)
+
+            compiled = jax.jit(value_and_gradients)
+            return lambda: compiled(args, dy)
+
+        timings = interleaved({"explicit": timed(EXPLICIT), "autodiff": timed(case.oracle)}, repetitions)
     found: dict[str, Any] = {name: timing._asdict() for name, timing in timings.items()}
     return found | {"ratio": ratio(timings["autodiff"].samples, timings["explicit"].samples)._asdict()}
 
@@ -263,13 +267,19 @@ def operations(config: Config, todo: Sequence[Key], progress: Progress) -> dict[
         if not row["passed"]:
             say(progress.console, f"FAIL {name(row)}: {why(row)}")
         _tell(progress, bar)
-    timed = [key for key in todo if key.kind in ("sized", "own") and rows[key]["error"] is None] if config.repetitions else []
-    bar = progress.add_task("timing", total=len(timed), failed="")
+    timed = [key for key in todo if key.kind in ("sized", "own") and _comparable(rows[key])] if config.repetitions else []
+    if timed:
+        bar = progress.add_task("timing", total=len(timed), failed="")
     for key in timed:
         rows[key]["time"] = measure(case_of(key, config), key.dtype, config.repetitions)
         progress.update(bar, advance=1)
         _tell(progress, bar)
     return rows
+
+
+def _comparable(row: Row) -> bool:
+    """Whether both functions gave something, and that of one shape."""
+    return row["error"] is None and all(check["passed"] for check in row["checks"] if check["name"] == "structure")
 
 
 def network(config: Config, progress: Progress) -> dict[str, Any]:

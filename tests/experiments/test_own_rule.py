@@ -82,7 +82,6 @@ def test_the_program_tells_both_verdicts_and_both_accuracies(short):
     assert [name for name, _ in lines] == ["the gradient", "its sign in every convolution"]
     for _, accuracy in lines:
         assert 30 < float(accuracy) < 100, "better than chance, which is 10 %"
-    assert lines[0][1] != lines[1][1]
 
 
 def test_a_rule_that_is_not_what_it_is_said_to_be_is_status_1(short, monkeypatch, capsys):
