@@ -223,11 +223,12 @@ def sized() -> list[Case]:
 
 
 def random(seed: int, count: int) -> Iterator[Case]:
-    """Case k depends on the seed and k alone. Those that the library refuses, as it must, are drawn again."""
+    """Case k depends on the seed and k alone. Shapes that the library refuses, as it must, are drawn again."""
     for k in range(count):
         rng = np.random.default_rng([seed, k])
+        kind = rng.choice(list(SHARES), p=list(SHARES.values()))
         while True:
-            case = _draw(rng, f"random-{k}")
+            case = _draw(rng, kind, f"random-{k}")
             if _is_valid(case):
                 yield case
                 break
@@ -236,8 +237,7 @@ def random(seed: int, count: int) -> Iterator[Case]:
 SHARES = {"conv": 0.55, "max_pool": 0.15, "avg_pool": 0.1, "dense": 0.05, "batch_norm": 0.05, "layer_norm": 0.05, "softmax": 0.05}
 
 
-def _draw(rng: np.random.Generator, name: str) -> Case:
-    kind = rng.choice(list(SHARES), p=list(SHARES.values()))
+def _draw(rng: np.random.Generator, kind: str, name: str) -> Case:
     axes = int(rng.choice([1, 2, 3], p=[0.35, 0.5, 0.15]))
     n, c = int(rng.integers(1, 4)), int(rng.integers(1, 5))
 

@@ -120,3 +120,5 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
         return main(config, f"{program} {shlex.join(words)}".rstrip())
     except OptionError as error:
         return fail("compare_gradients", error, 2)
+    except KeyboardInterrupt:
+        return fail("compare_gradients", "interrupted; nothing was written", 130)

@@ -79,8 +79,9 @@ def keys(config: Config) -> list[Key]:
     """
     if config.pair:
         own_case(config)  # its errors come before anything is begun
-        return [Key("own", 0, dtype) for dtype in config.dtypes]
+        return [Key("own", 0, dtype) for dtype in dict.fromkeys(config.dtypes)]
     found = []
+    dtypes = list(dict.fromkeys(config.dtypes))
     kinds: tuple[tuple[Kind, list[Case]], ...] = (
         ("table", _table()),
         ("random", _random(config.seed, config.random)),
@@ -90,8 +91,8 @@ def keys(config: Config) -> list[Key]:
         for number, case in enumerate(cases):
             if (not config.operations or case.operation in config.operations) and fnmatch(case.name, config.cases):
                 # Random cases in one dtype, in turns; what rounding does at size, in those that people train in.
-                dtypes = [d for d in config.dtypes if d != "float64"] if kind == "sized" else config.dtypes
-                some = dtypes if kind != "random" else [config.dtypes[number % len(config.dtypes)]]
+                narrow = [dtype for dtype in dtypes if dtype != "float64"]
+                some = [dtypes[number % len(dtypes)]] if kind == "random" else narrow if kind == "sized" else dtypes
                 found += [Key(kind, number, dtype) for dtype in some]
     if not found:
         raise OptionError(f"no case of {', '.join(config.operations) or 'any operation'} has a name like {config.cases!r}")
@@ -230,7 +231,8 @@ def judged(config: Config, todo: Sequence[Key]) -> Iterator[tuple[Key, Row]]:
         for key in todo:
             yield key, judge(key, config)
         return
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+    # A process grows by what it compiles, so each makes room for a fresh one after some cases.
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=50) as pool:
         futures = {pool.submit(judge, key, config): key for key in todo}
         for future in as_completed(futures):
             yield futures[future], future.result()
@@ -298,7 +300,7 @@ def _tell(progress: Progress, bar: TaskID) -> None:
     """Where no bar can be drawn, a line at each tenth."""
     task = progress.tasks[bar]
     tenth = max(1, int(task.total or 1) // 10)
-    if not progress.console.is_terminal and int(task.completed) % tenth == 0:
+    if not progress.console.is_terminal and (int(task.completed) % tenth == 0 or task.completed == task.total):
         say(progress.console, f"{task.description}: {int(task.completed)} of {int(task.total or 0)}, {task.elapsed or 0:.0f} s")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -44,12 +44,14 @@ class Subject:
     whole: bool
     """Whether whole numbers are computed exactly."""
     label: str
-    f: Callable = field(init=False)
-    ref: Callable = field(init=False)
 
-    def __post_init__(self):
-        object.__setattr__(self, "f", among(self.explicit, self.args, self.numbers))
-        object.__setattr__(self, "ref", among(self.reference, self.args, self.numbers))
+    @cached_property
+    def f(self) -> Callable:
+        return among(self.explicit, self.args, self.numbers)
+
+    @cached_property
+    def ref(self) -> Callable:
+        return among(self.reference, self.args, self.numbers)
 
     # Data. A check draws from a generator of its own: what it draws does not depend on which others are made.
 
