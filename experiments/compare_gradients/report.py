@@ -231,11 +231,12 @@ def judged(config: Config, todo: Sequence[Key]) -> Iterator[tuple[Key, Row]]:
         for key in todo:
             yield key, judge(key, config)
         return
-    # A process grows by what it compiles, so each makes room for a fresh one after some cases.
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=50) as pool:
-        futures = {pool.submit(judge, key, config): key for key in todo}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+    # A process grows by what it compiles: after some cases come fresh ones. (max_tasks_per_child can wait forever in Python 3.11.)
+    for start in range(0, len(todo), 50 * processes):
+        with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+            futures = {pool.submit(judge, key, config): key for key in todo[start : start + 50 * processes]}
+            for future in as_completed(futures):
+                yield futures[future], future.result()
 
 
 # The report.
