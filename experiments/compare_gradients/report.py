@@ -231,7 +231,7 @@ def judged(config: Config, todo: Sequence[Key]) -> Iterator[tuple[Key, Row]]:
         for key in todo:
             yield key, judge(key, config)
         return
-    # A process grows by what it compiles: after some cases come fresh ones. (max_tasks_per_child can wait forever in Python 3.11.)
+    # A process grows by what it compiles: after some cases come fresh ones. (max_tasks_per_child can wait forever in Python 3.11)
     for start in range(0, len(todo), 50 * processes):
         with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
             futures = {pool.submit(judge, key, config): key for key in todo[start : start + 50 * processes]}
