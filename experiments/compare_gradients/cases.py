@@ -14,6 +14,7 @@ from experiments.cases import CONV_CASES, POOL_CASES, SIZED_CONV_CASES, ConvCase
 from experiments.plain import PLAIN
 from jaxcnn.ops import AUTODIFF, EXPLICIT, Ops
 from jaxcnn.ops.norm import BatchNormState
+from jaxcnn.ops.pool import pool_window
 
 Shape = tuple[int, ...]
 
@@ -89,9 +90,15 @@ def max_pool(case: PoolCase, **more: Any) -> Case:
 
 
 def _beyond_lax(case: PoolCase) -> bool:
-    """lax cannot differentiate a maximum over dilated or cropped windows: it raises."""
-    pads = case.options.get("padding", 0)
-    return np.max(case.options.get("dilation", 1)) > 1 or (not isinstance(pads, str) and np.min(pads) < 0)
+    """lax cannot differentiate a maximum over dilated or cropped windows, and `ceil_mode` may crop what no window touches."""
+    options = {"stride": None, "padding": "valid", "dilation": 1, **case.options}
+    ceil_mode = options.pop("ceil_mode", False)
+    try:
+        window = pool_window(case.size, case.x[1:-1], **options)
+        window = window.ceil(case.x[1:-1]) if ceil_mode else window
+    except ValueError:
+        return False  # no case at all
+    return max(window.dilation) > 1 or any(pad < 0 for pads in window.pads for pad in pads)
 
 
 def avg_pool(case: PoolCase, **more: Any) -> Case:
