@@ -230,15 +230,17 @@ def sized() -> list[Case]:
 
 
 def random(seed: int, count: int) -> Iterator[Case]:
-    """Case k depends on the seed and k alone. Shapes that the library refuses, as it must, are drawn again."""
-    for k in range(count):
-        rng = np.random.default_rng([seed, k])
-        kind = rng.choice(list(SHARES), p=list(SHARES.values()))
-        while True:
-            case = _draw(rng, kind, f"random-{k}")
-            if _is_valid(case):
-                yield case
-                break
+    return (random_case(seed, k) for k in range(count))
+
+
+def random_case(seed: int, k: int) -> Case:
+    """Depends on the seed and k alone. Shapes that the library refuses, as it must, are drawn again."""
+    rng = np.random.default_rng([seed, k])
+    kind = rng.choice(list(SHARES), p=list(SHARES.values()))
+    while True:
+        case = _draw(rng, kind, f"random-{k}")
+        if _is_valid(case):
+            return case
 
 
 SHARES = {"conv": 0.55, "max_pool": 0.15, "avg_pool": 0.1, "dense": 0.05, "batch_norm": 0.05, "layer_norm": 0.05, "softmax": 0.05}

@@ -27,6 +27,8 @@ from experiments.compare_gradients.model import summary
 from experiments.messages import plural
 from experiments.timing import interleaved, ratio
 from jaxcnn.check import Certificate, Cost, certify, compare, draw
+from jaxcnn.check._arguments import among, floating
+from jaxcnn.check.subject import value_and_gradients
 from jaxcnn.ops import EXPLICIT
 
 Row = dict[str, Any]
@@ -59,16 +61,12 @@ def _sized() -> list[Case]:
     return gradient_cases.sized()
 
 
-@cache
-def _random(seed: int, count: int) -> list[Case]:
-    return list(gradient_cases.random(seed, count))
-
-
 def case_of(key: Key, config: Config) -> Case:
     if key.kind == "own":
         return own_case(config)
-    cases = {"table": _table(), "sized": _sized(), "random": _random(config.seed, config.random)}
-    return cases[key.kind][key.number]
+    if key.kind == "random":
+        return gradient_cases.random_case(config.seed, key.number)
+    return (_table() if key.kind == "table" else _sized())[key.number]
 
 
 def keys(config: Config) -> list[Key]:
@@ -84,7 +82,7 @@ def keys(config: Config) -> list[Key]:
     dtypes = list(dict.fromkeys(config.dtypes))
     kinds: tuple[tuple[Kind, list[Case]], ...] = (
         ("table", _table()),
-        ("random", _random(config.seed, config.random)),
+        ("random", list(gradient_cases.random(config.seed, config.random))),
         ("sized", _sized()),
     )
     for kind, cases in kinds:
@@ -201,21 +199,14 @@ def measure(case: Case, dtype: str, repetitions: int) -> dict[str, Any]:
             return jnp.asarray(draw.distinct(rng, a.shape), a.dtype) if isinstance(a, jax.ShapeDtypeStruct) else a
 
         args = [drawn(a) for a in case.args(dtype)]
-        floats = [i for i, a in enumerate(args) if jnp.issubdtype(a.dtype, jnp.floating)]
+        numbers = floating(args)
         dy = jax.tree.map(drawn, jax.eval_shape(case.of(EXPLICIT), *args))
 
         def timed(ops) -> Callable[[], object]:
-            def value_and_gradients(args, dy):
-                def f(*some):
-                    full = list(args)
-                    for i, a in zip(floats, some, strict=True):
-                        full[i] = a
-                    return case.call(ops, *full)
+            @jax.jit
+            def compiled(args, dy):  # labels and keys come in too: constants would be folded
+                return value_and_gradients(among(case.of(ops), args, numbers))([args[i] for i in numbers], dy)
 
-                value, pull = jax.vjp(f, *(args[i] for i in floats))
-                return value, pull(dy)
-
-            compiled = jax.jit(value_and_gradients)
             return lambda: compiled(args, dy)
 
         timings = interleaved({"explicit": timed(EXPLICIT), "autodiff": timed(case.oracle)}, repetitions)
