@@ -1,0 +1,153 @@
+"""The columns of JAX: who computes a map, and the program that is compiled for it at each place.
+
+    plain      lax as people write it, differentiated by JAX (`experiments/plain.py`)
+    autodiff   jaxcnn's forward, differentiated by JAX
+    explicit   jaxcnn with its rules
+    others     jaxcnn with its rules, by one of the methods of `jaxcnn.ops.conv_methods`; for convolutions only
+
+A program takes only the operands that its map needs. In a scan these are stacked, as are the results: nothing can be moved out of
+the loop or left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+import jaxcnn
+from experiments.benchmark.cases import BenchmarkCase, Case, OperationCase
+from experiments.plain import PLAIN, SPACE
+from jaxcnn.ops import conv_methods
+from jaxcnn.ops.conv import input_grad_map
+from jaxcnn.ops.conv_methods import DISPATCH, ConvMethod
+
+OPS = {"plain": PLAIN, "autodiff": jaxcnn.AUTODIFF, "explicit": jaxcnn.EXPLICIT}
+METHODS: dict[str, ConvMethod] = {
+    name.lower(): method
+    for name in conv_methods.__all__
+    if name.isupper() and isinstance(method := getattr(conv_methods, name), ConvMethod)
+}
+
+PLACES = ("top level", "scan")
+LENGTH = 2  # steps of the scan
+
+
+def function(case: Case, column: str) -> Callable[..., Any]:
+    """The operation, of its own arguments; a batch norm gives its new statistics too."""
+    if isinstance(case, OperationCase):
+        return _operation(case, column)
+    if case.transposed:
+        return _transposed(case, column)
+    method = METHODS.get(column)
+    ops = jaxcnn.EXPLICIT if method else OPS[column]
+    return lambda x, w: ops.conv(x, w, method=method, **case.options)
+
+
+def _operation(case: OperationCase, column: str) -> Callable[..., Any]:
+    operation = getattr(OPS[column], case.operation)
+    if case.operation == "batch_norm":
+        channels = case.shapes[0][-1:]
+        return lambda *args: operation(
+            *args, jaxcnn.BatchNormState(jnp.zeros(channels), jnp.ones(channels)), train=True, **case.options
+        )
+    return lambda *args: operation(*args, **case.options)
+
+
+def _transposed(case: BenchmarkCase, column: str) -> Callable[..., Any]:
+    if column == "plain":
+        space = SPACE[len(case.x) - 2]
+        window = case.spec.window
+        return lambda x, w: lax.conv_transpose(
+            x,
+            w,
+            window.stride,
+            window.input_grad(case.x[1:-1]).pads,
+            rhs_dilation=window.dilation,
+            dimension_numbers=(f"N{space}C", f"{space}IO", f"N{space}C"),
+            transpose_kernel=True,
+        )
+    if column == "autodiff":
+        return lambda x, w: input_grad_map(x, w, case.spec, DISPATCH, case.x)
+    return lambda x, w: jaxcnn.conv_input_grad(x, w, case.x, method=METHODS.get(column), **case.options)
+
+
+# Maps.
+
+
+def operands(case: Case, map_name: str) -> tuple[str, ...]:
+    """The names of the arrays that a map needs, in the order in which its programs take them."""
+    return {
+        "forward": tuple(case.arguments),
+        "input gradient": ("dy", "w"),
+        "kernel gradient": ("x", "dy"),
+        "gradient": (*case.arguments, "dy"),
+    }[map_name]
+
+
+def operand_shapes(case: Case, map_name: str, dtype: str) -> list[jax.ShapeDtypeStruct]:
+    shapes = {name: jax.ShapeDtypeStruct(shape, "int32" if name == "labels" else dtype) for name, shape in case.arguments.items()}
+    shapes["dy"] = jax.tree.leaves(jax.eval_shape(function(case, "explicit"), *shapes.values()))[0]
+    return [shapes[name] for name in operands(case, map_name)]
+
+
+def make_map(case: Case, column: str, map_name: str) -> Callable[..., Any]:
+    """The map as a function of its operands.
+
+    A convolution is linear in each argument, so that a gradient to one does not depend on its value: zeros stand for it.
+    """
+    f = function(case, column)
+    if map_name == "forward":
+        return f
+
+    if map_name == "gradient":
+
+        def gradient(*args: Array) -> tuple[Array, ...]:
+            *inputs, dy = args
+            floating = [i for i, name in enumerate(case.arguments) if name != "labels"]
+
+            def of_floating(*values: Array) -> Array:
+                given = dict(zip(floating, values, strict=True))
+                return jax.tree.leaves(f(*(given.get(i, a) for i, a in enumerate(inputs))))[0]
+
+            return jax.vjp(of_floating, *(inputs[i] for i in floating))[1](dy)
+
+        return gradient
+
+    if map_name == "input gradient":
+        return lambda dy, w: jax.vjp(lambda x: f(x, w), jnp.zeros(case.arguments["x"], w.dtype))[1](dy)[0]
+    return lambda x, dy: jax.vjp(lambda w: f(x, w), jnp.zeros(case.arguments["w"], x.dtype))[1](dy)[0]
+
+
+def value_and_gradients(case: BenchmarkCase, column: str) -> Callable[[Array, Array, Array], tuple[Array, Array, Array]]:
+    """All three maps of a convolution in one, of (x, w, dy)."""
+    f = function(case, column)
+
+    def together(x, w, dy):
+        y, vjp = jax.vjp(f, x, w)
+        return (y, *vjp(dy))
+
+    return together
+
+
+def in_scan(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The results of several steps, stacked, from operands that are stacked."""
+    return lambda *stacked: lax.scan(lambda _, args: (None, f(*args)), None, stacked)[1]
+
+
+def compile_map(case: Case, column: str, map_name: str, place: str, dtype: str) -> jax.stages.Compiled | None:
+    """The compiled program of a map; None where a method refuses the case."""
+    f: Callable[..., Any] = make_map(case, column, map_name)
+    shapes: Sequence[jax.ShapeDtypeStruct] = operand_shapes(case, map_name, dtype)
+    if place == "scan":
+        f, shapes = in_scan(f), [jax.ShapeDtypeStruct((LENGTH, *s.shape), s.dtype) for s in shapes]
+    try:
+        lowered = jax.jit(f).lower(*shapes)
+    except ValueError:
+        if column in METHODS:
+            return None
+        raise
+    return lowered.compile()

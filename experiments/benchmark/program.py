@@ -1,0 +1,157 @@
+"""How fast is every operation, beside plain JAX, jaxcnn's forward with JAX's autodiff, and PyTorch?
+
+    python -m experiments.benchmark
+    python -m experiments.benchmark --parts maps --families depthwise grouped --dtypes float32 --methods canonical shifted
+    python -m experiments.benchmark --parts maps --cases 3x3/2 --maps "kernel gradient" --places "top level"
+    python -m experiments.benchmark --summarise runs/benchmark
+
+Operations at sizes from networks that people train, at the top level of a program and in the body of a scan; how time grows with
+batch, image and channels; and whole training steps. The columns take turns, as `experiments/timing.py` says, and their values are
+compared first. Into a folder go the numbers as JSON, a file for each part, and charts; the files of a part are written anew as it
+goes on, so that an interrupted run leaves what it has. The exit status is 2 when the options make no sense.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import jax
+import jaxlib
+import tyro
+from rich.console import Console
+
+from experiments.benchmark import charts
+from experiments.benchmark.config import DTYPES, Config, OptionError, check
+from experiments.benchmark.growth import measure_growth
+from experiments.benchmark.maps import LEAST_REPETITIONS, matrix_product_rate, measure_maps
+from experiments.benchmark.step_charts import draw_steps, step_summary
+from experiments.benchmark.steps import NETWORKS, DisagreementError, measure_steps
+from experiments.benchmark.summary import growth_table, print_maps
+from experiments.devices import use_all_cores
+from experiments.files import write_whole
+from experiments.messages import fail
+
+Row = dict[str, Any]
+Report = dict[str, Any]
+
+
+def main(config: Config, command: str = "") -> int:
+    console = Console()
+    console = console if console.is_terminal else Console(width=160)
+    if config.summarise is not None:
+        show(load(config.summarise), config.summarise, console)
+        return 0
+    check(config)
+    if "steps" in config.parts:
+        use_all_cores()
+    rates = {dtype: matrix_product_rate(dtype) for dtype in DTYPES} if {"maps", "growth"} & set(config.parts) else {}
+    reports: dict[str, Report] = {}
+
+    def save(part: str, rows: list[Row], **others: list[Row]) -> None:
+        reports[part] = {"environment": describe(command, config, rates), "rows": rows, **others}
+        write(reports[part], config.output / f"{part}.json")
+
+    if "maps" in config.parts:
+        save("maps", measure_maps(config, console, rates, lambda rows: save("maps", rows)))
+    if "growth" in config.parts:
+        save("growth", measure_growth(config.repetitions, console))
+    if "steps" in config.parts:
+        measured = measure_steps(
+            tuple(NETWORKS), max(LEAST_REPETITIONS, config.repetitions), console, memory=True, devices=(1, 2)
+        )
+        save("steps", measured["steps"], memory=measured["memory"])
+    show(reports, config.output, console)
+    console.print(f"written to {config.output}", markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def describe(command: str, config: Config, rates: Mapping[str, float]) -> dict[str, Any]:
+    """With what, and where, all this was measured."""
+    return {
+        "command": command,
+        "date": date.today().isoformat(),
+        "jax": jax.__version__,
+        "jaxlib": jaxlib.__version__,
+        "torch": _version("torch"),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "device": jax.devices()[0].device_kind,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "repetitions": config.repetitions,
+        "matrix_product_gflops": {dtype: rate / 1e9 for dtype, rate in rates.items()},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+# Files.
+
+
+def write(report: Report, path: Path) -> None:
+    """As JSON, a line for each row; whole or not at all."""
+    entries = [f'"environment": {json.dumps(report["environment"])}']
+    for name, rows in report.items():
+        if name != "environment":
+            lines = ",\n".join(json.dumps(row, allow_nan=False) for row in rows)
+            entries.append(f'"{name}": [\n{lines}\n]')
+    text = "{" + ",\n".join(entries) + "}\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def load(folder: Path) -> dict[str, Report]:
+    """The reports of a folder, by part."""
+    paths = {part: folder / f"{part}.json" for part in ("maps", "growth", "steps")}
+    found = {part: json.loads(path.read_text(encoding="utf-8")) for part, path in paths.items() if path.is_file()}
+    if not found:
+        raise OptionError(f"--summarise must be a folder with {', '.join(p.name for p in paths.values())}, got {folder}")
+    return found
+
+
+def show(reports: Mapping[str, Report], folder: Path, console: Console) -> None:
+    """The tables, printed, and the charts, drawn into the folder."""
+    for part, report in reports.items():
+        rows, environment = report["rows"], report["environment"]
+        if not rows:
+            continue
+        where = f"{environment['device']} with {environment['cores']} cores, jax {environment['jax']}"
+        if part == "maps":
+            print_maps(rows, console)
+            charts.draw_maps(rows, f"Operations by jaxcnn, {where}", folder / "maps.png")
+            charts.draw_peak(rows, f"Convolutions by jaxcnn, {where}", folder / "peak.png")
+        if part == "growth":
+            console.print(growth_table(rows))
+            charts.draw_growth(rows, f"Forward and both gradients, float32, {where}", folder / "growth.png")
+        if part == "steps":
+            result = {"steps": rows, "memory": report["memory"]}
+            for table in step_summary(result):
+                console.print(table)
+            draw_steps(result, folder / "steps.png")
+
+
+def command_line(arguments: Sequence[str] | None = None) -> int:
+    program = "python -m experiments.benchmark"
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    config = tyro.cli(Config, prog=program, args=words, config=(tyro.conf.FlagCreatePairsOff,))
+    try:
+        return main(config, f"{program} {shlex.join(words)}".rstrip())
+    except OptionError as error:
+        return fail("benchmark", error, 2)
+    except DisagreementError as error:
+        return fail("benchmark", error, 1)
+    except KeyboardInterrupt:
+        return fail("benchmark", f"interrupted; what was measured so far is in {config.output}", 130)
