@@ -29,9 +29,9 @@ Mean squared error
         d loss / dp[i] = 2/M (p[i] - t[i]) = - d loss / dt[i]                                                  (7)
 
 Residuals
-    Softmax: the logits, the labels, and two numbers per example, m and log sum exp(z - m). p is recomputed from them by one
-    exponential: to keep p instead would save nothing (it is as large as z), cost the forward pass another array to write, and
-    round p to 16 bits where z has 16. The two numbers stay apart because their sum would swallow the small one for large logits.
+    Softmax: the logits, the labels, and two numbers per example, m and sum exp(z - m). p is recomputed from them by one
+    exponential, the same as in the forward pass, so that a program that has both computes it once. To keep p instead would save
+    nothing (it is as large as z), cost the forward pass another array to write, and round p to 16 bits where z has 16.
     Sigmoid and mean squared error: the two arguments, which exist already; a sigmoid, or a difference, is recomputed.
 
 Conventions
@@ -51,56 +51,74 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Integer
 
-from jaxcnn.ops._common import align_varying, as_array, at_least_float32, check_floating, cotangent_like
+from jaxcnn.ops._common import align_varying, as_array, at_least_float32, check_floating, cotangent_like, sharding_of
+
+FEW_CLASSES = 64
 
 # softmax_cross_entropy(z, l) = log sum_j exp(z[j]) - [(1 - a) z[l] + a mean z]
 
 
 def _softmax_cross_entropy_forward(z: Float[Array, "*n k"], labels: Integer[Array, "*n"], smoothing: float) -> Float[Array, "*n"]:
-    return _softmax_losses(z, labels, smoothing, *_log_normaliser(z))
+    return _softmax_losses(z, labels, smoothing, *_normaliser(z))
 
 
-def _softmax_losses(z, labels, smoothing: float, m: Float[Array, "*n 1"], log_sum: Float[Array, "*n 1"]) -> Float[Array, "*n"]:
+def _softmax_losses(z, labels, smoothing: float, m: Float[Array, "*n 1"], total: Float[Array, "*n 1"]) -> Float[Array, "*n"]:
     shifted = at_least_float32(z) - m
-    is_label = _is_label(labels, z.shape[-1])
-    at_label = jnp.sum(jnp.where(is_label, shifted, 0), axis=-1)
+    at_label = _at_label(shifted, labels)
     if smoothing == 0:  # 0 times an infinite mean, or an infinite logit, is NaN: leave out the term whose factor is 0
         score = at_label
     elif smoothing == 1:
         score = jnp.mean(shifted, axis=-1)
     else:
         score = (1 - smoothing) * at_label + smoothing * jnp.mean(shifted, axis=-1)
-    loss = jnp.squeeze(log_sum, -1) - score  # (1)
-    return jnp.where(jnp.any(is_label, axis=-1), loss, jnp.nan).astype(z.dtype)
+    loss = jnp.squeeze(jnp.log(total), -1) - score  # (1)
+    return jnp.where(_in_range(labels, z.shape[-1]), loss, jnp.nan).astype(z.dtype)
 
 
 def _softmax_cross_entropy_fwd(z: Float[Array, "*n k"], labels: Integer[Array, "*n"], smoothing: float):
-    m, log_sum = _log_normaliser(z)
-    return _softmax_losses(z, labels, smoothing, m, log_sum), (z, labels, m, log_sum)
+    m, total = _normaliser(z)
+    return _softmax_losses(z, labels, smoothing, m, total), (z, labels, m, total)
 
 
 def _softmax_cross_entropy_bwd(smoothing: float, residuals, dy: Float[Array, "*n"]):
-    z, labels, m, log_sum = residuals
-    is_label = _is_label(labels, z.shape[-1])
-    p = jnp.exp(at_least_float32(z) - m - log_sum)
-    q = jnp.where(is_label, 1 - smoothing, 0.0) + smoothing / z.shape[-1]
+    z, labels, m, total = residuals
+    k = z.shape[-1]
+    p = jnp.exp(at_least_float32(z) - m) / total
+    q = jnp.where(_is_label(labels, k), 1 - smoothing + smoothing / k, smoothing / k)
     dz = jnp.expand_dims(at_least_float32(dy), -1) * (p - q)  # (2)
-    dz = jnp.where(jnp.any(is_label, axis=-1, keepdims=True), dz, 0)
-    return cotangent_like(dz, z), None
+    return cotangent_like(jnp.where(jnp.expand_dims(_in_range(labels, k), -1), dz, 0), z), None
 
 
-def _log_normaliser(z: Float[Array, "*n k"]) -> tuple[Float[Array, "*n 1"], Float[Array, "*n 1"]]:
-    """m = max z and log sum exp(z - m). Their sum does not depend on m, so that m counts as a constant in derivatives."""
+def _normaliser(z: Float[Array, "*n k"]) -> tuple[Float[Array, "*n 1"], Float[Array, "*n 1"]]:
+    """m = max z and sum exp(z - m). m + log of the sum does not depend on m, so that m counts as a constant in derivatives."""
     z = at_least_float32(z)
     m = lax.stop_gradient(jnp.max(z, axis=-1, keepdims=True))
-    return m, jnp.log(jnp.sum(jnp.exp(z - m), axis=-1, keepdims=True))
+    return m, jnp.sum(jnp.exp(z - m), axis=-1, keepdims=True)
+
+
+def _at_label(z: Float[Array, "*n k"], labels: Integer[Array, "*n"]) -> Float[Array, "*n"]:
+    """z[l], of labels in range. Few classes are compared: then the derivative is no scatter. Of many one is gathered: faster."""
+    k = z.shape[-1]
+    if k <= FEW_CLASSES or sharding_of(z) is not None:
+        return jnp.sum(jnp.where(_is_label(labels, k), z, 0), axis=-1)
+    return jnp.squeeze(jnp.take_along_axis(z, jnp.expand_dims(_wide(labels), -1), axis=-1, mode="clip"), -1)
 
 
 def _is_label(labels: Integer[Array, "*n"], k: int) -> Bool[Array, "*n k"]:
-    """[j = l], compared rather than gathered: no index can wrap around, and the derivative is no scatter."""
-    dtype = labels.dtype if labels.dtype.itemsize >= 4 else jnp.dtype(jnp.int32)  # int8 cannot count to k
-    classes = lax.broadcasted_iota(dtype, (1,) * labels.ndim + (k,), labels.ndim)
-    return jnp.expand_dims(labels.astype(dtype), -1) == classes
+    """[j = l]"""
+    wide = _wide(labels)
+    classes = lax.broadcasted_iota(wide.dtype, (1,) * labels.ndim + (k,), labels.ndim)
+    return jnp.expand_dims(wide, -1) == classes
+
+
+def _in_range(labels: Integer[Array, "*n"], k: int) -> Bool[Array, "*n"]:
+    wide = _wide(labels)
+    return (wide >= 0) & (wide < k)
+
+
+def _wide(labels: Integer[Array, "*n"]) -> Integer[Array, "*n"]:
+    """Labels that can count to k, as int8 cannot."""
+    return labels if labels.dtype.itemsize >= 4 else labels.astype(jnp.int32)
 
 
 _softmax_cross_entropy = jax.custom_vjp(_softmax_cross_entropy_forward, nondiff_argnums=(2,))
