@@ -56,6 +56,27 @@ class Window(NamedTuple):
     dilation: tuple[int, ...]
     base_dilation: tuple[int, ...]
 
+    def split(self, axes: int) -> tuple[Window, Window]:
+        """The window on its first `axes` axes, and on the others."""
+        return Window._make(entries[:axes] for entries in self), Window._make(entries[axes:] for entries in self)
+
+    def along(self, axis: int) -> Window:
+        """The window along one axis alone: one tap on each of the others.
+
+        >>> Window((2, 3), (2, 1), ((0, 0), (1, 1)), (1, 1), (1, 1)).along(1).size
+        (1, 3)
+        """
+        rest = range(len(self.size))
+        return Window._make(tuple(mine[a] if a == axis else unit for a in rest) for mine, (unit,) in zip(self, UNIT, strict=True))
+
+    def beside(self, other: Window) -> Window:
+        """The window on this one's axes and then the other's.
+
+        >>> UNIT.beside(UNIT).size
+        (1, 1)
+        """
+        return Window._make(mine + theirs for mine, theirs in zip(self, other, strict=True))
+
     def _slack(self, input_size: Sequence[int]) -> list[int]:
         """D_in + p_lo + p_hi - D_k per axis: how far the window can move; negative where it does not fit."""
         return [
@@ -66,6 +87,16 @@ class Window(NamedTuple):
     def output_size(self, input_size: Sequence[int]) -> tuple[int, ...]:
         """The number of window positions m per axis; 0 where the window is larger than the padded input."""
         return tuple(max(0, slack // s + 1) for slack, s in zip(self._slack(input_size), self.stride, strict=True))
+
+    def tiles(self, input_size: Sequence[int]) -> bool:
+        """Whether every input stands in exactly one window, and no window on padding.
+
+        >>> Window((2,), (2,), ((0, 0),), (1,), (1,)).tiles((6,))
+        True
+        """
+        sizes = zip(self.size, self.stride, self.output_size(input_size), input_size, strict=True)
+        plain = set(self.pads) == {(0, 0)} and set(self.dilation) | set(self.base_dilation) == {1}
+        return plain and all(k == s and k * m == n for k, s, m, n in sizes)
 
     def remainder(self, input_size: Sequence[int]) -> tuple[int, ...]:
         """The length r, per axis, of the padded input's tail that no window touches."""
@@ -122,6 +153,10 @@ class Window(NamedTuple):
                 outputs -= 1
             pads.append((lo, hi + (outputs - 1) * s - slack))
         return self._replace(pads=tuple(pads))
+
+
+UNIT = Window((1,), (1,), ((0, 0),), (1,), (1,))
+"""One tap on one axis: it leaves an array as it is."""
 
 
 def make_window(

@@ -18,25 +18,31 @@ Derivation
     `unfold` that (1) and (2) begin with: one shifted, masked copy of dy per tap, and no scatter, so that the result does not
     depend on the order of threads.
 
+    A window is a box, so both are taken along one axis after another, the last one first, and (3) along the first one first: of
+    3x3 taps 3 + 3, not 9. The first maximum in the order of taps (last axis fastest) is the first in its row, of the first row
+    that has it; so the winner of a box is found axis by axis too, and so is the last NaN.
+
 Conventions
     The gradient of a maximum goes to one tap: the first in-bounds one (last axis fastest) that is as large as any; where the
     window holds NaNs, to the last of them; where it is all -inf, to the first in-bounds tap, never into the padding. This is
-    PyTorch's rule; lax has it for finite values only. Sums of 16-bit floats are taken in float32 and rounded once.
+    PyTorch's rule; lax has it for finite values only. 16-bit floats are widened to float32: sums are rounded once, and XLA's CPU
+    backend is slow at comparing them.
 
 Residuals
-    For the maximum the index of the tap that won, one byte per output for up to 128 taps: comparing x with y again would need x
-    and would give ties to all. The mean is linear and keeps nothing.
+    For the maximum the index of the tap that won along each axis, one byte for up to 128 taps: of 2x2 windows three bytes per
+    output, where x has four numbers. Comparing x with y again would need x and would give ties to all. Over all of space the
+    index of the position. The mean is linear and keeps nothing.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
@@ -56,14 +62,23 @@ from jaxcnn.window import Padding, Window, make_window, per_axis
 # Maximum.
 
 
-def _max_and_winner(x: Float[Array, "n *i c"], window: Window) -> tuple[Float[Array, "n *j c"], Int[Array, "n *j c"]]:
-    """(1), and the tap that won: it starts at the first in-bounds one; a larger value or a NaN replaces it."""
-    first_taps = [column.argmax(axis=1) for column in _in_bounds(window, x.shape[1:-1])]
-    first = _combine(first_taps, partial(np.ravel_multi_index, dims=window.size))
-    index_dtype = next(d for d in (jnp.int8, jnp.int16, jnp.int32) if math.prod(window.size) - 1 <= jnp.iinfo(d).max)
+def _max_and_winners(x: Float[Array, "n *i c"], window: Window) -> tuple[Float[Array, "n *j c"], list[Int[Array, "n *ij c"]]]:
+    """(1), and the taps that won along each axis, from the last to the first."""
+    largest, winners = at_least_float32(x), []
+    for axis in reversed(range(len(window.size))):
+        largest, winner = _max_along(largest, window.along(axis), axis)
+        winners.append(winner)
+    return largest.astype(x.dtype), winners
+
+
+def _max_along(x: Float[Array, "n *i c"], window: Window, axis: int) -> tuple[Float[Array, "n *j c"], Int[Array, "n *j c"]]:
+    """The maximum along one axis, and the tap that won: at first the first in-bounds one; a larger value or a NaN replaces it."""
+    taps = window.size[axis]
+    index_dtype = next(d for d in (jnp.int8, jnp.int16, jnp.int32) if taps - 1 <= jnp.iinfo(d).max)
+    first = _in_bounds(window, x.shape[1:-1])[axis].argmax(axis=1)
     tap_values = list(unfold(x, window, fill=-jnp.inf))
     largest = jnp.full_like(tap_values[0], -jnp.inf)
-    winner = jnp.zeros_like(largest, index_dtype) + jnp.asarray(first, index_dtype)
+    winner = jnp.zeros_like(largest, index_dtype) + jnp.asarray(first, index_dtype).reshape(-1, *(1,) * (x.ndim - 2 - axis))
     for t, x_t in enumerate(tap_values):
         wins = (x_t > largest) | jnp.isnan(x_t)
         largest = jnp.where(wins, x_t, largest)
@@ -72,19 +87,26 @@ def _max_and_winner(x: Float[Array, "n *i c"], window: Window) -> tuple[Float[Ar
 
 
 def _max_pool_forward(x: Float[Array, "n *i c"], window: Window) -> Float[Array, "n *j c"]:
-    return _max_and_winner(x, window)[0]
+    return _max_and_winners(x, window)[0]
 
 
 def _max_pool_fwd(x: Float[Array, "n *i c"], window: Window):
-    y, winner = _max_and_winner(x, window)
-    return y, (winner, x.shape[1:-1])
+    y, winners = _max_and_winners(x, window)
+    return y, (winners, x.shape[1:-1])
 
 
 def _max_pool_bwd(window: Window, residuals, dy: Float[Array, "n *j c"]):
-    winner, input_size = residuals
-    wide = at_least_float32(dy)
-    won = (jnp.where(winner == t, wide, 0) for t in range(math.prod(window.size)))  # weight dy of (3), tap by tap
-    return (fold(won, window, input_size).astype(dy.dtype),)
+    winners, input_size = residuals
+    dx = at_least_float32(dy)
+    for axis, winner in enumerate(reversed(winners)):
+        won = (jnp.where(winner == t, dx, 0) for t in range(window.size[axis]))  # weight dy of (3), tap by tap
+        dx = fold(won, window.along(axis), _pooled_behind(axis, window, input_size))
+    return (dx.astype(dy.dtype),)
+
+
+def _pooled_behind(axis: int, window: Window, input_size: Sequence[int]) -> tuple[int, ...]:
+    """The size of what a pool along `axis` took: the axes behind it were pooled before."""
+    return (*input_size[: axis + 1], *window.output_size(input_size)[axis + 1 :])
 
 
 _max_pool = jax.custom_vjp(_max_pool_forward, nondiff_argnums=(1,))
@@ -133,8 +155,10 @@ def max_pool(
 def _avg_pool_forward(
     x: Float[Array, "n *i c"], window: Window, input_size: tuple[int, ...], counted: tuple[tuple[int, int], ...]
 ) -> Float[Array, "n *j c"]:
-    tap_values = list(unfold(at_least_float32(x), window))
-    total = sum(tap_values[1:], tap_values[0])
+    total = at_least_float32(x)
+    for axis in reversed(range(len(window.size))):
+        tap_values = list(unfold(total, window.along(axis)))
+        total = sum(tap_values[1:], tap_values[0])
     return (total / _counts(window, input_size, counted, total.dtype)).astype(x.dtype)  # (2)
 
 
@@ -145,7 +169,11 @@ def _avg_pool_fwd(x, window, input_size, counted):
 def _avg_pool_bwd(window, input_size, counted, _, dy: Float[Array, "n *j c"]):
     share = at_least_float32(dy)
     share = share / _counts(window, input_size, counted, share.dtype)  # weight dy of (3): every tap gets the same
-    return (fold([share] * math.prod(window.size), window, input_size).astype(dy.dtype),)
+    for axis, taps in enumerate(window.size):
+        size, along = _pooled_behind(axis, window, input_size), window.along(axis)
+        tiled = along.tiles(size)
+        share = jnp.repeat(share, taps, axis=1 + axis) if tiled else fold([share] * taps, along, size)
+    return (share.astype(dy.dtype),)
 
 
 _avg_pool = jax.custom_vjp(_avg_pool_forward, nondiff_argnums=(1, 2, 3))
@@ -193,23 +221,25 @@ def avg_pool(
 
 
 def _global_max_pool_forward(x: Float[Array, "n i c"]) -> Float[Array, "n c"]:
-    return jnp.take_along_axis(x, _global_winner(x), axis=1)[:, 0]
+    return lax.reduce_window(x, -jnp.inf, lax.max, (1, x.shape[1], 1), (1, 1, 1), "VALID")[:, 0]
 
 
-def _global_winner(x: Float[Array, "n i c"]) -> Int[Array, "n 1 c"]:
-    """The first position of the largest value; of NaNs, the last."""
-    nan = jnp.isnan(x)
-    last_nan = x.shape[1] - 1 - jnp.argmax(nan[:, ::-1], axis=1, keepdims=True)
-    return jnp.where(jnp.any(nan, axis=1, keepdims=True), last_nan, jnp.argmax(x, axis=1, keepdims=True))
+def _global_winner(x: Float[Array, "n i c"], y: Float[Array, "n c"]) -> Int[Array, "n 1 c"]:
+    """The first position of the largest value; of NaNs, the last: the smallest of i where x = y, and of -1 - i where x is NaN."""
+    position = jnp.zeros_like(x, jnp.int32) + jnp.arange(x.shape[1], dtype=jnp.int32)[:, None]
+    key = jnp.where(jnp.isnan(x), -1 - position, jnp.where(x == y[:, None], position, x.shape[1]))
+    smallest = jnp.min(key, axis=1, keepdims=True)
+    return jnp.where(smallest < 0, -1 - smallest, smallest)
 
 
 def _global_max_pool_fwd(x):
-    return _global_max_pool_forward(x), (_global_winner(x), x.shape[1])
+    y = _global_max_pool_forward(x)
+    return y, (_global_winner(x, y), x.shape[1])
 
 
 def _global_max_pool_bwd(residuals, dy: Float[Array, "n c"]):
     winner, positions = residuals
-    return (jnp.where(jnp.arange(positions)[:, None] == winner, dy[:, None], 0),)  # (3) with one window
+    return (jnp.where(jnp.arange(positions, dtype=winner.dtype)[:, None] == winner, dy[:, None], 0),)  # (3) with one window
 
 
 _global_max_pool = jax.custom_vjp(_global_max_pool_forward)
