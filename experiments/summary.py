@@ -28,6 +28,7 @@ from experiments.config import ConfigError
 from experiments.messages import fail, times
 from jaxcnn.layers import Layer, outputs
 from jaxcnn.models import MODELS
+from jaxcnn.ops.conv_methods import ConvSpec
 from jaxcnn.ops.conv_methods.dispatch import Choice, explain
 from jaxcnn.receptive_field import ReceptiveField, receptive_fields
 
@@ -47,15 +48,19 @@ class Config:
     """The number of classes."""
 
 
+BATCH = 32
+"""Images, for which the methods of convolutions are told."""
+
+
 class Row(NamedTuple):
-    """A layer. `shape` is without the batch; `choice` says what computes a convolution on this platform."""
+    """A layer. `shape` is without the batch; `choices` says what computes a convolution's maps on this platform."""
 
     path: str
     shape: tuple[int, ...]
     parameters: int
     multiply_adds: int
     field: ReceptiveField
-    choice: Choice | None
+    choices: dict[str, Choice] | None
 
 
 class Summary(NamedTuple):
@@ -82,7 +87,7 @@ def summarize(model: Layer, input_shape: Sequence[int]) -> Summary:
             parameters=_size(leaf_params),
             multiply_adds=_multiply_adds(layer, leaf_params, shapes[path]),
             field=fields[path],
-            choice=_choice(layer, leaf_params, x_shape),
+            choices=_choices(layer, leaf_params, x_shape),
         )
         for path, layer, leaf_params, x_shape in _walk(model, params, x.shape, shapes)
     ]
@@ -155,11 +160,12 @@ def _multiply_adds(layer: Layer, params: dict, y_shape: tuple[int, ...]) -> int:
     return math.prod(params["w"].shape) * math.prod(y_shape[1:-1]) if layer.name in ("conv", "dense") else 0
 
 
-def _choice(layer: Layer, params: dict, x_shape: tuple[int, ...]) -> Choice | None:
-    if layer.name != "conv":
+def _choices(layer: Layer, params: dict, x_shape: tuple[int, ...]) -> dict[str, Choice] | None:
+    if layer.name != "conv" or layer.window is None:
         return None
-    by_platform = explain(x_shape[-1] // params["w"].shape[-2], params["w"].shape)
-    return by_platform.get(jax.default_backend(), by_platform["default"])
+    spec = ConvSpec(layer.window(x_shape[1:-1]), x_shape[-1] // params["w"].shape[-2])
+    by_map = explain(spec, (BATCH, *x_shape[1:]), params["w"].shape)
+    return {name: choices.get(jax.default_backend(), choices["default"]) for name, choices in by_map.items()}
 
 
 # How it is shown.
@@ -169,8 +175,10 @@ def _per_axis(values: Sequence[int]) -> str:
     return str(values[0]) if len(set(values)) == 1 else times(values)
 
 
-def _name(choice: Choice) -> str:
-    return choice.method.__name__.rpartition(".")[-1]
+def _names(choices: dict[str, Choice]) -> str:
+    """One name where one method computes all maps, else one for each."""
+    names = [choice.name for choice in choices.values()]
+    return names[0] if len(set(names)) == 1 else "/".join(names)
 
 
 def _table(title: str, rows: Sequence[Row]) -> Table:
@@ -192,7 +200,7 @@ def _table(title: str, rows: Sequence[Row]) -> Table:
             f"{row.multiply_adds:,}" if row.multiply_adds else "",
             _per_axis(field.size) + ("" if field.aligned else "*"),
             "" if set(field.output_size) == {1} else _per_axis(field.stride),  # one output has no neighbour
-            "" if row.choice is None else _name(row.choice),
+            "" if row.choices is None else _names(row.choices),
         )
     return table
 
@@ -203,9 +211,10 @@ def _notes(summary: Summary) -> list[str]:
         notes.append(f"State, such as running statistics, which no optimizer changes: {summary.state_size:,} values.")
     if not all(row.field.aligned for row in summary.rows):
         notes.append("* Branches met whose outputs see the image around different centres.")
-    maps = "forward, input gradient and kernel gradient"
-    choices = {_name(row.choice): row.choice for row in summary.rows if row.choice is not None}
-    notes += [f"{name} computes {maps} on {jax.default_backend()}: {choice.reason}." for name, choice in choices.items()]
+    reasons = dict.fromkeys((c.name, c.reason) for row in summary.rows if row.choices for c in row.choices.values())
+    if reasons:
+        notes.append(f"Methods compute forward/input gradient/kernel gradient of {BATCH} images on {jax.default_backend()}:")
+    notes += [f"  {name}: {reason}." for name, reason in reasons]
     return notes
 
 

@@ -26,9 +26,9 @@ from jaxcnn.ops import (
     softmax_cross_entropy,
     tanh,
 )
-from jaxcnn.ops.conv import conv_bias_grad, conv_input_grad, conv_kernel_grad
+from jaxcnn.ops.conv import conv_bias_grad, conv_input_grad, conv_kernel_grad, explain_conv
 from jaxcnn.ops.conv_lax import conv_general_dilated
-from jaxcnn.ops.conv_methods import CANONICAL, DIRECT, DISPATCH, SHIFTED, ConvMethod, ConvSpec
+from jaxcnn.ops.conv_methods import CANONICAL, DIRECT, DISPATCH, GROUPWISE, PATCHES, SHIFTED, WIDE, ConvMethod, ConvSpec
 from jaxcnn.ops.norm import BatchNormState
 from jaxcnn.receptive_field import ReceptiveField, receptive_field, receptive_fields
 from jaxcnn.training import TrainState, find_nonfinite, init_train_state, make_eval_step, make_train_step, scan_steps
@@ -40,7 +40,10 @@ __all__ = [
     "DIRECT",
     "DISPATCH",
     "EXPLICIT",
+    "GROUPWISE",
+    "PATCHES",
     "SHIFTED",
+    "WIDE",
     "BatchNormState",
     "ConvMethod",
     "ConvSpec",
@@ -60,6 +63,7 @@ __all__ = [
     "convolve",
     "dense",
     "dropout",
+    "explain_conv",
     "find_nonfinite",
     "gelu",
     "global_avg_pool",

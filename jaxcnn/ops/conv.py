@@ -68,6 +68,7 @@ from jaxcnn.ops._common import (
     sharding_of,
 )
 from jaxcnn.ops.conv_methods import DISPATCH, ConvMethod, ConvSpec
+from jaxcnn.ops.conv_methods.dispatch import Choice, explain
 from jaxcnn.window import Padding, dilated, make_window
 
 # The three maps. An empty sum is 0 whatever the method: lax cannot compute a convolution without outputs, images or channels.
@@ -350,6 +351,54 @@ def conv_bias_grad(dy: ArrayLike, *, layout: Layout = "channels_last") -> Array:
     dy = as_array("dy", dy)
     check_image("dy", dy)
     return bias_grad(image_to_channels_last(dy, layout)).astype(dy.dtype)
+
+
+def explain_conv(
+    x_shape: Sequence[int],
+    w_shape: Sequence[int],
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: Padding = "valid",
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    layout: Layout = "channels_last",
+    platform: str | None = None,
+) -> dict[str, Choice]:
+    """Which method computes each map of `conv` if none is asked for, and why.
+
+    Args:
+      x_shape, w_shape: the shapes of x and w, in `layout`.
+      platform: "cpu", "gpu" or "tpu"; by default the one that JAX computes on.
+      Others as in `conv`.
+
+    Returns:
+      For "forward", "input_grad" and "kernel_grad" a choice with a `name` and a `reason`.
+
+    Raises:
+      ValueError: as `conv` does.
+
+    >>> for name, choice in explain_conv((8, 28, 28, 64), (1, 1, 64, 128), platform="cpu").items():
+    ...     print(f"{name}: {choice.name} ({choice.reason})")
+    forward: patches (one tap: a matrix product)
+    input_grad: patches (one tap: a matrix product)
+    kernel_grad: patches (one tap: a matrix product)
+    """
+    check_layout(layout)
+    _check_ranks(tuple(x_shape), tuple(w_shape))
+    x_shape, w_shape = shape_to_channels_last(x_shape, layout), shape_to_channels_last(w_shape, layout, kernel=True)
+    spec = make_spec(
+        x_shape,
+        w_shape,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        layout=layout,
+        precision=None,
+        preferred_element_type=None,
+    )
+    by_map = explain(spec, x_shape, w_shape)
+    return {name: choices.get(platform or jax.default_backend(), choices["default"]) for name, choices in by_map.items()}
 
 
 # Validation.

@@ -19,7 +19,7 @@ from experiments.summary import Config, command_line, main, summarize
 from jaxcnn import layers
 from jaxcnn.models import MODELS, lenet, mobilenet, mobilenet_v1, resnet20, vgg16
 from jaxcnn.ops import EXPLICIT
-from jaxcnn.ops.conv_methods.dispatch import choose, explain
+from jaxcnn.ops.conv import explain_conv
 
 ROOT = Path(__file__).parents[2]
 
@@ -119,12 +119,13 @@ def test_nothing_is_computed():
 
 def test_methods_are_those_of_the_dispatch():
     """A depthwise convolution is known by its input, not by its kernel: the first of an image of one channel is none."""
-    methods = {row.path: row.choice for row in summarize(mobilenet(), (28, 28, 1)).rows if row.choice}
-    platform = jax.default_backend()
-    for path, groups, w_shape in (("0_conv", 1, (3, 3, 1, 16)), ("3_conv", 16, (3, 3, 1, 16)), ("6_conv", 1, (1, 1, 16, 32))):
-        by_platform = explain(groups, w_shape)
-        assert methods[path] == by_platform.get(platform, by_platform["default"])
-        assert {name: choice.method for name, choice in by_platform.items()} == choose(groups, w_shape)
+    methods = {row.path: row.choices for row in summarize(mobilenet(), (28, 28, 1)).rows if row.choices}
+    for path, groups, x, w in (
+        ("0_conv", 1, (28, 28, 1), (3, 3, 1, 16)),
+        ("3_conv", 16, (28, 28, 16), (3, 3, 1, 16)),
+        ("6_conv", 1, (28, 28, 16), (1, 1, 16, 32)),
+    ):
+        assert methods[path] == explain_conv((32, *x), w, padding="same", groups=groups)
     assert len(methods) == 11
 
 
@@ -155,12 +156,13 @@ def test_a_line_has_the_numbers_of_its_layer():
     text = printed(Config("lenet"), 100)
     lines = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
     platform = jax.default_backend()
-    method = {"cpu": "canonical"}.get(platform, "direct")
+    method = {"cpu": "canonical/canonical/wide"}.get(platform, "direct")
     assert lines["3_conv"] == ["14x14x32", "12,832", "2,508,800", "14", "2", method]
     assert lines["5_max_pool"] == ["7x7x32", "16", "4"]
     assert lines["13_dense"] == ["10", "650", "640", "40"]  # one output: it has no neighbour at a stride
     assert lines["total"] == ["222,986", "3,031,936"]
-    assert f"{method} computes forward, input gradient and kernel gradient on {platform}: " in text
+    assert f"Methods compute forward/input gradient/kernel gradient of 32 images on {platform}:" in text
+    assert all(f"  {name}: " in text for name in method.split("/"))
     assert "State" not in text
 
 
@@ -173,7 +175,9 @@ def test_axes_that_differ_and_branches_that_are_not_aligned_are_shown(monkeypatc
     text = printed(Config("mine", (16, 8, 1)), 100)
     lines = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
     assert lines["1_residual"] == ["4x4x4", "6x5*", "4x2"]
-    method = choose(1, (1, 1, 1, 4)).get(jax.default_backend(), choose(1, (1, 1, 1, 4))["default"]).__name__.rpartition(".")[-1]
+    choices = explain_conv((32, 16, 8, 1), (1, 1, 1, 4), stride=2)
+    names = [choice.name for choice in choices.values()]
+    method = names[0] if len(set(names)) == 1 else "/".join(names)
     assert lines["1_residual/shortcut"][3:] == ["2x1", "4x2", method]  # it is given x, of one channel, not what inner gives
     assert "* Branches met" in text
     assert "8 values" in text  # the statistics of four channels

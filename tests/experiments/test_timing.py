@@ -5,8 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.cases import ConvCase
-from experiments.conv_methods import measure
 from experiments.timing import SHORTEST_SAMPLE, Timing, interleaved, ratio
 
 
@@ -124,15 +122,3 @@ def test_the_interval_holds_the_median_as_often_as_it_says():
 def test_samples_that_are_no_pairs(times, base):
     with pytest.raises(ValueError, match="one sample per repetition of one run"):
         ratio(times, base)
-
-
-def test_rows_of_the_convolution_timings():
-    rows = measure(ConvCase("small", (1, 4, 4, 2), (3, 3, 1, 2), {"padding": "same", "groups": 2}), repetitions=1)
-    assert [(row["map"], row["place"]) for row in rows] == [
-        (name, place) for name in ("forward", "input_grad", "kernel_grad") for place in ("top level", "in scan")
-    ]
-    for row in rows:
-        assert list(row) == ["case", "map", "place", "plain JAX", "direct", "canonical", "shifted"]
-        for column in list(row)[3:]:
-            assert list(row[column]) == ["ms", "quartiles_ms"]
-            assert row[column]["quartiles_ms"] == [row[column]["ms"]] * 2, "of one repetition"

@@ -10,7 +10,7 @@ from jax.sharding import PartitionSpec as P
 
 import jaxcnn
 from jaxcnn.check import draw
-from jaxcnn.ops.conv_methods import CANONICAL, DIRECT, DISPATCH, SHIFTED
+from jaxcnn.ops.conv_methods import CANONICAL, DIRECT, DISPATCH, GROUPWISE, PATCHES, SHIFTED, WIDE
 
 N, C = 4, 4
 
@@ -40,6 +40,9 @@ LABELS = jnp.arange(C)
 OPERATIONS = {
     "conv-direct": conv(DIRECT, C, stride=2, padding=1),
     "conv-canonical": conv(CANONICAL, C, stride=2, padding=1),
+    "conv-wide": conv(WIDE, C, padding=1),
+    "conv-patches": conv(PATCHES, C, stride=2, padding=1),
+    "conv-groupwise": conv(GROUPWISE, 2, padding="same"),
     "conv-dispatch": conv(DISPATCH, C, padding=((2, 0), (-1, 1))),
     "conv-grouped-direct": conv(DIRECT, 2, padding="same"),
     "conv-grouped-canonical": conv(CANONICAL, 2, padding="same"),
@@ -134,13 +137,17 @@ def test_second_derivatives(name):
 
 
 def test_explicit_mesh(name):
-    """A batch sharded over two devices by type: the gradients of one device, each sharded as its primal."""
+    """A batch sharded over two devices by type: the gradients of one device, each sharded as its primal; or a clear refusal."""
     x, w = data()
     g = gradients(OPERATIONS[name])
     expected = jax.jit(g)(x, w)
     mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Explicit,))
     with jax.set_mesh(mesh):
         x, w = (jax.device_put(a, NamedSharding(mesh, spec)) for a, spec in ((x, P("data")), (w, P())))
+        if name in ("conv-wide", "conv-patches"):
+            with pytest.raises(ValueError, match="merges axes, and on a mesh with Explicit axes a sharded one cannot be"):
+                jax.jit(g)(x, w)
+            return
         got = jax.jit(g)(x, w)
     assert got[0].sharding.is_equivalent_to(x.sharding, x.ndim)
     assert got[1].sharding.is_equivalent_to(w.sharding, w.ndim)

@@ -11,25 +11,40 @@ import scipy.signal
 import jaxcnn
 from experiments.cases import CONV_CASES, ConvCase, ids
 from jaxcnn.check import certify, draw
-from jaxcnn.ops.conv_methods import CANONICAL, DIRECT, DISPATCH, SHIFTED
+from jaxcnn.ops.conv import make_spec
+from jaxcnn.ops.conv_methods import CANONICAL, DIRECT, DISPATCH, GROUPWISE, PATCHES, SHIFTED, WIDE, shifted
 from jaxcnn.window import make_window
 from tests import naive
 
-METHODS = {"direct": DIRECT, "canonical": CANONICAL, "shifted": SHIFTED, "dispatch": DISPATCH}
+METHODS = {
+    "direct": DIRECT,
+    "canonical": CANONICAL,
+    "wide": WIDE,
+    "patches": PATCHES,
+    "groupwise": GROUPWISE,
+    "shifted": SHIFTED,
+    "dispatch": DISPATCH,
+}
 
 
 def computes(method: str, case: ConvCase) -> bool:
-    return method != "shifted" or case.w[-2] == 1
-
-
-CASES_AND_METHODS = [
-    pytest.param(case, method, id=f"{case.id}-{method}") for case in CONV_CASES for method in METHODS if computes(method, case)
-]
+    """Whether a method has all three maps of a case."""
+    window, groups = window_of(case), case.options.get("groups", 1)
+    if method == "shifted":
+        return case.w[-2] == 1
+    if method == "groupwise":
+        return groups > 1
+    return method != "wide" or (groups == 1 and window.stride[-1] == 1 and window.dilation[-1] == 1)
 
 
 def window_of(case: ConvCase):
     options = {name: case.options[name] for name in ("stride", "padding", "dilation") if name in case.options}
     return make_window(case.w[:-2], case.x[1:-1], **options)
+
+
+CASES_AND_METHODS = [
+    pytest.param(case, method, id=f"{case.id}-{method}") for case in CONV_CASES for method in METHODS if computes(method, case)
+]
 
 
 @cache
@@ -81,7 +96,7 @@ def test_certificate(case):
 @pytest.mark.parametrize("method", METHODS)
 def test_dtypes(method, dtype):
     """Whole arrays in every dtype, with stride, uneven padding and groups; each cotangent in its primal's dtype."""
-    options = {"stride": (2, 1), "padding": ((1, 2), (0, 1)), "groups": 4 if method == "shifted" else 2}
+    options = {"stride": (2, 1), "padding": ((1, 2), (0, 1)), "groups": {"shifted": 4, "wide": 1}.get(method, 2)}
     result = certify(
         lambda x, w, b: jaxcnn.conv(x, w, b, method=METHODS[method], **options),
         lambda x, w, b: jaxcnn.conv(x, w, b, method=DIRECT, autodiff=True, **options),
@@ -93,7 +108,13 @@ def test_dtypes(method, dtype):
 
 
 @pytest.mark.parametrize(
-    ("groups", "method"), [(4, "shifted"), *((g, m) for g in (1, 2, 4) for m in ("direct", "canonical", "dispatch"))]
+    ("groups", "method"),
+    [
+        (1, "wide"),
+        (4, "shifted"),
+        *((g, "groupwise") for g in (2, 4)),
+        *((g, m) for g in (1, 2, 4) for m in ("direct", "canonical", "patches", "dispatch")),
+    ],
 )
 def test_accumulation_dtype(method, groups):
     """bfloat16 operands with float32 sums: y is float32, cotangents are bfloat16, rounded once."""
@@ -281,7 +302,7 @@ def test_no_negative_pad_reaches_lax(case, method):
         p for eqn in all_equations(jaxpr.jaxpr) if eqn.primitive.name == "conv_general_dilated" for p in eqn.params["padding"]
     ]
     assert all(lo >= 0 and hi >= 0 for lo, hi in pads)
-    assert pads or method == "shifted" or 0 in case.x or case.id == "1d-crop-all"
+    assert pads or method in ("shifted", "patches", "dispatch") or 0 in case.x or case.id == "1d-crop-all"
 
 
 def all_equations(jaxpr):
@@ -291,3 +312,69 @@ def all_equations(jaxpr):
             inner = getattr(parameter, "jaxpr", parameter)
             if hasattr(inner, "eqns"):
                 yield from all_equations(inner)
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "message"),
+    [
+        ("wide", {"stride": 2}, "method WIDE has no groups and no step along the last axis"),
+        ("wide", {"groups": 2}, "method WIDE has no groups"),
+    ],
+)
+def test_what_a_method_has_not_is_refused(method, options, message):
+    with pytest.raises(ValueError, match=message):
+        jaxcnn.conv(jnp.ones((2, 5, 5, 4)), jnp.ones((3, 3, 4 // options.get("groups", 1), 4)), method=METHODS[method], **options)
+
+
+def test_gradients_of_shifted_are_depthwise():
+    """Its forward takes groups of any number of channels."""
+    x, w = jnp.ones((2, 5, 5, 4)), jnp.ones((3, 3, 2, 4))
+    conv = partial(jaxcnn.conv, groups=2, method=SHIFTED)
+    np.testing.assert_array_equal(conv(x, w), jaxcnn.conv(x, w, groups=2, method=DIRECT))
+    with pytest.raises(ValueError, match="gradients of depthwise convolutions only"):
+        jax.grad(lambda w: conv(x, w).sum())(w)
+
+
+def names(*args, **options):
+    return [choice.name for choice in jaxcnn.explain_conv(*args, platform="cpu", **options).values()]
+
+
+def test_dispatch_is_the_list_of_its_docstring():
+    image = (64, 28, 28)
+    assert names((*image, 96), (3, 3, 1, 96), groups=96, padding=1) == ["shifted"] * 3
+    assert names((*image, 96), (3, 3, 1, 192), groups=96, padding=1) == ["shifted", "patches", "shifted"]
+    assert names((*image, 128), (3, 3, 4, 128), groups=32) == ["shifted", "groupwise", "groupwise"]
+    assert names((*image, 64), (3, 3, 16, 64), groups=4) == ["groupwise"] * 3
+    assert names((*image, 64), (1, 1, 64, 128)) == ["patches"] * 3
+    assert names((*image, 64), (1, 1, 64, 128), stride=2) == ["patches"] * 3
+    assert names((*image, 1), (5, 5, 1, 16), padding="same") == ["shifted", "patches", "canonical"]
+    assert names((*image, 3), (7, 7, 3, 64), padding=3, stride=2) == ["canonical"] * 3
+    assert names((*image, 64), (2, 2, 64, 128), stride=2) == ["patches"] * 3
+    assert names((*image, 64), (3, 3, 64, 128), padding=1, stride=2) == ["patches", "patches", "wide"]
+    assert names((*image, 32), (3, 3, 32, 32), padding=1) == ["wide"] * 3
+    assert names((1, 28, 28, 32), (3, 3, 32, 32), padding=1) == ["canonical", "canonical", "wide"]
+    assert names((*image, 16), (3, 3, 16, 16), padding=1) == ["canonical"] * 3
+    assert names((*image, 32), (3, 3, 32, 32), padding=2, dilation=2)[2] == "canonical"
+
+
+def test_other_platforms_take_direct():
+    choices = jaxcnn.explain_conv((8, 4, 28, 28), (4, 4, 1, 1), layout="channels_first", platform="gpu")
+    assert {choice.name for choice in choices.values()} == {"direct"}
+
+
+def test_depthwise_kernel_gradient_in_blocks_of_rows():
+    """Images too large for the running sums of `shifted` are added up block by block."""
+    rng = np.random.default_rng(0)
+    x, w, dy = (jnp.asarray(draw.integers(rng, s), jnp.float32) for s in ((2, 18, 40, 33), (3, 3, 1, 33), (2, 9, 40, 33)))
+    options = {"stride": (2, 1), "padding": ((1, 0), (1, 1)), "groups": 33}
+    assert (
+        shifted._rows_of_a_block(make_window((3, 3), (18, 40), stride=(2, 1), padding=((1, 0), (1, 1))), (2, 900, 40, 33)) == 20
+    )
+    for budget in (2**20, 2**18, 1):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(shifted, "SUMS_BYTES", budget)
+            got = shifted.kernel_grad(x, dy, make_spec(x.shape, w.shape, **SPEC | options), w.shape)
+        np.testing.assert_array_equal(got, jaxcnn.conv_kernel_grad(x, dy, w.shape, method=DIRECT, **options))
+
+
+SPEC = {"dilation": 1, "layout": "channels_last", "precision": None, "preferred_element_type": None}

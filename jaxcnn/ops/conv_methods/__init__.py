@@ -4,16 +4,22 @@ Each is one file with `forward`, `input_grad` and `kernel_grad`:
 
     DIRECT      lax.conv_general_dilated, as the derivation reads
     CANONICAL   the same with every operand in the order that XLA's fast CPU path takes
-    SHIFTED     one multiply-add per tap, for depthwise convolutions
-    DISPATCH    the default: the fastest of them by shape and platform, as measured
+    WIDE        canonical, with several images side by side in one: rows long enough for all cores
+    PATCHES     one matrix product of what all windows see; its adjoint for the input gradient
+    GROUPWISE   each group by itself, a dense convolution
+    SHIFTED     one multiply-add per tap and input channel, for depthwise convolutions and for few channels
+    DISPATCH    the default: the fastest of them, map by map, by shape and platform, as measured
 """
 
-from jaxcnn.ops.conv_methods import canonical, direct, dispatch, shifted
+from jaxcnn.ops.conv_methods import canonical, direct, dispatch, groupwise, patches, shifted, wide
 from jaxcnn.ops.conv_methods.method import ConvMethod, ConvSpec
 
 DIRECT = ConvMethod(direct.forward, direct.input_grad, direct.kernel_grad)
 CANONICAL = ConvMethod(canonical.forward, canonical.input_grad, canonical.kernel_grad)
 SHIFTED = ConvMethod(shifted.forward, shifted.input_grad, shifted.kernel_grad)
+WIDE = ConvMethod(wide.forward, wide.input_grad, wide.kernel_grad)
+PATCHES = ConvMethod(patches.forward, patches.input_grad, patches.kernel_grad)
+GROUPWISE = ConvMethod(groupwise.forward, groupwise.input_grad, groupwise.kernel_grad)
 DISPATCH = ConvMethod(dispatch.forward, dispatch.input_grad, dispatch.kernel_grad)
 
-__all__ = ["CANONICAL", "DIRECT", "DISPATCH", "SHIFTED", "ConvMethod", "ConvSpec"]
+__all__ = ["CANONICAL", "DIRECT", "DISPATCH", "GROUPWISE", "PATCHES", "SHIFTED", "WIDE", "ConvMethod", "ConvSpec"]

@@ -12,19 +12,43 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Num
 
-from jaxcnn.ops._common import sharding_of
+from jaxcnn.ops._common import at_least_float32, sharding_of
+from jaxcnn.ops._windows import unfold
 from jaxcnn.ops.conv_methods import direct
-from jaxcnn.ops.conv_methods.method import ConvSpec, flip_and_exchange, permute_sharding
+from jaxcnn.ops.conv_methods.method import ConvSpec, flip_and_exchange, operand_dtype, permute_sharding
+from jaxcnn.window import UNIT
 
 
 def forward(x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec) -> Num[Array, "n *j o"]:
     """y[n, j, (g o)] = sum_{t, c} x[n, s j + d t - p_lo, (g c)] w[t, c, (g o)]"""
+    if spec.out_sharding is None and x.ndim == 3:
+        return _forward_of_rows(x, w, spec)
+    if spec.out_sharding is None and x.ndim == 5:
+        return _forward_of_volumes(x, w, spec)
+    dtype = operand_dtype(x, w, spec)
+    x, w = at_least_float32(x.astype(dtype)), at_least_float32(w.astype(dtype))
     window, space = spec.window, x.shape[1:-1]
     larger = any(m > n for m, n in zip(window.output_size(space), space, strict=True))
     if larger and set(window.base_dilation) <= {1}:
         axes = range(len(space))
         x, window = direct.pad_explicitly(x, window, range(1, x.ndim - 1), axes)
-    return direct.forward(x, w, spec._replace(window=window))
+    return direct.forward(x, w, spec._replace(window=window)).astype(spec.accumulation_dtype or dtype)
+
+
+def _forward_of_rows(x: Num[Array, "n i gc"], w: Num[Array, "t c go"], spec: ConvSpec) -> Num[Array, "n j go"]:
+    """The same with an axis of one position before the one of space."""
+    return forward(x[:, None], w[None], spec._replace(window=UNIT.beside(spec.window)))[:, 0]
+
+
+def _forward_of_volumes(x: Num[Array, "n i j k gc"], w: Num[Array, "t u v c go"], spec: ConvSpec) -> Num[Array, "n j k l go"]:
+    """The taps of the first axis become channels, (g t c), and its positions images: what is left are convolutions of planes."""
+    first, others = spec.window.split(1)
+    g, (k, *taps, c, go) = spec.groups, w.shape
+    seen = [x_t.reshape(*x_t.shape[:-1], g, c) for x_t in unfold(x, first.beside(UNIT).beside(UNIT))]
+    n, depth, *space = seen[0].shape[:-2]
+    planes = jnp.stack(seen, axis=-2).reshape(n * depth, *space, g * k * c)
+    y = forward(planes, jnp.moveaxis(w, 0, -3).reshape(*taps, k * c, go), spec._replace(window=others))
+    return y.reshape(n, depth, *y.shape[1:])
 
 
 def input_grad(

@@ -1,16 +1,34 @@
 """Which method computes which map: decided from static shapes, for each platform. It is itself a method, the default one.
 
-On a CPU, as measured by `python -m experiments.conv_methods` (numbers in `experiments/README.md`):
+On a CPU the first line that fits, as measured by `python -m experiments.benchmark --parts maps --methods canonical wide patches
+groupwise shifted` (numbers in `experiments/README.md`), with k taps in all and c input channels in a group:
 
-    depthwise (groups of one input channel)    shifted
-    everything else                            canonical: as fast as direct at the top level of a program, and many times faster
-                                               in the body of a scan
+    forward            depthwise, or c k <= 32 with c <= 3, or groups of c <= 8     shifted
+                       groups                                                       groupwise
+                       one tap (1x1), or windows of at most 9 taps with a stride
+                       and c >= 32                                                  patches
+                       rows that only several images together fill                  wide
+                       else                                                         canonical
+    input gradient     depthwise, one output each                                   shifted
+                       depthwise, several outputs each                              patches
+                       groups                                                       groupwise
+                       one tap; or c <= 8 without a stride, or with c k <= 100; or
+                       a stride, with at most 9 taps or windows that tile x         patches
+                       rows that only several images together fill                  wide
+                       else                                                         canonical
+    kernel gradient    depthwise                                                    shifted
+                       groups                                                       groupwise
+                       one tap, or windows that do not overlap                      patches
+                       no dilation, c >= 16 and more than 16 channels somewhere     wide
+                       else                                                         canonical
 
-On every other platform `direct`, until a measurement there says otherwise.
+On every other platform `direct`. Where the type of an array says that it is sharded (an Explicit mesh) axes cannot be merged
+freely: there depthwise is `shifted` on a CPU, and all else `canonical`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from types import ModuleType
@@ -20,37 +38,109 @@ import jax
 from jax import lax
 from jaxtyping import Array, Num
 
-from jaxcnn.ops.conv_methods import canonical, direct, shifted
+from jaxcnn.ops._common import sharding_of
+from jaxcnn.ops.conv_methods import canonical, direct, groupwise, patches, shifted, wide
 from jaxcnn.ops.conv_methods.method import ConvSpec
 
 
 class Choice(NamedTuple):
-    """A module that computes all three maps, and why this one."""
+    """A module that computes a map, and why this one."""
 
     method: ModuleType
     reason: str
 
+    @property
+    def name(self) -> str:
+        return self.method.__name__.rpartition(".")[-1]
 
-def explain(groups: int, w_shape: Sequence[int]) -> dict[str, Choice]:
-    """What computes the maps of a kernel of this shape, and why, by platform; "default" is every platform not named.
 
-    >>> explain(64, (3, 3, 1, 64))["default"].reason
-    "XLA's own kernels, until a measurement on this platform says otherwise"
+DIRECT = Choice(direct, "XLA's own kernels, until a measurement on this platform says otherwise")
+CANONICAL = Choice(canonical, "as fast as direct at the top level of a program, many times faster in the body of a scan")
+DEPTHWISE = Choice(shifted, "depthwise: one multiply-add per tap, where XLA's CPU backend would compute a dense convolution")
+FEW_CHANNELS = Choice(
+    shifted, "few input channels: one multiply-add per tap and channel, where XLA's convolutions leave registers empty"
+)
+GROUPS = Choice(groupwise, "groups: each a dense convolution, where XLA's CPU backend computes all in one slow loop")
+ONE_TAP = Choice(patches, "one tap: a matrix product")
+PRODUCT_FOLDED = Choice(
+    patches, "one matrix product, added up where windows overlap: a convolution would multiply zeros, or have few outputs"
+)
+PRODUCT = Choice(patches, "windows that overlap little: one matrix product of patches that are hardly larger than x")
+WIDE = Choice(wide, "several images side by side make rows long enough for all cores")
+
+
+def explain(spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int]) -> dict[str, dict[str, Choice]]:
+    """What computes each map of a convolution of these channels-last shapes, and why: by map, then by platform.
+
+    "default" is every platform not named.
+
+    >>> from jaxcnn.window import make_window
+    >>> choices = explain(ConvSpec(make_window((1, 1), (8, 8))), (2, 8, 8, 64), (1, 1, 64, 32))
+    >>> choices["forward"]["cpu"].name, choices["kernel_grad"]["default"].name
+    ('patches', 'direct')
     """
-    if groups > 1 and w_shape[-2] == 1:
-        cpu = Choice(shifted, "depthwise: one multiply-add per tap, where XLA's CPU backend would compute a dense convolution")
-    else:
-        cpu = Choice(canonical, "as fast as direct at the top level of a program, many times faster in the body of a scan")
-    return {"cpu": cpu, "default": Choice(direct, "XLA's own kernels, until a measurement on this platform says otherwise")}
+    cpu = {"forward": _forward_on_cpu, "input_grad": _input_grad_on_cpu, "kernel_grad": _kernel_grad_on_cpu}
+    return {name: {"cpu": choose(spec, tuple(x_shape), tuple(w_shape)), "default": DIRECT} for name, choose in cpu.items()}
 
 
-def choose(groups: int, w_shape: Sequence[int]) -> dict[str, ModuleType]:
-    """The module that computes the maps of a kernel of this shape, by platform, as `explain` has it.
+def _forward_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:
+    taps, c = math.prod(w_shape[:-2]), w_shape[-2]
+    if spec.groups > 1:
+        return DEPTHWISE if c == 1 else FEW_CHANNELS if c <= 8 else GROUPS
+    if c <= 3 and c * taps <= 32:
+        return FEW_CHANNELS
+    if taps == 1:
+        return ONE_TAP
+    if _strided(spec) and taps <= 9 and c >= 32:
+        return PRODUCT
+    return WIDE if _fills_rows(spec, x_shape, w_shape) else CANONICAL
 
-    >>> choose(64, (3, 3, 1, 64))["cpu"].__name__.rpartition(".")[-1]
-    'shifted'
-    """
-    return {platform: choice.method for platform, choice in explain(groups, w_shape).items()}
+
+def _input_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:
+    taps, c = math.prod(w_shape[:-2]), w_shape[-2]
+    if spec.groups > 1:
+        return GROUPS if c > 1 else DEPTHWISE if w_shape[-1] == spec.groups else PRODUCT_FOLDED
+    if taps == 1:
+        return ONE_TAP
+    if _strided(spec):
+        return PRODUCT_FOLDED if taps <= 9 or (c <= 8 and c * taps <= 100) or spec.window.tiles(x_shape[1:-1]) else CANONICAL
+    if c <= 8:
+        return PRODUCT_FOLDED
+    return WIDE if _fills_rows(spec, x_shape, w_shape) else CANONICAL
+
+
+def _kernel_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:
+    taps, c, o = math.prod(w_shape[:-2]), *w_shape[-2:]
+    if spec.groups > 1:
+        return DEPTHWISE if c == 1 else GROUPS
+    if taps == 1:
+        return ONE_TAP
+    if all(k <= s for k, s in zip(spec.window.size, spec.window.stride, strict=True)):
+        return PRODUCT
+    if spec.window.dilation[-1] == 1 and c >= 16 and max(c, o) > 16:
+        return WIDE
+    return CANONICAL
+
+
+def _strided(spec: ConvSpec) -> bool:
+    return max(spec.window.stride) > 1
+
+
+def _fills_rows(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> bool:
+    """Whether a row of one image is too short for two cores, and one of several images is long enough."""
+    (n, *space, c), o = x_shape, w_shape[-1]
+    row = space[-1] * wide.images_in_a_row(n, space[-1])
+    fits = not _strided(spec) and set(spec.window.base_dilation) == {1} and len(space) == 2
+    return fits and space[-1] < wide.ROW / 2 <= row and 16 < max(c, o) < 128
+
+
+def choose(
+    spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int], map_name: str, *operands: Array
+) -> dict[str, ModuleType]:
+    """The module that computes a map, by platform, as `explain` has it where the operands are not sharded by their type."""
+    if any(sharding_of(a) is not None for a in operands):
+        return {"cpu": shifted if spec.groups > 1 and w_shape[-2] == 1 else canonical, "default": direct}
+    return {platform: choice.method for platform, choice in explain(spec, x_shape, w_shape)[map_name].items()}
 
 
 # The jit keeps eager calls from compiling their branches anew each time; inlined, it leaves no trace in an outer jit.
@@ -58,17 +148,16 @@ def choose(groups: int, w_shape: Sequence[int]) -> dict[str, ModuleType]:
 
 @partial(jax.jit, static_argnums=(2,), inline=True)
 def forward(x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec) -> Num[Array, "n *j o"]:
-    branches = {name: partial(method.forward, spec=spec) for name, method in choose(spec.groups, w.shape).items()}
-    return lax.platform_dependent(x, w, **branches)
+    methods = choose(spec, x.shape, w.shape, "forward", x, w)
+    return lax.platform_dependent(x, w, **{name: partial(method.forward, spec=spec) for name, method in methods.items()})
 
 
 @partial(jax.jit, static_argnums=(2, 3), inline=True)
 def input_grad(
     dy: Num[Array, "n *j o"], w: Num[Array, "*t cg o"], spec: ConvSpec, x_shape: Sequence[int]
 ) -> Num[Array, "n *i c"]:
-    branches = {
-        name: partial(method.input_grad, spec=spec, x_shape=x_shape) for name, method in choose(spec.groups, w.shape).items()
-    }
+    methods = choose(spec, x_shape, w.shape, "input_grad", dy, w)
+    branches = {name: partial(method.input_grad, spec=spec, x_shape=x_shape) for name, method in methods.items()}
     return lax.platform_dependent(dy, w, **branches)
 
 
@@ -76,7 +165,6 @@ def input_grad(
 def kernel_grad(
     x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], spec: ConvSpec, w_shape: Sequence[int]
 ) -> Num[Array, "*t cg o"]:
-    branches = {
-        name: partial(method.kernel_grad, spec=spec, w_shape=w_shape) for name, method in choose(spec.groups, w_shape).items()
-    }
+    methods = choose(spec, x.shape, w_shape, "kernel_grad", x, dy)
+    branches = {name: partial(method.kernel_grad, spec=spec, w_shape=w_shape) for name, method in methods.items()}
     return lax.platform_dependent(x, dy, **branches)

@@ -11,6 +11,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jax.typing import DTypeLike
 from jaxtyping import Array, Num
 
+from jaxcnn.ops._common import sharding_of
 from jaxcnn.window import Window
 
 
@@ -57,6 +58,25 @@ def flip(w: Num[Array, "*t c o"], groups: int) -> Num[Array, "*t gc og"]:
 def flip_and_exchange(w: Num[Array, "*t c o"], groups: int) -> Num[Array, "*t og gc"]:
     """`flip`, with what were outputs in the place of the inputs: w[t, c, (g o)] -> w[k - 1 - t, o, (g c)]"""
     return jnp.swapaxes(flip(w, groups), -1, -2)
+
+
+def interleaved(window: Window, m: int) -> Window:
+    """The window on a last axis of m times the length, where neighbours stand m apart and what is between them is not mixed.
+
+    >>> interleaved(Window((3,), (1,), ((1, 0),), (1,), (1,)), 4)
+    Window(size=(3,), stride=(1,), pads=((4, 0),), dilation=(4,), base_dilation=(1,))
+    """
+    lo, hi = window.pads[-1]
+    return window._replace(pads=(*window.pads[:-1], (lo * m, hi * m)), dilation=(*window.dilation[:-1], window.dilation[-1] * m))
+
+
+def refuse_sharded(name: str, *operands: Array) -> None:
+    """For methods that merge axes, which an Explicit mesh does not let be merged when one of them is sharded."""
+    if any(sharding_of(a) is not None for a in operands):
+        raise ValueError(
+            f"method {name} merges axes, and on a mesh with Explicit axes a sharded one cannot be: leave method out, pass "
+            "CANONICAL or DIRECT, or call conv inside jax.shard_map"
+        )
 
 
 def permute_sharding(

@@ -1,13 +1,15 @@
-"""The three maps of a depthwise convolution as one multiply-add per tap: y += x shifted by the tap, times the tap's weights.
+"""The three maps as one multiply-add per tap and input channel: y += x shifted by the tap, times the tap's weights.
 
-With one input channel in a group the product is elementwise, and the taps fuse into one loop over memory. XLA's CPU backend would
-make it a dense convolution with a diagonal kernel (jax-ml/jax#13800, #26266). Groups of more channels are refused.
+With one input channel in a group (depthwise) the product is elementwise, and the taps fuse into one loop over memory. XLA's CPU
+backend would make it a dense convolution with a diagonal kernel (jax-ml/jax#13800, #26266). The forward map has the same form for
+a few channels, as in a network's first layer; gradients of groups of more than one channel are refused.
 
-An input channel c has m outputs (c m), m being the channel multiplier; mostly m = 1.
+An input channel c of a depthwise convolution has m outputs (c m), m being the channel multiplier; mostly m = 1.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import jax.numpy as jnp
@@ -16,27 +18,39 @@ from jaxtyping import Array, Num
 
 from jaxcnn.ops._common import at_least_float32, sharding_of, varying_like
 from jaxcnn.ops._windows import fold, taps, unfold
-from jaxcnn.ops.conv_methods.method import ConvSpec, operand_dtype
+from jaxcnn.ops.conv_methods import direct
+from jaxcnn.ops.conv_methods.method import ConvSpec, flip, interleaved, operand_dtype
+from jaxcnn.window import Window, dilated
+
+SUMS_BYTES = 2**20
+"""What the running sums of `kernel_grad` may take: they are read and written for every image, and stay in the cache."""
 
 
-def forward(x: Num[Array, "n *i c"], w: Num[Array, "*t one cm"], spec: ConvSpec) -> Num[Array, "n *j cm"]:
-    """y[n, j, (c m)] = sum_t x[n, s j + d t - p_lo, c] w[t, (c m)]"""
-    _check_depthwise(w.shape)
+def forward(x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], spec: ConvSpec) -> Num[Array, "n *j go"]:
+    """y[n, j, (g o)] = sum_{t, c} x[n, s j + d t - p_lo, (g c)] w[t, c, (g o)]"""
     x, w, dtype = _widen(x, w, spec)
-    tap_values = [
-        _repeat(x_t, w.shape[-1]) * w[tap][0] for tap, x_t in zip(taps(spec.window), unfold(x, spec.window), strict=True)
+    terms = [
+        _repeat(x_t.reshape(*x_t.shape[:-1], spec.groups, -1)[..., c], w.shape[-1]) * w[tap][c]
+        for tap, x_t in zip(taps(spec.window), unfold(x, spec.window), strict=True)
+        for c in range(w.shape[-2])
     ]
-    return sum(tap_values[1:], tap_values[0]).astype(dtype)
+    return sum(terms[1:], terms[0]).astype(dtype)
 
 
 def input_grad(
     dy: Num[Array, "n *j cm"], w: Num[Array, "*t one cm"], spec: ConvSpec, x_shape: Sequence[int]
 ) -> Num[Array, "n *i c"]:
-    """dx[n, i, c] = sum of dy[n, j, (c m)] w[t, (c m)] over m and s j + d t - p_lo = i"""
+    """dx[n, i, c] = sum of dy[n, j, (c m)] w[t, (c m)] over m and s j + d t - p_lo = i
+
+    Without a stride every dx gathers as every y does: it is `forward` of dy and the flipped kernel. With one, `fold` scatters. To
+    scatter always would be faster for a few taps of a dy that exists; in a network XLA would compute dy anew for every tap.
+    """
     _check_depthwise(w.shape)
-    dy, w, dtype = _widen(dy, w, spec)
     channels = x_shape[-1]
     multiplier = dy.shape[-1] // channels
+    if multiplier == 1 and set(spec.window.stride) == {1}:
+        return forward(dy, flip(w, 1), spec._replace(window=spec.window.input_grad(x_shape[1:-1])))
+    dy, w, dtype = _widen(dy, w, spec)
     tap_values = [
         jnp.sum((dy * w[tap][0]).reshape(*dy.shape[:-1], channels, multiplier), axis=-1) if multiplier > 1 else dy * w[tap][0]
         for tap in taps(spec.window)
@@ -49,28 +63,58 @@ def kernel_grad(
 ) -> Num[Array, "*t one cm"]:
     """dw[t, (c m)] = sum_{n, j} x[n, s j + d t - p_lo, c] dy[n, j, (c m)]
 
-    XLA's CPU backend does not vectorise a sum over the leading axes. So images are added up one by one, elementwise, and space is
-    summed once, at the end: eight times faster in `experiments.conv_methods`. Where the type says that the batch is sharded, the
-    sum is plain.
+    XLA's CPU backend does not vectorise a sum over the leading axes. So blocks of a few rows of an image are added up one by one,
+    elementwise, in sums small enough for the cache, and space is summed once, at the end. Where the type says that the batch is
+    sharded, the sum is plain.
     """
     _check_depthwise(w_shape)
     x, dy, dtype = _widen(x, dy, spec)
+    outputs, window, sharding = dy.shape[-1], spec.window, sharding_of(dy)
+    if (
+        sharding is None and window.stride[-1] == 1 and x.shape[-1] == outputs
+    ):  # one long row of channels: short inner loops are slow
+        x, dy = (a.reshape(*a.shape[:-2], -1, 1) for a in (x, dy))
+        window = interleaved(window, outputs)
 
-    def products(x, dy):
-        return [_repeat(x_t, dy.shape[-1]) * dy for x_t in unfold(x, spec.window)]
+    def products(x, dy, window):
+        return [_repeat(x_t, dy.shape[-1]) * dy for x_t in unfold(x, window)]
 
-    def add_image(sums, image):
-        x, dy = image
-        return [total + product[0] for total, product in zip(sums, products(x[None], dy[None]), strict=True)], None
-
-    sharding = sharding_of(dy)
     if sharding is not None and sharding.spec[0] is not None:
-        sums = products(x, dy)
+        sums = products(x, dy, window)
     else:
-        zeros = varying_like(jnp.zeros(dy.shape[1:], dy.dtype), dy)
-        sums, _ = lax.scan(add_image, [zeros for _ in taps(spec.window)], (x, dy))
-    dw = jnp.stack([jnp.sum(total, axis=tuple(range(total.ndim - 1))) for total in sums])
+        x, window = _pad(x, window)
+        rows = _rows_of_a_block(window, dy.shape)
+        blocks = dy.shape[1] // rows
+        stride, span = window.stride[0], window.stride[0] * (rows - 1) + dilated(window.size[0], window.dilation[0])
+
+        def add_block(sums, index):
+            image, block = index // blocks, index % blocks
+            x_block = _block(x, image, block * rows * stride, span)
+            dy_block = _block(dy, image, block * rows, rows)
+            return [total + product for total, product in zip(sums, products(x_block, dy_block, window), strict=True)], None
+
+        zeros = varying_like(jnp.zeros((1, rows, *dy.shape[2:]), dy.dtype), dy)
+        sums, _ = lax.scan(add_block, [zeros for _ in taps(window)], jnp.arange(dy.shape[0] * blocks))
+    dw = jnp.stack([jnp.sum(total.reshape(-1, outputs), axis=0) for total in sums])
     return dw.reshape(w_shape).astype(dtype)
+
+
+def _pad(x: Array, window: Window) -> tuple[Array, Window]:
+    """The image that the window stands on, padded, cropped and base-dilated, and the window without all that."""
+    slices, window = window.crop(x.shape[1:-1])
+    axes = range(len(slices))
+    return direct.pad_explicitly(x[(slice(None), *slices)], window, range(1, x.ndim - 1), axes)
+
+
+def _rows_of_a_block(window: Window, dy_shape: Sequence[int]) -> int:
+    """The most that divide an image's rows and whose sums, one per tap, have at most `SUMS_BYTES`; or 1."""
+    row = 4 * math.prod(window.size) * math.prod(dy_shape[2:])
+    return max([rows for rows in range(1, dy_shape[1] + 1) if dy_shape[1] % rows == 0 and rows * row <= SUMS_BYTES], default=1)
+
+
+def _block(a: Array, image: Array, first: Array, rows: int) -> Array:
+    """Rows of one image."""
+    return lax.dynamic_slice(a, (image, first, *(0,) * (a.ndim - 2)), (1, rows, *a.shape[2:]))
 
 
 def _repeat(x: Array, outputs: int) -> Array:
@@ -88,6 +132,6 @@ def _widen(a: Array, b: Array, spec: ConvSpec):
 def _check_depthwise(w_shape: Sequence[int]) -> None:
     if w_shape[-2] != 1:
         raise ValueError(
-            f"method SHIFTED computes depthwise convolutions, with one input channel in a group; w has {w_shape[-2]} "
-            f"(channels-last shape {tuple(w_shape)}): leave method out, or pass CANONICAL or DIRECT"
+            f"method SHIFTED has gradients of depthwise convolutions only, with one input channel in a group; w has "
+            f"{w_shape[-2]} (channels-last shape {tuple(w_shape)}): leave method out, or pass CANONICAL or DIRECT"
         )

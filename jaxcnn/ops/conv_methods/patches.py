@@ -1,0 +1,104 @@
+"""The three maps as one matrix product each, with what every window sees laid out as a row ("im2col").
+
+With  p[n, j, (g t c)] = x[n, s j + d t - p_lo, (g c)],  the patches: `unfold`, and for a single tap x itself,
+
+    y  = p w         the product of patches and kernel
+    dw = p' dy       its adjoint in w
+    dp = dy w'       its adjoint in p, and dx is the adjoint of taking patches: `fold`
+
+The patches take as many times x's memory as there are taps, less where windows stand apart. They pay where a window has one tap
+(a 1x1 convolution is a matrix product), where few channels leave XLA's convolutions idle, and for strided input gradients, which
+a convolution computes from a dy that is mostly zeros.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Num
+
+from jaxcnn.ops._common import at_least_float32
+from jaxcnn.ops._windows import fold, unfold
+from jaxcnn.ops.conv_methods.method import ConvSpec, operand_dtype, refuse_sharded
+from jaxcnn.window import Window
+
+
+def forward(x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], spec: ConvSpec) -> Num[Array, "n *j go"]:
+    """y[n, j, (g o)] = sum_{t, c} p[g, n, j, (t c)] w[g, (t c), o]"""
+    dtype = operand_dtype(x, w, spec)
+    p, w = _patches(x.astype(dtype), spec), _grouped_kernel(w.astype(dtype), spec.groups)
+    y = _product(p, w, (p.ndim - 1,), (w.ndim - 2,), spec)
+    return _join(y, spec.groups).astype(spec.accumulation_dtype or dtype)
+
+
+def input_grad(
+    dy: Num[Array, "n *j go"], w: Num[Array, "*t c go"], spec: ConvSpec, x_shape: Sequence[int]
+) -> Num[Array, "n *i gc"]:
+    """dp[g, n, j, (t c)] = sum_o dy[g, n, j, o] w[g, (t c), o],  dx[n, i, (g c)] = sum of dp over s j + d t - p_lo = i"""
+    dtype, taps, g = operand_dtype(dy, w, spec), math.prod(w.shape[:-2]), spec.groups
+    dy, grouped = _split(dy.astype(dtype), g), _grouped_kernel(w.astype(dtype), g)
+    dp = _product(dy, grouped, (dy.ndim - 1,), (grouped.ndim - 1,), spec)
+    if g == 1 and spec.window.tiles(x_shape[1:-1]):
+        return _tiled(dp, spec.window).astype(spec.accumulation_dtype or dtype)
+    c = dp.shape[-1] // taps
+    values = [_join(dp[..., t * c : (t + 1) * c], g) for t in range(taps)]
+    return fold(values, spec.window, x_shape[1:-1]).astype(spec.accumulation_dtype or dtype)
+
+
+def kernel_grad(
+    x: Num[Array, "n *i gc"], dy: Num[Array, "n *j go"], spec: ConvSpec, w_shape: Sequence[int]
+) -> Num[Array, "*t c go"]:
+    """dw[g, (t c), o] = sum_{n, j} p[g, n, j, (t c)] dy[g, n, j, o]"""
+    dtype, g = operand_dtype(x, dy, spec), spec.groups
+    p, dy = _patches(x.astype(dtype), spec), _split(dy.astype(dtype), g)
+    positions = tuple(range(p.ndim - 1)) if g == 1 else tuple(range(1, p.ndim - 1))
+    dw = _product(p, dy, positions, positions, spec)
+    *taps, c, go = w_shape
+    dw = dw if g == 1 else jnp.moveaxis(dw, 0, 1).reshape(math.prod(taps) * c, go)
+    return dw.reshape(w_shape).astype(spec.accumulation_dtype or dtype)
+
+
+def _tiled(dp: Num[Array, "n *j tc"], window: Window) -> Num[Array, "n *i c"]:
+    """[n, j, (t c)] -> [n, (j t), c]"""
+    n, *outputs, _ = dp.shape
+    axes = len(outputs)
+    split = dp.reshape(n, *outputs, *window.size, -1)
+    order = [0, *(axis for a in range(axes) for axis in (1 + a, 1 + axes + a)), 1 + 2 * axes]
+    return split.transpose(order).reshape(n, *(m * k for m, k in zip(outputs, window.size, strict=True)), -1)
+
+
+def _product(a: Array, b: Array, a_axes: tuple[int, ...], b_axes: tuple[int, ...], spec: ConvSpec) -> Array:
+    """Summed over the axes given, and for groups side by side over the first; in float32 for 16-bit floats."""
+    refuse_sharded("PATCHES", a, b)
+    batch = ((), ()) if spec.groups == 1 else ((0,), (0,))
+    return lax.dot_general(
+        a,
+        b,
+        ((a_axes, b_axes), batch),
+        precision=spec.precision,
+        preferred_element_type=spec.accumulation_dtype or at_least_float32(a).dtype,
+    )
+
+
+def _patches(x: Array, spec: ConvSpec) -> Array:
+    """[n, j, (t c)], with groups [g, n, j, (t c)]"""
+    return jnp.concatenate([_split(x_t, spec.groups) for x_t in unfold(x, spec.window)], axis=-1)
+
+
+def _grouped_kernel(w: Array, g: int) -> Array:
+    """[(t c), o], with groups [g, (t c), o]"""
+    flat = w.reshape(-1, w.shape[-1])
+    return flat if g == 1 else jnp.moveaxis(flat.reshape(len(flat), g, -1), 1, 0)
+
+
+def _split(a: Array, g: int) -> Array:
+    """[..., (g c)] -> [g, ..., c]"""
+    return a if g == 1 else jnp.moveaxis(a.reshape(*a.shape[:-1], g, -1), -2, 0)
+
+
+def _join(a: Array, g: int) -> Array:
+    """[g, ..., c] -> [..., (g c)]"""
+    return a if g == 1 else jnp.moveaxis(a, 0, -2).reshape(*a.shape[1:-1], -1)

@@ -1,0 +1,72 @@
+"""The three maps with several images of the batch laid beside one another along the last axis of space, as one wide image.
+
+XLA's fast CPU path divides a row of outputs over the cores, never images or rows: a convolution of small images with few channels
+runs on one core, whatever the batch. So the pixels of m images are interleaved: pixel l of the r-th stands at m l + r, and what
+were neighbours are m apart, which is a dilation. No output is computed in vain. With n = (q r), q rows of m images,
+
+    x'[q, i, (l r), c] = x[(q r), i, l, c]           l, the last axis of space; i, those before it
+
+and the result comes back by the same exchange. A step of the window along the last axis has no such form; what needs one is
+refused, as are groups: forward and input gradient of a strided convolution, the kernel gradient of a dilated one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from jaxtyping import Array, Num
+
+from jaxcnn.ops.conv_methods import canonical
+from jaxcnn.ops.conv_methods.method import ConvSpec, flip_and_exchange, interleaved, refuse_sharded
+from jaxcnn.window import Window
+
+ROW = 512
+"""Positions that a row should have: enough for two tasks of YNNPACK's at few channels."""
+
+
+def forward(x: Num[Array, "n *i c"], w: Num[Array, "*t c o"], spec: ConvSpec) -> Num[Array, "n *j o"]:
+    """y[n, j, o] = sum_{t, c} x[n, j + d t - p_lo, c] w[t, c, o], as that of x' with the last dilation and pads times m"""
+    refuse_sharded("WIDE", x, w)
+    n, *space, c = x.shape
+    m = images_in_a_row(n, space[-1])
+    wide = x.reshape(n // m, m, *space, c)
+    wide = jnp.moveaxis(wide, 1, -2).reshape(n // m, *space[:-1], space[-1] * m, c)
+    y = canonical.forward(wide, w, _widen(spec, spec.window, m))
+    *outer, positions, o = y.shape
+    return jnp.moveaxis(y.reshape(*outer, positions // m, m, o), -2, 1).reshape(n, *outer[1:], positions // m, o)
+
+
+def input_grad(dy: Num[Array, "n *j o"], w: Num[Array, "*t c o"], spec: ConvSpec, x_shape: Sequence[int]) -> Num[Array, "n *i c"]:
+    """dx[n, i, c] = sum_{t, o} dy[n, i + p_lo - d t, o] w[t, c, o]: forward, of dy"""
+    return forward(dy, flip_and_exchange(w, 1), spec._replace(window=spec.window.input_grad(x_shape[1:-1])))
+
+
+def kernel_grad(
+    x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], spec: ConvSpec, w_shape: Sequence[int]
+) -> Num[Array, "*t c o"]:
+    """dw[t, c, o] = sum_{n, j} x[n, j + d t - p_lo, c] dy[n, j, o]: the channels side by side instead of the images
+
+    x[n, i, l, c] -> [1, i, (l c), n], met by dy -> [j, n, o] with taps c apart; its outputs (t c) are dw's first axes.
+    """
+    refuse_sharded("WIDE", x, dy)
+    n, *space, c = x.shape
+    images = jnp.moveaxis(x, 0, -1).reshape(1, *space[:-1], space[-1] * c, n)
+    spec = _widen(spec, spec.window.kernel_grad(space), c)
+    return canonical.forward(images, jnp.moveaxis(dy, 0, -2), spec).reshape(w_shape)
+
+
+def images_in_a_row(n: int, width: int) -> int:
+    """The smallest divisor of the batch that fills a row, but not all of the batch: it may be divided among devices."""
+    return next((m for m in range(1, n // 2 + 1) if n % m == 0 and m * width >= ROW), max(1, n // 2) if n % 2 == 0 else 1)
+
+
+def _widen(spec: ConvSpec, window: Window, m: int) -> ConvSpec:
+    """The window on rows of m interleaved images."""
+    if spec.groups > 1 or window.stride[-1] > 1 or window.base_dilation[-1] > 1:
+        raise ValueError(
+            "method WIDE has no groups and no step along the last axis of space: not forward and input gradient of a strided "
+            f"convolution, nor the kernel gradient of a dilated one; got groups={spec.groups} and {spec.window}: "
+            "leave method out, or pass CANONICAL or DIRECT"
+        )
+    return spec._replace(window=interleaved(window, m))
