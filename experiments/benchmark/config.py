@@ -10,7 +10,7 @@ from pathlib import Path
 from experiments.benchmark import cases as table
 from experiments.benchmark.columns import METHODS, PLACES
 
-PARTS = ("maps", "growth", "steps")
+PARTS = ("maps", "accuracy", "growth", "steps", "memory")
 DTYPES = ("float32", "bfloat16")
 MAPS = tuple(dict.fromkeys((*table.CONV_MAPS, *table.OTHER_MAPS)))
 
@@ -24,7 +24,8 @@ class Config:
     """Time every operation, and whole training steps, beside plain JAX and PyTorch."""
 
     parts: tuple[str, ...] = PARTS
-    """What to measure: maps (of single operations), growth (with batch, image and channels), steps (of training)."""
+    """What to measure: maps (of single operations), accuracy (of convolutions), growth (with batch, image and channels), steps (of
+    training), and the memory of these steps."""
     families: tuple[str, ...] = ()
     """Families of cases, such as dense "few channels"; all by default."""
     cases: tuple[str, ...] = ()
@@ -64,6 +65,8 @@ def check(config: Config) -> None:
     unknown = [part for part in config.cases if not any(part in case.id for case in table.CASES)]
     if unknown:
         raise OptionError(f"--cases has {_listed(unknown)}; there are {_listed([case.id for case in table.CASES])}")
+    if "memory" in config.parts and "steps" not in config.parts:
+        raise OptionError("--parts memory goes with steps: it is the memory of them")
     if "maps" in config.parts and not chosen_cases(config):
         raise OptionError("no case is left by --families, --cases and --maps together")
     folder = config.output

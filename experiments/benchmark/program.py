@@ -5,10 +5,11 @@
     python -m experiments.benchmark --parts maps --cases 3x3/2 --maps "kernel gradient" --places "top level"
     python -m experiments.benchmark --summarise runs/benchmark
 
-Operations at sizes from networks that people train, at the top level of a program and in the body of a scan; how time grows with
-batch, image and channels; and whole training steps. The columns take turns, as `experiments/timing.py` says, and their values are
-compared first. Into a folder go the numbers as JSON, a file for each part, and charts; the files of a part are written anew as it
-goes on, so that an interrupted run leaves what it has. The exit status is 2 when the options make no sense.
+Operations at sizes from networks that people train, at the top level of a program and in the body of a scan; how accurate
+convolutions are; how time grows with batch, image and channels; and whole training steps with their memory. The columns take
+turns, as `experiments/timing.py` says, and their values are compared first. Into a folder go the numbers as JSON, a file for each
+part, and charts; the files of a part are written anew as it goes on, so that an interrupted run leaves what it has. The exit
+status is 2 when the options make no sense.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ import tyro
 from rich.console import Console
 
 from experiments.benchmark import charts
-from experiments.benchmark.config import DTYPES, Config, OptionError, check
+from experiments.benchmark.accuracy import accuracy_table, measure_accuracy
+from experiments.benchmark.config import DTYPES, PARTS, Config, OptionError, check
 from experiments.benchmark.growth import measure_growth
 from experiments.benchmark.maps import LEAST_REPETITIONS, matrix_product_rate, measure_maps
 from experiments.benchmark.step_charts import draw_steps, step_summary
@@ -62,6 +64,8 @@ def main(config: Config, command: str = "") -> int:
 
     if "maps" in config.parts:
         save("maps", measure_maps(config, console, rates, lambda rows: save("maps", rows)))
+    if "accuracy" in config.parts:
+        save("accuracy", measure_accuracy(config, console))
     if "growth" in config.parts:
         save("growth", measure_growth(config.repetitions, console))
     if "steps" in config.parts:
@@ -115,7 +119,7 @@ def write(report: Report, path: Path) -> None:
 
 def load(folder: Path) -> dict[str, Report]:
     """The reports of a folder, by part."""
-    paths = {part: folder / f"{part}.json" for part in ("maps", "growth", "steps")}
+    paths = {part: folder / f"{part}.json" for part in PARTS if part != "memory"}
     found = {part: json.loads(path.read_text(encoding="utf-8")) for part, path in paths.items() if path.is_file()}
     if not found:
         raise OptionError(f"--summarise must be a folder with {', '.join(p.name for p in paths.values())}, got {folder}")
@@ -133,6 +137,8 @@ def show(reports: Mapping[str, Report], folder: Path, console: Console) -> None:
             print_maps(rows, console)
             charts.draw_maps(rows, f"Operations by jaxcnn, {where}", folder / "maps.png")
             charts.draw_peak(rows, f"Convolutions by jaxcnn, {where}", folder / "peak.png")
+        if part == "accuracy":
+            console.print(accuracy_table(rows))
         if part == "growth":
             console.print(growth_table(rows))
             charts.draw_growth(rows, f"Forward and both gradients, float32, {where}", folder / "growth.png")

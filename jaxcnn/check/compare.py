@@ -92,8 +92,8 @@ def compare(
     >>> def plain(x):
     ...     return lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
     >>> result = compare(lambda x: max_pool(x, 2), plain, [jax.ShapeDtypeStruct((1, 8, 8, 3), "float32")])
-    >>> result.explicit.residual_bytes, result.explicit.argument_bytes_kept  # a byte per output
-    (48, 0)
+    >>> result.explicit.residual_bytes, result.explicit.argument_bytes_kept  # three bytes per output
+    (144, 0)
     >>> result.reference.residual_bytes, result.reference.argument_bytes_kept  # all of x
     (0, 768)
     """

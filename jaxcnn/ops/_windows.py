@@ -3,14 +3,15 @@
     unfold    x_t[n, j, c] = x[n, s j + d t - p_lo, c]                     one array per tap t, the fill value outside
     fold      x[n, i, c]   = sum of v_t[n, j, c] over s j + d t - p_lo = i     one array per tap in, added up
 
-A tap is one `lax.slice` there and one `lax.pad` here (its interior padding spreads v_t by the stride). XLA fuses the taps with
-the arithmetic around them into a single loop; there is no scatter.
+A tap is one `lax.slice` there and one `lax.pad` here. XLA fuses the taps with the arithmetic around them into a single loop, here
+one for each phase of the stride; there is no scatter.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 import jax.numpy as jnp
 from jax import lax
@@ -38,16 +39,34 @@ def unfold(x: Num[Array, "n *i c"], window: Window, fill: ArrayLike = 0) -> Iter
 
 
 def fold(tap_values: Iterable[Num[Array, "n *j c"]], window: Window, input_size: Sequence[int]) -> Num[Array, "n *i c"]:
-    """The sum of every tap's values at the places where `unfold` took them; what fell on padding is dropped."""
-    spread = []
+    """The sum of every tap's values at the places where `unfold` took them; what fell on padding is dropped.
+
+    A stride s has s phases: tap t reaches the places i = s (j + shift) + phase alone, shift and phase being the quotient and the
+    remainder of (d t - p_lo) / s. So each phase is a sum of shifted arrays, and the phases are interleaved once, at the end.
+    """
+    spans = [dilated(n, b) for n, b in zip(input_size, window.base_dilation, strict=True)]
+    lengths = [-(-span // s) for span, s in zip(spans, window.stride, strict=True)]
+    sums: dict[tuple[int, ...], Array] = {}
     for tap, values in zip(taps(window), tap_values, strict=True):
-        pads = []
-        for axis, (n, b, s, d, t) in enumerate(
-            zip(input_size, window.base_dilation, window.stride, window.dilation, tap, strict=True)
-        ):
-            m = values.shape[1 + axis]
-            first = d * t - window.pads[axis][0]
-            pads.append((first, dilated(n, b) - first - dilated(m, s), s - 1))
-        spread.append(lax.pad(values, jnp.zeros((), values.dtype), [(0, 0, 0), *pads, (0, 0, 0)]))
-    total = sum(spread[1:], spread[0])
-    return lax.slice(total, (0,) * total.ndim, total.shape, (1, *window.base_dilation, 1))
+        geometry = zip(window.stride, window.dilation, tap, window.pads, strict=True)
+        reached = [divmod(d * t - lo, s) for s, d, t, (lo, _) in geometry]
+        phase = tuple(remainder for _, remainder in reached)
+        pads = [(shift, q - shift - m, 0) for (shift, _), q, m in zip(reached, lengths, values.shape[1:-1], strict=True)]
+        moved = lax.pad(values, jnp.zeros((), values.dtype), [(0, 0, 0), *pads, (0, 0, 0)])
+        sums[phase] = sums[phase] + moved if phase in sums else moved
+    zeros = jnp.zeros_like(next(iter(sums.values())))
+    total = _interleave(lambda *phase: sums.get(phase, zeros), window.stride)
+    return lax.slice(total, (0,) * total.ndim, (total.shape[0], *spans, total.shape[-1]), (1, *window.base_dilation, 1))
+
+
+def _interleave(phases: Callable[..., Array], strides: Sequence[int], axis: int = 1) -> Array:
+    """One array of arrays with phases (0, ..., s - 1) along each axis of space."""
+    if not strides:
+        return phases()
+    s, *others = strides
+    parts = [_interleave(partial(phases, phase), others, axis + 1) for phase in range(s)]
+    if s == 1:
+        return parts[0]
+    shape = list(parts[0].shape)
+    shape[axis] *= s
+    return jnp.stack(parts, axis=axis + 1).reshape(shape)

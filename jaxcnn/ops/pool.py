@@ -72,13 +72,15 @@ def _max_and_winners(x: Float[Array, "n *i c"], window: Window) -> tuple[Float[A
 
 
 def _max_along(x: Float[Array, "n *i c"], window: Window, axis: int) -> tuple[Float[Array, "n *j c"], Int[Array, "n *j c"]]:
-    """The maximum along one axis, and the tap that won: at first the first in-bounds one; a larger value or a NaN replaces it."""
+    """The maximum along one axis, and the tap that won: the first in-bounds one, until a larger value or a NaN replaces it."""
     taps = window.size[axis]
     index_dtype = next(d for d in (jnp.int8, jnp.int16, jnp.int32) if taps - 1 <= jnp.iinfo(d).max)
     first = _in_bounds(window, x.shape[1:-1])[axis].argmax(axis=1)
     tap_values = list(unfold(x, window, fill=-jnp.inf))
     largest = jnp.full_like(tap_values[0], -jnp.inf)
-    winner = jnp.zeros_like(largest, index_dtype) + jnp.asarray(first, index_dtype).reshape(-1, *(1,) * (x.ndim - 2 - axis))
+    winner = jnp.zeros_like(largest, index_dtype)
+    if first.any():
+        winner = winner + jnp.asarray(first, index_dtype).reshape(-1, *(1,) * (x.ndim - 2 - axis))
     for t, x_t in enumerate(tap_values):
         wins = (x_t > largest) | jnp.isnan(x_t)
         largest = jnp.where(wins, x_t, largest)

@@ -20,8 +20,8 @@ import pytest
 from rich.console import Console
 
 import jaxcnn
+from experiments.benchmark import accuracy, columns, growth, maps, peers, program, summary
 from experiments.benchmark import cases as table
-from experiments.benchmark import columns, growth, maps, peers, program, summary
 from experiments.benchmark.cases import BenchmarkCase, Case, OperationCase
 from experiments.benchmark.config import Config, OptionError, check, chosen_cases
 from experiments.benchmark.program import command_line
@@ -251,7 +251,8 @@ def test_same_program_sees_constants_and_which_operand():
 
 
 def test_plain_and_explicit_of_a_dense_convolution_are_one_program(untimed):
-    rows = list(maps.measure_case(TINY_CONVS[0], Config(dtypes=("float32",), places=("top level",), maps=("forward",)), {}))
+    case = conv("dense", (2, 5, 6, 12), (3, 3, 12, 4))
+    rows = list(maps.measure_case(case, Config(dtypes=("float32",), places=("top level",), maps=("forward",)), {}))
     assert [row["identical"] for row in rows] == [True]
 
 
@@ -408,7 +409,8 @@ def run(*options: str) -> Run:
     ("options", "words"),
     [
         (["--families", "dens"], '--families has dens; there are dense, "few channels", 1x1, strided'),
-        (["--parts", "maps", "speed"], "--parts has speed; there are maps, growth, steps"),
+        (["--parts", "maps", "memory"], "--parts memory goes with steps: it is the memory of them"),
+        (["--parts", "maps", "speed"], "--parts has speed; there are maps, accuracy, growth, steps, memory"),
         (["--places", "loop"], '--places has loop; there are "top level", scan'),
         (["--dtypes", "float16"], "--dtypes has float16; there are float32, bfloat16"),
         (["--maps", "backward"], '--maps has backward; there are forward, "input gradient", "kernel gradient", gradient'),
@@ -418,7 +420,10 @@ def run(*options: str) -> Run:
         (["--dtypes"], "--dtypes must have one at least"),
         (["--families", "norm", "--maps", "kernel gradient"], "no case is left"),
         (["--output", __file__], "--output must be a folder that can be written"),
-        (["--summarise", "nowhere"], "--summarise must be a folder with maps.json, growth.json, steps.json, got nowhere"),
+        (
+            ["--summarise", "nowhere"],
+            "--summarise must be a folder with maps.json, accuracy.json, growth.json, steps.json, got nowhere",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -530,3 +535,25 @@ def test_growth_cases(kind):
     plain, explicit = (jax.jit(columns.value_and_gradients(case, column))(*args) for column in ("plain", "explicit"))
     assert maps.relative_error(maps.as_numpy(explicit), maps.as_numpy(plain)) < 1e-5
     assert [a.shape for a in explicit] == [case.y, case.x, case.w]
+
+
+def test_errors_against_float64():
+    rows = list(accuracy.measure_errors(TINY_CONVS[0], Config(methods=("direct", "wide"))))
+    assert [(r["map"], r["dtype"]) for r in rows] == [(m, d) for d in ("float32", "bfloat16") for m in TINY_CONVS[0].maps]
+    for r in rows:
+        assert {"plain", "explicit", "direct"} <= set(r["errors"])
+        assert max(r["errors"].values()) < {"float32": 1e-6, "bfloat16": 1e-2}[r["dtype"]]
+        assert r["dtype"] == "float32" or r["errors"]["plain"] > 1e-5  # rounded to 8 bits, and seen to be
+        assert all(accuracy.allowed(r, column) for column in r["errors"])
+
+
+def test_an_error_that_is_not_allowed_is_named(capsys):
+    eps = float(np.finfo(np.float32).eps)
+    row = {"case": "c", "family": "dense", "map": "forward", "dtype": "float32"}
+    rows = [
+        row | {"errors": {"plain": 10 * eps, "explicit": 19 * eps}},
+        row | {"errors": {"plain": 10 * eps, "explicit": 20 * eps}},
+    ]
+    assert [accuracy.allowed(r, "explicit") for r in rows] == [True, False]
+    Console(width=160).print(accuracy.accuracy_table(rows))
+    assert "1: c, forward" in capsys.readouterr().out

@@ -38,7 +38,7 @@ BAD = {
     "unknown layout": (X, W, {"layout": "NHWC"}, "layout must be 'channels_last' or 'channels_first', got 'NHWC'"),
     "no batch axis": (X[1:], W, {}, "w must have as many axes as x"),
     "no batch axis, 1-D": ((8, 4), (3, 4, 6), {}, r"got shape \(8, 4\); is the batch axis missing\? x\[None\] adds it"),
-    "depthwise method": (X, W, {"method": jaxcnn.SHIFTED}, "SHIFTED computes depthwise convolutions"),
+    "method without strides": (X, W, {"method": jaxcnn.WIDE, "stride": 2}, "method WIDE has no groups and no step"),
 }
 
 

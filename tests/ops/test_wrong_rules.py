@@ -179,13 +179,16 @@ def half_at_zero(x, dy):
 
 def overwritten_in_overlaps(window, residuals, dy):
     """= instead of +=: of overlapping windows, the last tap's share alone arrives."""
-    winner, input_size = residuals
-    dx = jnp.zeros((dy.shape[0], *input_size, dy.shape[-1]), dy.dtype)
-    for t, _ in enumerate(_windows.taps(window)):
-        alone = [jnp.where((winner == t) & (u == t), dy, 0) for u, _ in enumerate(_windows.taps(window))]
-        share = _windows.fold(alone, window, input_size)
-        dx = jnp.where(share != 0, share, dx)
-    return (dx,)
+    winners, input_size = residuals
+    for axis, winner in enumerate(reversed(winners)):
+        size = pool._pooled_behind(axis, window, input_size)
+        dx = jnp.zeros((dy.shape[0], *size, dy.shape[-1]), dy.dtype)
+        for t in range(window.size[axis]):
+            alone = [jnp.where((winner == t) & (u == t), dy, 0) for u in range(window.size[axis])]
+            share = _windows.fold(alone, window.along(axis), size)
+            dx = jnp.where(share != 0, share, dx)
+        dy = dx
+    return (dy,)
 
 
 def tie_to_all(window, residuals, dy):

@@ -9,11 +9,9 @@ groupwise shifted` (numbers in `experiments/README.md`), with k taps in all and 
                        and c >= 32                                                  patches
                        rows that only several images together fill                  wide
                        else                                                         canonical
-    input gradient     depthwise, one output each                                   shifted
-                       depthwise, several outputs each                              patches
+    input gradient     depthwise                                                    shifted
                        groups                                                       groupwise
-                       one tap; or c <= 8 without a stride, or with c k <= 100; or
-                       a stride, with at most 9 taps or windows that tile x         patches
+                       one tap, or a stride, or c <= 8                              patches
                        rows that only several images together fill                  wide
                        else                                                         canonical
     kernel gradient    depthwise                                                    shifted
@@ -99,12 +97,10 @@ def _forward_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int
 def _input_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:
     taps, c = math.prod(w_shape[:-2]), w_shape[-2]
     if spec.groups > 1:
-        return GROUPS if c > 1 else DEPTHWISE if w_shape[-1] == spec.groups else PRODUCT_FOLDED
+        return GROUPS if c > 1 else DEPTHWISE
     if taps == 1:
         return ONE_TAP
-    if _strided(spec):
-        return PRODUCT_FOLDED if taps <= 9 or (c <= 8 and c * taps <= 100) or spec.window.tiles(x_shape[1:-1]) else CANONICAL
-    if c <= 8:
+    if _strided(spec) or c <= 8:
         return PRODUCT_FOLDED
     return WIDE if _fills_rows(spec, x_shape, w_shape) else CANONICAL
 

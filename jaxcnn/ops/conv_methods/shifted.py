@@ -19,7 +19,7 @@ from jaxtyping import Array, Num
 from jaxcnn.ops._common import at_least_float32, sharding_of, varying_like
 from jaxcnn.ops._windows import fold, taps, unfold
 from jaxcnn.ops.conv_methods import direct
-from jaxcnn.ops.conv_methods.method import ConvSpec, flip, interleaved, operand_dtype
+from jaxcnn.ops.conv_methods.method import ConvSpec, flip_and_exchange, interleaved, operand_dtype
 from jaxcnn.window import Window, dilated
 
 SUMS_BYTES = 2**20
@@ -48,8 +48,8 @@ def input_grad(
     _check_depthwise(w.shape)
     channels = x_shape[-1]
     multiplier = dy.shape[-1] // channels
-    if multiplier == 1 and set(spec.window.stride) == {1}:
-        return forward(dy, flip(w, 1), spec._replace(window=spec.window.input_grad(x_shape[1:-1])))
+    if set(spec.window.stride) == {1}:
+        return forward(dy, flip_and_exchange(w, spec.groups), spec._replace(window=spec.window.input_grad(x_shape[1:-1])))
     dy, w, dtype = _widen(dy, w, spec)
     tap_values = [
         jnp.sum((dy * w[tap][0]).reshape(*dy.shape[:-1], channels, multiplier), axis=-1) if multiplier > 1 else dy * w[tap][0]
