@@ -24,8 +24,8 @@ class Config:
     """Time every operation, and whole training steps, beside plain JAX and PyTorch."""
 
     parts: tuple[str, ...] = PARTS
-    """What to measure: maps (of single operations), accuracy (of convolutions), growth (with batch, image and channels), steps (of
-    training), and the memory of these steps."""
+    """What to measure: maps (of single operations), accuracy (of convolutions), growth (with batch, image and channels), steps
+    (of training), and the memory of these steps."""
     families: tuple[str, ...] = ()
     """Families of cases, such as dense "few channels"; all by default."""
     cases: tuple[str, ...] = ()
