@@ -176,3 +176,17 @@ def test_flax_linen():
 
     for a, b in zip(run(conv_general_dilated=jaxcnn.conv_general_dilated), run(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("groups", "outputs"), [(1, 20), (16, 16), (16, 32)])
+def test_base_dilation_with_channels_that_other_methods_would_take(groups, outputs):
+    """A transposed convolution by lhs_dilation: its kernel gradient has a base dilation, which cannot be interleaved."""
+    rng = np.random.default_rng(0)
+    x, w = (jnp.asarray(rng.integers(-2, 3, shape), jnp.float32) for shape in ((2, 4, 4, 16), (3, 3, 16 // groups, outputs)))
+    options = {"lhs_dilation": (2, 2), "dimension_numbers": ("NHWC", "HWIO", "NHWC"), "feature_group_count": groups}
+
+    def gradients(conv):
+        return jax.grad(lambda x, w: jnp.sum(conv(x, w, (1, 1), ((1, 2), (2, 1)), **options) ** 2), argnums=(0, 1))(x, w)
+
+    for got, want in zip(gradients(jaxcnn.conv_general_dilated), gradients(lax.conv_general_dilated), strict=True):
+        np.testing.assert_array_equal(got, want)

@@ -113,7 +113,7 @@ def _kernel_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple
         return ONE_TAP
     if all(k <= s for k, s in zip(spec.window.size, spec.window.stride, strict=True)):
         return PRODUCT
-    if spec.window.dilation[-1] == 1 and c >= 16 and max(c, o) > 16:
+    if spec.window.dilation[-1] == spec.window.base_dilation[-1] == 1 and c >= 16 and max(c, o) > 16:
         return WIDE
     return CANONICAL
 

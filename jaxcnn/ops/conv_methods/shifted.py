@@ -71,7 +71,7 @@ def kernel_grad(
     x, dy, dtype = _widen(x, dy, spec)
     outputs, window, sharding = dy.shape[-1], spec.window, sharding_of(dy)
     if (
-        sharding is None and window.stride[-1] == 1 and x.shape[-1] == outputs
+        sharding is None and window.stride[-1] == window.base_dilation[-1] == 1 and x.shape[-1] == outputs
     ):  # one long row of channels: short inner loops are slow
         x, dy = (a.reshape(*a.shape[:-2], -1, 1) for a in (x, dy))
         window = interleaved(window, outputs)
