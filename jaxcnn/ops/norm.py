@@ -30,14 +30,19 @@ Derivation
     (8) projects out what cannot change x_hat: a shift of the whole set and, but for epsilon, a rescaling of it. To treat the
     statistics as constants would leave (5): the two means are the part most often forgotten.
 
+    In batch norm scale is one number per set, and what (4) sums over is the set: the means in (8) are scale dbias / M and
+    scale dscale / M. So in training two sums are enough for all three gradients:
+
+        dx = scale inv_std ( dy - dbias / M - x_hat dscale / M )                                               (9)
+
 Conventions
     Statistics, sums and (1) are computed in float32 for 16-bit floats, and rounded once. var takes two passes over x, as in (2):
     <x^2> - <x>^2 would take one, and lose all digits where |mean| is large against the deviation.
     x_hat and y have x's dtype; a cotangent has the dtype and sharding of its primal.
 
 Residuals
-    x_hat, of x's size and dtype, and inv_std, one number per set. (4) and (8) both need x_hat, so that (1) and (3) keep one
-    array between them; x itself is not kept. The running mean and var, and scale and bias, are kept too: they exist already.
+    x_hat, of x's size and dtype, and inv_std, one number per set. (4) and (8), or (9), need x_hat, and x itself is not kept. The
+    running mean and var, and scale and bias, are kept too: they exist already.
 """
 
 from __future__ import annotations
@@ -161,6 +166,44 @@ _scale_shift = jax.custom_vjp(_scale_shift_forward)
 _scale_shift.defvjp(_scale_shift_fwd, _scale_shift_bwd)
 
 
+# Batch norm in training: y = scale x_hat + bias with the statistics of x, returned beside y as constants
+
+
+def _batch_norm_forward(
+    x: Float[Array, "*s"],
+    scale: Float[Array, "*m"] | None,
+    bias: Float[Array, "*m"] | None,
+    axes: tuple[int, ...],
+    epsilon: float,
+) -> tuple[Float[Array, "*s"], Float[Array, "*m"], Float[Array, "*m"]]:
+    x_hat, mean, var = _normalize_forward(x, axes, epsilon)
+    return _scale_shift_forward(x_hat, scale, bias), mean, var
+
+
+def _batch_norm_fwd(x, scale, bias, axes, epsilon):
+    (x_hat, mean, var), (_, inv_std) = _normalize_fwd(x, axes, epsilon)
+    return (_scale_shift_forward(x_hat, scale, bias), mean, var), (x_hat, inv_std, scale, bias)
+
+
+def _batch_norm_bwd(axes, epsilon, residuals, cotangents):
+    narrow, inv_std, scale, bias = residuals
+    dy, _, _ = cotangents
+    x_hat, g = at_least_float32(narrow), at_least_float32(dy)
+    dbias, dscale = jnp.sum(g, axes, keepdims=True), jnp.sum(g * x_hat, axes, keepdims=True)  # (4)
+    count = math.prod(x_hat.shape[axis] for axis in axes)
+    factor = inv_std if scale is None else scale.astype(g.dtype) * inv_std
+    dx = factor * (g - dbias / count - x_hat * (dscale / count))  # (9)
+    return (
+        cotangent_like(dx, narrow),
+        None if scale is None else cotangent_like(dscale, scale),
+        None if bias is None else cotangent_like(dbias, bias),
+    )
+
+
+_batch_norm = jax.custom_vjp(_batch_norm_forward, nondiff_argnums=(3, 4))
+_batch_norm.defvjp(_batch_norm_fwd, _batch_norm_bwd)
+
+
 class BatchNormState(NamedTuple):
     """The running statistics of `batch_norm`, (c,) each: start from zeros and ones."""
 
@@ -245,11 +288,12 @@ def batch_norm(
             f"x must have at least two values per channel when train=True, got {some}, shape {x.shape} ({layout}): "
             "the statistics of a batch need a batch; pass a larger one, or train=False"
         )
-    x_hat, batch_mean, batch_var = (_normalize_forward if autodiff else _normalize)(x, axes, epsilon)
+    x, scale, bias = _align_given(x, scale, bias)
+    y, batch_mean, batch_var = (_batch_norm_forward if autodiff else _batch_norm)(x, scale, bias, axes, epsilon)
     new_state = BatchNormState(
         _running(state[0], jnp.squeeze(batch_mean, axes), momentum), _running(state[1], jnp.squeeze(batch_var, axes), momentum)
     )
-    return _finish(x_hat, scale, bias, autodiff), new_state
+    return y, new_state
 
 
 def _running(old: Array, batch: Float[Array, " c"], momentum: float) -> Float[Array, " c"]:
@@ -298,9 +342,13 @@ def layer_norm(
 def _finish(x_hat: Array, scale: Array | None, bias: Array | None, autodiff: bool) -> Array:
     if scale is None and bias is None:
         return x_hat
-    x_hat, *given = align_varying(x_hat, *(a for a in (scale, bias) if a is not None))
-    scale, bias = scale if scale is None else given[0], bias if bias is None else given[-1]
-    return (_scale_shift_forward if autodiff else _scale_shift)(x_hat, scale, bias)
+    return (_scale_shift_forward if autodiff else _scale_shift)(*_align_given(x_hat, scale, bias))
+
+
+def _align_given(x: Array, scale: Array | None, bias: Array | None) -> tuple[Array, Array | None, Array | None]:
+    """`align_varying` of x and of the parameters that there are."""
+    x, *given = align_varying(x, *(a for a in (scale, bias) if a is not None))
+    return x, None if scale is None else given[0], None if bias is None else given[-1]
 
 
 # Validation.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from jaxcnn.ops.norm import BatchNormState, _normalize, _scale_shift, _standardize, batch_norm, layer_norm
+from jaxcnn.ops.norm import BatchNormState, _batch_norm, _normalize, _scale_shift, _standardize, batch_norm, layer_norm
 from tests.ops.naive_elementwise import (
     assert_close,
     broken,
@@ -414,50 +414,53 @@ def _with(cotangents, i, value):
     return (*cotangents[:i], value, *cotangents[i + 1 :])
 
 
+def _dx(change):
+    """`change` for dx of batch norm in training: change(dx, x_hat, inv_std, dx_hat)."""
+    return _changed(_batch_norm, lambda out, kept, dy: _with(out, 0, change(out[0], *kept[:2], kept[2] * dy[0])))
+
+
 WRONG_RULES = {
-    "statistics_as_constants": (
-        "train_images",
-        0,
-        _changed(_normalize, lambda out, residuals, dy: (residuals[1] * dy[0],)),
-    ),
-    "mean_as_constant": (
-        "train",
-        0,
-        _changed(_normalize, lambda out, residuals, dy: (out[0] + residuals[1] * jnp.mean(dy[0], 0, keepdims=True),)),
-    ),
-    "variance_as_constant": (
-        "train",
-        0,
-        _changed(_normalize, lambda out, residuals, dy: (residuals[1] * (dy[0] - jnp.mean(dy[0], 0, keepdims=True)),)),
-    ),
-    "inv_std_forgotten": ("train", 0, _changed(_normalize, lambda out, residuals, dy: (out[0] / residuals[1],))),
+    "statistics_as_constants": ("train", 0, _dx(lambda dx, x_hat, inv_std, g: inv_std * g)),
+    "mean_as_constant": ("train", 0, _dx(lambda dx, x_hat, inv_std, g: dx + inv_std * jnp.mean(g, 0, keepdims=True))),
+    "variance_as_constant": ("train", 0, _dx(lambda dx, x_hat, inv_std, g: inv_std * (g - jnp.mean(g, 0, keepdims=True)))),
+    "inv_std_forgotten": ("train", 0, _dx(lambda dx, x_hat, inv_std, g: dx / inv_std)),
     "unbiased_variance": (
         "train",
         0,
-        _changed(
-            _normalize,
-            lambda out, residuals, dy: (
-                out[0] - residuals[1] * residuals[0] * jnp.mean(dy[0] * residuals[0], 0, keepdims=True) / 3,
-            ),
-        ),
+        _dx(lambda dx, x_hat, inv_std, g: dx - inv_std * x_hat * jnp.mean(g * x_hat, 0, keepdims=True) / 3),
     ),
-    "scale_by_the_mean": ("train", 1, _changed(_scale_shift, lambda out, residuals, dy: _with(out, 1, out[1] / 4))),
+    "scale_by_the_mean": ("train", 1, _changed(_batch_norm, lambda out, residuals, dy: _with(out, 1, out[1] / 4))),
     "scale_without_x_hat": (
         "train",
         1,
-        _changed(_scale_shift, lambda out, residuals, dy: _with(out, 1, jnp.sum(dy, 0, keepdims=True))),
+        _changed(_batch_norm, lambda out, residuals, dy: _with(out, 1, jnp.sum(dy[0], 0, keepdims=True))),
     ),
     "bias_over_the_wrong_axes": (
         "train_images",
         2,
-        _changed(_scale_shift, lambda out, residuals, dy: _with(out, 2, jnp.broadcast_to(dy.sum((1, 2, 3))[0], (1, 1, 1, 3)))),
+        _changed(_batch_norm, lambda out, residuals, dy: _with(out, 2, jnp.broadcast_to(dy[0].sum((1, 2, 3))[0], (1, 1, 1, 3)))),
     ),
     "bias_over_the_batch_only": (
         "train_images",
         2,
-        _changed(_scale_shift, lambda out, residuals, dy: _with(out, 2, jnp.sum(dy, 0, keepdims=True)[:, :1, :1])),
+        _changed(_batch_norm, lambda out, residuals, dy: _with(out, 2, jnp.sum(dy[0], 0, keepdims=True)[:, :1, :1])),
+    ),
+    "scale_forgotten_in_batch_norms_dx": (
+        "train",
+        0,
+        _changed(_batch_norm, lambda out, residuals, dy: _with(out, 0, out[0] / residuals[2])),
+    ),
+    "layer_norms_mean_forgotten": (
+        "layer",
+        0,
+        _changed(_normalize, lambda out, residuals, dy: (residuals[1] * dy[0],)),
     ),
     "scale_forgotten_in_dx": ("layer", 0, _changed(_scale_shift, lambda out, residuals, dy: _with(out, 0, dy))),
+    "layer_norms_scale_without_x_hat": (
+        "layer",
+        1,
+        _changed(_scale_shift, lambda out, residuals, dy: _with(out, 1, jnp.sum(dy, 0, keepdims=True))),
+    ),
     "inference_mean_sign": ("infer", 1, _changed(_standardize, lambda out, residuals, dy: _with(out, 1, -out[1]))),
     "inference_variance_factor": ("infer", 2, _changed(_standardize, lambda out, residuals, dy: _with(out, 2, 2 * out[2]))),
 }
