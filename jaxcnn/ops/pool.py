@@ -44,7 +44,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxcnn.ops._common import (
     Layout,
@@ -73,19 +73,23 @@ def _max_and_winners(x: Float[Array, "n *i c"], window: Window) -> tuple[Float[A
 
 def _max_along(x: Float[Array, "n *i c"], window: Window, axis: int) -> tuple[Float[Array, "n *j c"], Int[Array, "n *j c"]]:
     """The maximum along one axis, and the tap that won: the first in-bounds one, until a larger value or a NaN replaces it."""
-    taps = window.size[axis]
-    index_dtype = next(d for d in (jnp.int8, jnp.int16, jnp.int32) if taps - 1 <= jnp.iinfo(d).max)
-    first = _in_bounds(window, x.shape[1:-1])[axis].argmax(axis=1)
-    tap_values = list(unfold(x, window, fill=-jnp.inf))
-    largest = jnp.full_like(tap_values[0], -jnp.inf)
-    winner = jnp.zeros_like(largest, index_dtype)
-    if first.any():
-        winner = winner + jnp.asarray(first, index_dtype).reshape(-1, *(1,) * (x.ndim - 2 - axis))
-    for t, x_t in enumerate(tap_values):
-        wins = (x_t > largest) | jnp.isnan(x_t)
+    index_dtype = next(d for d in (jnp.int8, jnp.int16, jnp.int32) if window.size[axis] - 1 <= jnp.iinfo(d).max)
+    largest, *others = unfold(x, window, fill=-jnp.inf)
+    winner = jnp.zeros(largest.shape, index_dtype)
+    for t, x_t in enumerate(others, start=1):
+        wins = (x_t > largest) | jnp.isnan(x_t) | _is_first_in_bounds(t, window, largest.shape, axis)
         largest = jnp.where(wins, x_t, largest)
         winner = jnp.where(wins, jnp.asarray(t, index_dtype), winner)
     return largest, winner
+
+
+def _is_first_in_bounds(t: int, window: Window, shape: tuple[int, ...], axis: int) -> Bool[Array, "n *j c"]:
+    """Where tap t stands on the input and the tap before it on the padding. Computed: from a table XLA's loops are slow."""
+    lo, s, d = window.pads[axis][0], window.stride[axis], window.dilation[axis]
+    if d * (t - 1) >= lo:
+        return jnp.zeros(shape, bool)
+    i = s * lax.broadcasted_iota(jnp.int32, shape, 1 + axis) + (d * t - lo)
+    return (i >= 0) & (i < d)
 
 
 def _max_pool_forward(x: Float[Array, "n *i c"], window: Window) -> Float[Array, "n *j c"]:
