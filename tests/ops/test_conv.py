@@ -343,11 +343,13 @@ def test_dispatch_is_the_list_of_its_docstring():
     image = (64, 28, 28)
     assert names((*image, 96), (3, 3, 1, 96), groups=96, padding=1) == ["shifted"] * 3
     assert names((*image, 96), (3, 3, 1, 192), groups=96, padding=1) == ["shifted"] * 3
-    assert names((*image, 128), (3, 3, 4, 128), groups=32) == ["shifted", "groupwise", "groupwise"]
+    assert names((*image, 128), (3, 3, 4, 128), groups=32) == ["groupwise"] * 3
     assert names((*image, 64), (3, 3, 16, 64), groups=4) == ["groupwise"] * 3
     assert names((*image, 64), (1, 1, 64, 128)) == ["patches"] * 3
     assert names((*image, 64), (1, 1, 64, 128), stride=2) == ["patches"] * 3
-    assert names((*image, 1), (5, 5, 1, 16), padding="same") == ["shifted", "patches", "canonical"]
+    assert names((*image, 1), (5, 5, 1, 16), padding="same") == ["patches", "patches", "canonical"]
+    assert names((*image, 1), (5, 5, 1, 32), padding="same") == ["canonical", "patches", "canonical"]
+    assert names((*image, 3), (3, 3, 3, 64), padding="same") == ["patches", "patches", "canonical"]
     assert names((*image, 3), (7, 7, 3, 64), padding=3, stride=2) == ["canonical", "patches", "canonical"]
     assert names((*image, 64), (2, 2, 64, 128), stride=2) == ["patches"] * 3
     assert names((*image, 64), (3, 3, 64, 128), padding=1, stride=2) == ["patches", "patches", "wide"]

@@ -7,7 +7,7 @@ Each is one file with `forward`, `input_grad` and `kernel_grad`:
     WIDE        canonical, with several images side by side in one: rows long enough for all cores
     PATCHES     one matrix product of what all windows see; its adjoint for the input gradient
     GROUPWISE   each group by itself, a dense convolution
-    SHIFTED     one multiply-add per tap and input channel, for depthwise convolutions and for few channels
+    SHIFTED     one multiply-add per tap, for depthwise convolutions: elementwise
     DISPATCH    the default: the fastest of them, map by map, by shape and platform, as measured
 """
 

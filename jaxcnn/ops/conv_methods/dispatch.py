@@ -1,13 +1,13 @@
 """Which method computes which map: decided from static shapes, for each platform. It is itself a method, the default one.
 
 On a CPU the first line that fits, as measured by `python -m experiments.benchmark --parts maps --methods canonical wide patches
-groupwise shifted` (numbers in `experiments/README.md`), with k taps in all and c input channels in a group:
+groupwise shifted` (numbers in `experiments/README.md`), with k taps in all, c input channels in a group, o output channels:
 
-    forward            depthwise, or c k <= 32 with c <= 3, or groups of c <= 8     shifted
+    forward            depthwise                                                    shifted
                        groups                                                       groupwise
-                       one tap (1x1), or windows of at most 9 taps with a stride
-                       and c >= 32                                                  patches
-                       rows that only several images together fill                  wide
+                       one tap (1x1), or c k <= 32 unless c = 1 and o > 16, or a
+                       stride and at most 9 taps and c >= 32                        patches
+                       rows that only several images together fill, and c > 3       wide
                        else                                                         canonical
     input gradient     depthwise                                                    shifted
                        groups                                                       groupwise
@@ -19,6 +19,9 @@ groupwise shifted` (numbers in `experiments/README.md`), with k taps in all and 
                        one tap, or windows that do not overlap                      patches
                        no dilation, c >= 16 and more than 16 channels somewhere     wide
                        else                                                         canonical
+
+A product is computed once. What `shifted` gives XLA computes anew in each loop that uses it, unless something between is no
+loop: as single maps, one multiply-add per tap and channel is faster than a product for few channels too, and in LeNet slower.
 
 On every other platform `direct`. Where the type of an array says that it is sharded (an Explicit mesh) axes cannot be merged
 freely: there depthwise is `shifted` on a CPU, and all else `canonical`.
@@ -55,9 +58,7 @@ class Choice(NamedTuple):
 DIRECT = Choice(direct, "XLA's own kernels, until a measurement on this platform says otherwise")
 CANONICAL = Choice(canonical, "as fast as direct at the top level of a program, many times faster in the body of a scan")
 DEPTHWISE = Choice(shifted, "depthwise: one multiply-add per tap, where XLA's CPU backend would compute a dense convolution")
-FEW_CHANNELS = Choice(
-    shifted, "few input channels: one multiply-add per tap and channel, where XLA's convolutions leave registers empty"
-)
+FEW_CHANNELS = Choice(patches, "few input channels: one matrix product, where XLA's convolutions leave registers empty")
 GROUPS = Choice(groupwise, "groups: each a dense convolution, where XLA's CPU backend computes all in one slow loop")
 ONE_TAP = Choice(patches, "one tap: a matrix product")
 PRODUCT_FOLDED = Choice(
@@ -84,11 +85,11 @@ def explain(spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int]) -> d
 def _forward_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:
     taps, c = math.prod(w_shape[:-2]), w_shape[-2]
     if spec.groups > 1:
-        return DEPTHWISE if c == 1 else FEW_CHANNELS if c <= 8 else GROUPS
-    if c <= 3 and c * taps <= 32:
-        return FEW_CHANNELS
+        return DEPTHWISE if c == 1 else GROUPS
     if taps == 1:
         return ONE_TAP
+    if c * taps <= 32 and (c > 1 or w_shape[-1] <= 16):
+        return FEW_CHANNELS
     if _strided(spec) and taps <= 9 and c >= 32:
         return PRODUCT
     return WIDE if _fills_rows(spec, x_shape, w_shape) else CANONICAL
@@ -127,7 +128,7 @@ def _fills_rows(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ..
     (n, *space, c), o = x_shape, w_shape[-1]
     row = space[-1] * wide.images_in_a_row(n, space[-1])
     fits = not _strided(spec) and set(spec.window.base_dilation) == {1} and len(space) == 2
-    return fits and space[-1] < wide.ROW / 2 <= row and 16 < max(c, o) < 128
+    return fits and c > 3 and space[-1] < wide.ROW / 2 <= row and 16 < max(c, o) < 128
 
 
 def choose(

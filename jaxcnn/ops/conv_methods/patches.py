@@ -84,8 +84,12 @@ def _product(a: Array, b: Array, a_axes: tuple[int, ...], b_axes: tuple[int, ...
 
 
 def _patches(x: Array, spec: ConvSpec) -> Array:
-    """[n, j, (t c)], with groups [g, n, j, (t c)]"""
-    return jnp.concatenate([_split(x_t, spec.groups) for x_t in unfold(x, spec.window)], axis=-1)
+    """[n, j, (t c)], with groups [g, n, j, (t c)]: of the last axis first, so that all others copy longer rows of channels."""
+    n, g, window = x.shape[0], spec.groups, spec.window
+    p = _split(x, g).reshape(g * n, *x.shape[1:-1], -1)
+    for axis in reversed(range(len(window.size))):
+        p = jnp.concatenate(list(unfold(p, window.along(axis))), axis=-1)
+    return p if g == 1 else p.reshape(g, n, *p.shape[1:])
 
 
 def _grouped_kernel(w: Array, g: int) -> Array:

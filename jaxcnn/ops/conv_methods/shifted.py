@@ -1,10 +1,9 @@
-"""The three maps as one multiply-add per tap and input channel: y += x shifted by the tap, times the tap's weights.
+"""The three maps of a depthwise convolution as one multiply-add per tap: y += x shifted by the tap, times the tap's weights.
 
-With one input channel in a group (depthwise) the product is elementwise, and the taps fuse into one loop over memory. XLA's CPU
-backend would make it a dense convolution with a diagonal kernel (jax-ml/jax#13800, #26266). The forward map has the same form for
-a few channels, as in a network's first layer; gradients of groups of more than one channel are refused.
-
-An input channel c of a depthwise convolution has m outputs (c m), m being the channel multiplier; mostly m = 1.
+With one input channel in a group the product is elementwise, and the taps fuse into one loop over memory. XLA's CPU backend
+would make it a dense convolution with a diagonal kernel (jax-ml/jax#13800, #26266). An input channel c has m outputs (c m), m
+being the channel multiplier; mostly m = 1. `forward` takes groups of more channels too, with one multiply-add for each: it is
+the input gradient of a multiplier. Gradients of such groups are refused.
 """
 
 from __future__ import annotations
@@ -64,8 +63,8 @@ def kernel_grad(
     """dw[t, (c m)] = sum_{n, j} x[n, s j + d t - p_lo, c] dy[n, j, (c m)]
 
     XLA's CPU backend does not vectorise a sum over the leading axes. So blocks of a few rows of an image are added up one by one,
-    elementwise, in sums small enough for the cache, and space is summed once, at the end. Where the type says that the batch is
-    sharded, the sum is plain.
+    elementwise, two in a step of the loop, in sums small enough for the cache, and space is summed once, at the end. Where the
+    type says that the batch is sharded, the sum is plain.
     """
     _check_depthwise(w_shape)
     x, dy, dtype = _widen(x, dy, spec)
@@ -94,7 +93,7 @@ def kernel_grad(
             return [total + product for total, product in zip(sums, products(x_block, dy_block, window), strict=True)], None
 
         zeros = varying_like(jnp.zeros((1, rows, *dy.shape[2:]), dy.dtype), dy)
-        sums, _ = lax.scan(add_block, [zeros for _ in taps(window)], jnp.arange(dy.shape[0] * blocks))
+        sums, _ = lax.scan(add_block, [zeros for _ in taps(window)], jnp.arange(dy.shape[0] * blocks), unroll=2)
     dw = jnp.stack([jnp.sum(total.reshape(-1, outputs), axis=0) for total in sums])
     return dw.reshape(w_shape).astype(dtype)
 
