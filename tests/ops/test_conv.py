@@ -369,9 +369,10 @@ def test_depthwise_kernel_gradient_in_blocks_of_rows():
     rng = np.random.default_rng(0)
     x, w, dy = (jnp.asarray(draw.integers(rng, s), jnp.float32) for s in ((2, 18, 40, 33), (3, 3, 1, 33), (2, 9, 40, 33)))
     options = {"stride": (2, 1), "padding": ((1, 0), (1, 1)), "groups": 33}
-    assert (
-        shifted._rows_of_a_block(make_window((3, 3), (18, 40), stride=(2, 1), padding=((1, 0), (1, 1))), (2, 900, 40, 33)) == 20
-    )
+    window = make_window((3, 3), (18, 40), stride=(2, 1), padding=((1, 0), (1, 1)))
+    assert shifted._block_size(window, (3, 900, 40, 33)) == (3, 6)  # 47,520 bytes a row: 22 rows of them
+    assert shifted._block_size(window, (1, 900, 40, 33)) == (1, 20)
+    assert shifted._block_size(window, (64, 9, 40, 99)) == (1, 3)
     for budget in (2**20, 2**18, 1):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(shifted, "SUMS_BYTES", budget)

@@ -24,6 +24,9 @@ from jaxcnn.window import Window, dilated
 SUMS_BYTES = 2**20
 """What the running sums of `kernel_grad` may take: they are read and written for every image, and stay in the cache."""
 
+IMAGES = 8
+"""How many images `kernel_grad` adds up at once, at most, and so among how many devices it can be divided."""
+
 
 def forward(x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], spec: ConvSpec) -> Num[Array, "n *j go"]:
     """y[n, j, (g o)] = sum_{t, c} x[n, s j + d t - p_lo, (g c)] w[t, c, (g o)]"""
@@ -63,8 +66,9 @@ def kernel_grad(
     """dw[t, (c m)] = sum_{n, j} x[n, s j + d t - p_lo, c] dy[n, j, (c m)]
 
     XLA's CPU backend does not vectorise a sum over the leading axes. So blocks of a few rows of an image are added up one by one,
-    elementwise, two in a step of the loop, in sums small enough for the cache, and space is summed once, at the end. Where the
-    type says that the batch is sharded, the sum is plain.
+    elementwise, two in a step of the loop, in sums small enough for the cache, and space is summed once, at the end. A block has
+    q images n / q apart: with the batch divided among devices each adds up its own. Where the type says that it is, the sum is
+    plain.
     """
     _check_depthwise(w_shape)
     x, dy, dtype = _widen(x, dy, spec)
@@ -82,8 +86,10 @@ def kernel_grad(
         sums = products(x, dy, window)
     else:
         x, window = _pad(x, window)
-        rows = _rows_of_a_block(window, dy.shape)
-        blocks = dy.shape[1] // rows
+        n, height, *others = dy.shape
+        q, rows = _block_size(window, dy.shape)
+        blocks = height // rows
+        x, dy = (a.reshape(q, n // q, *a.shape[1:]) for a in (x, dy))
         stride, span = window.stride[0], window.stride[0] * (rows - 1) + dilated(window.size[0], window.dilation[0])
 
         def add_block(sums, index):
@@ -92,8 +98,8 @@ def kernel_grad(
             dy_block = _block(dy, image, block * rows, rows)
             return [total + product for total, product in zip(sums, products(x_block, dy_block, window), strict=True)], None
 
-        zeros = varying_like(jnp.zeros((1, rows, *dy.shape[2:]), dy.dtype), dy)
-        sums, _ = lax.scan(add_block, [zeros for _ in taps(window)], jnp.arange(dy.shape[0] * blocks), unroll=2)
+        zeros = varying_like(jnp.zeros((q, rows, *others), dy.dtype), dy)
+        sums, _ = lax.scan(add_block, [zeros for _ in taps(window)], jnp.arange(n // q * blocks), unroll=2)
     dw = jnp.stack([jnp.sum(total.reshape(-1, outputs), axis=0) for total in sums])
     return dw.reshape(w_shape).astype(dtype)
 
@@ -105,15 +111,21 @@ def _pad(x: Array, window: Window) -> tuple[Array, Window]:
     return direct.pad_explicitly(x[(slice(None), *slices)], window, range(1, x.ndim - 1), axes)
 
 
-def _rows_of_a_block(window: Window, dy_shape: Sequence[int]) -> int:
-    """The most that divide an image's rows and whose sums, one per tap, have at most `SUMS_BYTES`; or 1."""
-    row = 4 * math.prod(window.size) * math.prod(dy_shape[2:])
-    return max([rows for rows in range(1, dy_shape[1] + 1) if dy_shape[1] % rows == 0 and rows * row <= SUMS_BYTES], default=1)
+def _block_size(window: Window, dy_shape: Sequence[int]) -> tuple[int, int]:
+    """Images and rows of each, such that the sums, one per tap, have at most `SUMS_BYTES`: 4 rows of up to `IMAGES`, or more."""
+    n, height, *others = dy_shape
+    row = 4 * math.prod(window.size) * math.prod(others)
+    images = _largest_divisor(n, min(IMAGES, SUMS_BYTES // (min(4, height) * row)))
+    return images, _largest_divisor(height, SUMS_BYTES // (images * row))
 
 
-def _block(a: Array, image: Array, first: Array, rows: int) -> Array:
-    """Rows of one image."""
-    return lax.dynamic_slice(a, (image, first, *(0,) * (a.ndim - 2)), (1, rows, *a.shape[2:]))
+def _largest_divisor(n: int, limit: int) -> int:
+    return next((d for d in range(min(n, limit), 1, -1) if n % d == 0), 1)
+
+
+def _block(a: Num[Array, "q m i *s"], image: Array, first: Array, rows: int) -> Num[Array, "q r *s"]:
+    """Rows of q images."""
+    return lax.dynamic_slice_in_dim(lax.dynamic_index_in_dim(a, image, 1, keepdims=False), first, rows, 1)
 
 
 def _repeat(x: Array, outputs: int) -> Array:
