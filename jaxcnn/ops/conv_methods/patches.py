@@ -23,7 +23,6 @@ from jaxtyping import Array, Num
 from jaxcnn.ops._common import at_least_float32
 from jaxcnn.ops._windows import fold, unfold
 from jaxcnn.ops.conv_methods.method import ConvSpec, operand_dtype, refuse_sharded
-from jaxcnn.window import Window
 
 
 def forward(x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], spec: ConvSpec) -> Num[Array, "n *j go"]:
@@ -41,8 +40,6 @@ def input_grad(
     dtype, taps, g = operand_dtype(dy, w, spec), math.prod(w.shape[:-2]), spec.groups
     dy, grouped = _split(dy.astype(dtype), g), _grouped_kernel(w.astype(dtype), g)
     dp = _product(dy, grouped, (dy.ndim - 1,), (grouped.ndim - 1,), spec)
-    if g == 1 and spec.window.tiles(x_shape[1:-1]):
-        return _tiled(dp, spec.window).astype(spec.accumulation_dtype or dtype)
     c = dp.shape[-1] // taps
     values = [_join(dp[..., t * c : (t + 1) * c], g) for t in range(taps)]
     return fold(values, spec.window, x_shape[1:-1]).astype(spec.accumulation_dtype or dtype)
@@ -59,15 +56,6 @@ def kernel_grad(
     *taps, c, go = w_shape
     dw = dw if g == 1 else jnp.moveaxis(dw, 0, 1).reshape(math.prod(taps) * c, go)
     return dw.reshape(w_shape).astype(spec.accumulation_dtype or dtype)
-
-
-def _tiled(dp: Num[Array, "n *j tc"], window: Window) -> Num[Array, "n *i c"]:
-    """[n, j, (t c)] -> [n, (j t), c]"""
-    n, *outputs, _ = dp.shape
-    axes = len(outputs)
-    split = dp.reshape(n, *outputs, *window.size, -1)
-    order = [0, *(axis for a in range(axes) for axis in (1 + a, 1 + axes + a)), 1 + 2 * axes]
-    return split.transpose(order).reshape(n, *(m * k for m, k in zip(outputs, window.size, strict=True)), -1)
 
 
 def _product(a: Array, b: Array, a_axes: tuple[int, ...], b_axes: tuple[int, ...], spec: ConvSpec) -> Array:
