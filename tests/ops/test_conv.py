@@ -12,8 +12,8 @@ import jaxcnn
 from experiments.cases import CONV_CASES, ConvCase, ids
 from jaxcnn.check import certify, draw
 from jaxcnn.ops.conv import make_spec
-from jaxcnn.ops.conv_methods import CANONICAL, DIRECT, DISPATCH, GROUPWISE, PATCHES, SHIFTED, WIDE, shifted
-from jaxcnn.window import make_window
+from jaxcnn.ops.conv_methods import CANONICAL, DIRECT, DISPATCH, GROUPWISE, PATCHES, SHIFTED, WIDE, ConvSpec, shifted
+from jaxcnn.window import Window, make_window
 from tests import naive
 
 METHODS = {
@@ -75,6 +75,40 @@ def test_equals_the_definition_bit_for_bit(case, method):
     y, dx, dw, db = naive.conv_and_gradients(x, w, dy, window_of(case), case.options.get("groups", 1))
     for got, expected in zip(results(case.id, method), (y + b, dx, dw, db), strict=True):
         np.testing.assert_array_equal(got, expected)
+
+
+BASE_DILATED = {
+    "both axes": Window((3, 2), (1, 1), ((1, 2), (2, 1)), (1, 1), (2, 3)),
+    "with stride and dilation": Window((2, 3), (3, 1), ((2, 0), (1, 3)), (2, 1), (2, 2)),
+    "cropped": Window((2, 2), (1, 2), ((-1, 2), (3, -2)), (1, 2), (3, 2)),
+    "first axis": Window((3, 2), (2, 1), ((1, 1), (0, 1)), (1, 1), (2, 1)),
+}
+
+
+@pytest.mark.parametrize("window", BASE_DILATED)
+@pytest.mark.parametrize(
+    ("method", "groups"),
+    [
+        ("wide", 1),
+        ("shifted", 4),
+        *((method, groups) for method in ("direct", "canonical", "patches", "dispatch") for groups in (1, 2, 4)),
+        *(("groupwise", groups) for groups in (2, 4)),
+    ],
+)
+def test_base_dilation_equals_the_definition_bit_for_bit(method, groups, window):
+    """An image with holes, lax's `lhs_dilation`: `conv` has none, but second derivatives and transposed convolutions have."""
+    spec = ConvSpec(BASE_DILATED[window], groups)
+    x_shape, w_shape = (2, 3, 4, 4), (*spec.window.size, 4 // groups, 4)
+    rng = np.random.default_rng(0)
+    y_shape = (2, *spec.window.output_size(x_shape[1:-1]), 4)
+    x, w, dy = (jnp.asarray(draw.integers(rng, shape), jnp.float32) for shape in (x_shape, w_shape, y_shape))
+    y, dx, dw, _ = naive.conv_and_gradients(x, w, np.asarray(dy), spec.window, groups)
+    maps = METHODS[method]
+    if method != "wide" or spec.window.base_dilation[-1] == spec.window.stride[-1] == 1:
+        np.testing.assert_array_equal(maps.forward(x, w, spec), y)
+        np.testing.assert_array_equal(maps.input_grad(dy, w, spec, x_shape), dx)
+    if method != "wide" or spec.window.base_dilation[-1] == spec.window.dilation[-1] == 1:
+        np.testing.assert_array_equal(maps.kernel_grad(x, dy, spec, w_shape), dw)
 
 
 @pytest.mark.parametrize("case", **ids(CONV_CASES))
