@@ -10,6 +10,11 @@ says how the options were chosen.
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    from experiments.huge_pages import use_huge_pages
+
+    use_huge_pages()  # starts the program again: before the slow imports
+
 import itertools
 import json
 import math

@@ -70,7 +70,7 @@ def main(config: Config, command: str = "") -> int:
         save("growth", measure_growth(config.repetitions, console))
     if "steps" in config.parts:
         measured = measure_steps(
-            tuple(NETWORKS), max(LEAST_REPETITIONS, config.repetitions), console, memory=True, devices=(1, 2)
+            tuple(NETWORKS), max(LEAST_REPETITIONS, config.repetitions), console, memory="memory" in config.parts, devices=(1, 2)
         )
         save("steps", measured["steps"], memory=measured["memory"])
     show(reports, config.output, console)
@@ -91,6 +91,7 @@ def describe(command: str, config: Config, rates: Mapping[str, float]) -> dict[s
         "device": jax.devices()[0].device_kind,
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "repetitions": config.repetitions,
+        "malloc": os.environ.get("GLIBC_TUNABLES"),
         "matrix_product_gflops": {dtype: rate / 1e9 for dtype, rate in rates.items()},
     }
 

@@ -349,8 +349,8 @@ def measure_memory(network: str, mode: str, columns: Sequence[str]) -> Row:
 def in_a_process(network: str, column: str, mode: str) -> Row:
     """What `python -m experiments.benchmark.memory` prints."""
     command = [sys.executable, "-m", "experiments.benchmark.memory", network, column, mode]
-    # Large arrays go back to the system as soon as they are free: else memory counts that was kept for later.
-    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(2**17), "MALLOC_ARENA_MAX": "2"}
+    # Large arrays go back to the system as soon as they are free, page by page: else memory counts that was kept for later.
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(2**17), "MALLOC_ARENA_MAX": "2", "GLIBC_TUNABLES": ""}
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"memory of {network}, {column}, {mode}: {(done.stderr.strip() or 'no message').splitlines()[-1]}")
