@@ -108,6 +108,7 @@ def draw_peak(rows: Sequence[Any], title: str, path: Path) -> bool:
         axis.xaxis.set_minor_formatter(NullFormatter())
     labels = [case if i and family == cases[i - 1][0] else f"{family}:  {case}" for i, (family, case) in enumerate(cases)]
     axes[0, 0].set_yticks(range(len(cases)), labels, fontsize=8)
+    axes[0, 0].margins(y=0.01)
     axes[0, 0].invert_yaxis()
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     figure.suptitle(f"{title}, {place}")
