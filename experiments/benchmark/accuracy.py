@@ -19,7 +19,7 @@ from rich.table import Table
 from experiments.benchmark.cases import BenchmarkCase
 from experiments.benchmark.columns import compile_map
 from experiments.benchmark.config import Config, chosen_cases
-from experiments.benchmark.maps import draw
+from experiments.benchmark.maps import draw, relative_error
 from experiments.messages import plural
 from experiments.readable import number
 
@@ -44,7 +44,7 @@ def measure_errors(case: BenchmarkCase, config: Config) -> Iterator[Row]:
                 name: compile_map(case, name, map_name, "top level", dtype) for name in ("plain", "explicit", *config.methods)
             }
             errors = {
-                name: float(np.abs(np.asarray(program(*operands), np.float64) - reference).max() / np.abs(reference).max())
+                name: relative_error([np.asarray(program(*operands), np.float64)], [reference])
                 for name, program in programs.items()
                 if program is not None
             }

@@ -106,27 +106,27 @@ _standardize = jax.custom_vjp(_standardize_forward, nondiff_argnums=(3,))
 _standardize.defvjp(_standardize_fwd, _standardize_bwd)
 
 
-# x_hat = (x - mean) inv_std, the statistics being those of x. They are returned beside x_hat as constants: no gradient flows
-# through them, in the rule as in the definition.
+# x_hat = (x - mean) inv_std, the statistics being those of x
 
 
-def _normalize_forward(
+def _normalize_and_moments(
     x: Float[Array, "*s"], axes: tuple[int, ...], epsilon: float
 ) -> tuple[Float[Array, "*s"], Float[Array, "*m"], Float[Array, "*m"]]:
     mean, var = _moments(x, axes)
-    return _standardize_forward(x, mean, var, epsilon), lax.stop_gradient(mean), lax.stop_gradient(var)
+    return _standardize_forward(x, mean, var, epsilon), mean, var
+
+
+def _normalize_forward(x: Float[Array, "*s"], axes: tuple[int, ...], epsilon: float) -> Float[Array, "*s"]:
+    return _normalize_and_moments(x, axes, epsilon)[0]
 
 
 def _normalize_fwd(x, axes, epsilon):
-    # Not by way of _normalize_forward, whose var is a constant: in a second derivative inv_std depends on x.
-    mean, var = _moments(x, axes)
-    x_hat = _standardize_forward(x, mean, var, epsilon)
-    return (x_hat, lax.stop_gradient(mean), lax.stop_gradient(var)), (x_hat, _inv_std(var, epsilon))
+    x_hat, _, var = _normalize_and_moments(x, axes, epsilon)
+    return x_hat, (x_hat, _inv_std(var, epsilon))
 
 
-def _normalize_bwd(axes, epsilon, residuals, cotangents):
+def _normalize_bwd(axes, epsilon, residuals, dx_hat: Float[Array, "*s"]):
     narrow, inv_std = residuals
-    dx_hat, _, _ = cotangents
     x_hat, g = at_least_float32(narrow), at_least_float32(dx_hat)
     mean_g = jnp.mean(g, axes, keepdims=True)
     mean_gx = jnp.mean(g * x_hat, axes, keepdims=True)
@@ -166,7 +166,8 @@ _scale_shift = jax.custom_vjp(_scale_shift_forward)
 _scale_shift.defvjp(_scale_shift_fwd, _scale_shift_bwd)
 
 
-# Batch norm in training: y = scale x_hat + bias with the statistics of x, returned beside y as constants
+# Batch norm in training: y = scale x_hat + bias with the statistics of x. They are returned beside y as constants: no gradient
+# flows through them, in the rule as in the definition.
 
 
 def _batch_norm_forward(
@@ -176,13 +177,15 @@ def _batch_norm_forward(
     axes: tuple[int, ...],
     epsilon: float,
 ) -> tuple[Float[Array, "*s"], Float[Array, "*m"], Float[Array, "*m"]]:
-    x_hat, mean, var = _normalize_forward(x, axes, epsilon)
-    return _scale_shift_forward(x_hat, scale, bias), mean, var
+    x_hat, mean, var = _normalize_and_moments(x, axes, epsilon)
+    return _scale_shift_forward(x_hat, scale, bias), lax.stop_gradient(mean), lax.stop_gradient(var)
 
 
 def _batch_norm_fwd(x, scale, bias, axes, epsilon):
-    (x_hat, mean, var), (_, inv_std) = _normalize_fwd(x, axes, epsilon)
-    return (_scale_shift_forward(x_hat, scale, bias), mean, var), (x_hat, inv_std, scale, bias)
+    # inv_std is of a var that is no constant: in a second derivative it depends on x.
+    x_hat, mean, var = _normalize_and_moments(x, axes, epsilon)
+    outputs = (_scale_shift_forward(x_hat, scale, bias), lax.stop_gradient(mean), lax.stop_gradient(var))
+    return outputs, (x_hat, _inv_std(var, epsilon), scale, bias)
 
 
 def _batch_norm_bwd(axes, epsilon, residuals, cotangents):
@@ -335,7 +338,7 @@ def layer_norm(
     epsilon = _check_epsilon(epsilon)
     axes = _check_axes(axes, x)
     scale, bias = _parameter("scale", scale, x, axes), _parameter("bias", bias, x, axes)
-    x_hat, _, _ = (_normalize_forward if autodiff else _normalize)(x, axes, epsilon)
+    x_hat = (_normalize_forward if autodiff else _normalize)(x, axes, epsilon)
     return _finish(x_hat, scale, bias, autodiff)
 
 

@@ -453,7 +453,7 @@ WRONG_RULES = {
     "layer_norms_mean_forgotten": (
         "layer",
         0,
-        _changed(_normalize, lambda out, residuals, dy: (residuals[1] * dy[0],)),
+        _changed(_normalize, lambda out, residuals, dy: (residuals[1] * dy,)),
     ),
     "scale_forgotten_in_dx": ("layer", 0, _changed(_scale_shift, lambda out, residuals, dy: _with(out, 0, dy))),
     "layer_norms_scale_without_x_hat": (

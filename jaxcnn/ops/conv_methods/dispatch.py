@@ -83,12 +83,12 @@ def explain(spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int]) -> d
 
 
 def _forward_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:
-    taps, c = math.prod(w_shape[:-2]), w_shape[-2]
+    taps, c, o = math.prod(w_shape[:-2]), *w_shape[-2:]
     if spec.groups > 1:
         return DEPTHWISE if c == 1 else GROUPS
     if taps == 1:
         return ONE_TAP
-    if c * taps <= 32 and (c > 1 or w_shape[-1] <= 16):
+    if c * taps <= 32 and (c > 1 or o <= 16):
         return FEW_CHANNELS
     if _strided(spec) and taps <= 9 and c >= 32:
         return PRODUCT
