@@ -23,7 +23,7 @@ operations = [
         lambda x, w, method=method, groups=groups: jaxcnn.conv(
             x, w[:, :, : 4 // groups], w[0, 0, 0], groups=groups, stride=2, padding=((2, 0), (-1, 1)), method=method
         )
-        for method in (jaxcnn.DIRECT, jaxcnn.CANONICAL, None)
+        for method in (jaxcnn.DIRECT, jaxcnn.CANONICAL, jaxcnn.BLOCKED, jaxcnn.PATCHES, None)
         for groups in (1, 2, 4)
     ),
     lambda x, w: jaxcnn.conv(x, w[:, :, :1], groups=4, method=jaxcnn.SHIFTED),
@@ -66,4 +66,4 @@ print("operations checked:", len(operations))
 def test_annotations_hold():
     result = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-4000:]
-    assert "operations checked: 28" in result.stdout, result.stdout
+    assert "operations checked: 34" in result.stdout, result.stdout

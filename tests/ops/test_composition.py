@@ -10,7 +10,7 @@ from jax.sharding import PartitionSpec as P
 
 import jaxcnn
 from jaxcnn.check import draw
-from jaxcnn.ops.conv_methods import CANONICAL, DIRECT, DISPATCH, GROUPWISE, PATCHES, SHIFTED, WIDE
+from jaxcnn.ops.conv_methods import BLOCKED, CANONICAL, DIRECT, DISPATCH, GROUPWISE, PATCHES, SHIFTED, WIDE
 
 N, C = 4, 4
 
@@ -41,6 +41,7 @@ OPERATIONS = {
     "conv-direct": conv(DIRECT, C, stride=2, padding=1),
     "conv-canonical": conv(CANONICAL, C, stride=2, padding=1),
     "conv-wide": conv(WIDE, C, padding=1),
+    "conv-blocked": conv(BLOCKED, C, stride=2, padding=1),
     "conv-patches": conv(PATCHES, C, stride=2, padding=1),
     "conv-groupwise": conv(GROUPWISE, 2, padding="same"),
     "conv-dispatch": conv(DISPATCH, C, padding=((2, 0), (-1, 1))),

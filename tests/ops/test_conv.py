@@ -12,7 +12,7 @@ import jaxcnn
 from experiments.cases import CONV_CASES, ConvCase, ids
 from jaxcnn.check import certify, draw
 from jaxcnn.ops.conv import make_spec
-from jaxcnn.ops.conv_methods import CANONICAL, DIRECT, DISPATCH, GROUPWISE, PATCHES, SHIFTED, WIDE, ConvSpec, shifted
+from jaxcnn.ops.conv_methods import BLOCKED, CANONICAL, DIRECT, DISPATCH, GROUPWISE, PATCHES, SHIFTED, WIDE, ConvSpec, shifted
 from jaxcnn.window import Window, make_window
 from tests import naive
 
@@ -20,6 +20,7 @@ METHODS = {
     "direct": DIRECT,
     "canonical": CANONICAL,
     "wide": WIDE,
+    "blocked": BLOCKED,
     "patches": PATCHES,
     "groupwise": GROUPWISE,
     "shifted": SHIFTED,
@@ -91,7 +92,7 @@ BASE_DILATED = {
     [
         ("wide", 1),
         ("shifted", 4),
-        *((method, groups) for method in ("direct", "canonical", "patches", "dispatch") for groups in (1, 2, 4)),
+        *((method, groups) for method in ("direct", "canonical", "blocked", "patches", "dispatch") for groups in (1, 2, 4)),
         *(("groupwise", groups) for groups in (2, 4)),
     ],
 )
@@ -147,7 +148,7 @@ def test_dtypes(method, dtype):
         (1, "wide"),
         (4, "shifted"),
         *((g, "groupwise") for g in (2, 4)),
-        *((g, m) for g in (1, 2, 4) for m in ("direct", "canonical", "patches", "dispatch")),
+        *((g, m) for g in (1, 2, 4) for m in ("direct", "canonical", "blocked", "patches", "dispatch")),
     ],
 )
 def test_accumulation_dtype(method, groups):
@@ -381,9 +382,20 @@ def test_dispatch_is_the_list_of_its_docstring():
     assert names((*image, 64), (3, 3, 16, 64), groups=4) == ["groupwise"] * 3
     assert names((*image, 64), (1, 1, 64, 128)) == ["patches"] * 3
     assert names((*image, 64), (1, 1, 64, 128), stride=2) == ["patches"] * 3
-    assert names((*image, 1), (5, 5, 1, 16), padding="same") == ["patches", "patches", "canonical"]
+    assert names((*image, 1), (5, 5, 1, 16), padding="same") == ["blocked", "patches", "canonical"]
+    assert names((*image, 1), (5, 5, 1, 16), padding="same", stride=2) == ["patches", "patches", "canonical"]
+    assert names((*image, 1), (5, 5, 1, 16), padding="same", dilation=2) == ["patches", "patches", "canonical"]
     assert names((*image, 1), (5, 5, 1, 32), padding="same") == ["canonical", "patches", "canonical"]
     assert names((*image, 3), (3, 3, 3, 64), padding="same") == ["patches", "patches", "canonical"]
+    assert names((*image, 3), (5, 5, 3, 32), padding="same") == ["blocked", "patches", "canonical"]
+    assert names((*image, 32), (5, 5, 32, 3), padding="same") == ["wide", "blocked", "wide"]
+    assert names((*image, 64), (5, 5, 64, 3), padding="same") == ["wide", "canonical", "wide"]
+    assert names((*image, 6), (5, 5, 6, 16)) == ["blocked", "blocked", "canonical"]
+    assert names((*image, 8), (5, 5, 8, 16)) == ["canonical", "blocked", "canonical"]
+    assert names((*image, 8), (5, 5, 8, 32)) == ["wide"] * 2 + ["canonical"]
+    assert names((*image, 8), (3, 3, 8, 32)) == ["wide", "patches", "canonical"]
+    assert names((64, 2000, 8), (3, 8, 32)) == ["canonical", "patches", "canonical"]
+    assert names((8, *image[1:], 3, 1), (3, 3, 3, 1, 16)) == ["patches", "patches", "canonical"]
     assert names((*image, 3), (7, 7, 3, 64), padding=3, stride=2) == ["canonical", "patches", "canonical"]
     assert names((*image, 64), (2, 2, 64, 128), stride=2) == ["patches"] * 3
     assert names((*image, 64), (3, 3, 64, 128), padding=1, stride=2) == ["patches", "patches", "wide"]

@@ -1,18 +1,23 @@
 """Which method computes which map: decided from static shapes, for each platform. It is itself a method, the default one.
 
-On a CPU the first line that fits, as measured by `python -m experiments.benchmark --parts maps --methods canonical wide patches
-groupwise shifted` (numbers in `experiments/README.md`), with k taps in all, c input channels in a group, o output channels:
+On a CPU the first line that fits, as measured by `python -m experiments.benchmark --parts maps --methods canonical wide blocked
+patches groupwise shifted` (numbers in `experiments/README.md`), with k taps in all, c input channels in a group, o outputs:
 
     forward            depthwise                                                    shifted
                        groups                                                       groupwise
-                       one tap (1x1), or c k <= 32 unless c = 1 and o > 16, or a
-                       stride and at most 9 taps and c >= 32                        patches
+                       one tap (1x1)                                                patches
+                       few outputs: at most 16 of at most 6 channels, 8 of 16, 32
+                       of 3; one or two axes of space, no stride or dilation        blocked
+                       c k <= 32 unless o > 16 and c = 1 or space has one axis, or
+                       a stride and at most 9 taps and c >= 32                      patches
                        rows that only several images together fill, and c > 3       wide
                        else                                                         canonical
     input gradient     depthwise                                                    shifted
                        groups                                                       groupwise
-                       one tap, or a stride, or c <= 8                              patches
-                       rows that only several images together fill                  wide
+                       one tap, or a stride, or c k <= 32                           patches
+                       few outputs, as above, with c and o exchanged                blocked
+                       c <= 8 and c k <= 100                                        patches
+                       rows that only several images together fill, and o > 3       wide
                        else                                                         canonical
     kernel gradient    depthwise                                                    shifted
                        groups                                                       groupwise
@@ -40,7 +45,7 @@ from jax import lax
 from jaxtyping import Array, Num
 
 from jaxcnn.ops._common import sharding_of
-from jaxcnn.ops.conv_methods import canonical, direct, groupwise, patches, shifted, wide
+from jaxcnn.ops.conv_methods import blocked, canonical, direct, groupwise, patches, shifted, wide
 from jaxcnn.ops.conv_methods.method import ConvSpec
 
 
@@ -59,6 +64,7 @@ DIRECT = Choice(direct, "XLA's own kernels, until a measurement on this platform
 CANONICAL = Choice(canonical, "as fast as direct at the top level of a program, many times faster in the body of a scan")
 DEPTHWISE = Choice(shifted, "depthwise: one multiply-add per tap, where XLA's CPU backend would compute a dense convolution")
 FEW_CHANNELS = Choice(patches, "few input channels: one matrix product, where XLA's convolutions leave registers empty")
+FEW_OUTPUTS = Choice(blocked, "few output channels: neighbours beside them, where XLA's convolutions leave registers empty")
 GROUPS = Choice(groupwise, "groups: each a dense convolution, where XLA's CPU backend computes all in one slow loop")
 ONE_TAP = Choice(patches, "one tap: a matrix product")
 PRODUCT_FOLDED = Choice(
@@ -88,22 +94,28 @@ def _forward_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int
         return DEPTHWISE if c == 1 else GROUPS
     if taps == 1:
         return ONE_TAP
-    if c * taps <= 32 and (c > 1 or o <= 16):
+    if _has_few_outputs(spec, c, o):
+        return FEW_OUTPUTS
+    if c * taps <= 32 and (o <= 16 or (c > 1 and len(x_shape) > 3)):
         return FEW_CHANNELS
     if _strided(spec) and taps <= 9 and c >= 32:
         return PRODUCT
-    return WIDE if _fills_rows(spec, x_shape, w_shape) else CANONICAL
+    return WIDE if c > 3 and _fills_rows(spec, x_shape, w_shape) else CANONICAL
 
 
 def _input_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:
-    taps, c = math.prod(w_shape[:-2]), w_shape[-2]
+    taps, c, o = math.prod(w_shape[:-2]), *w_shape[-2:]
     if spec.groups > 1:
-        return GROUPS if c > 1 else DEPTHWISE
+        return DEPTHWISE if c == 1 else GROUPS
     if taps == 1:
         return ONE_TAP
-    if _strided(spec) or c <= 8:
+    if _strided(spec) or c * taps <= 32:
         return PRODUCT_FOLDED
-    return WIDE if _fills_rows(spec, x_shape, w_shape) else CANONICAL
+    if _has_few_outputs(spec, o, c):
+        return FEW_OUTPUTS
+    if c <= 8 and c * taps <= 100:
+        return PRODUCT_FOLDED
+    return WIDE if o > 3 and _fills_rows(spec, x_shape, w_shape) else CANONICAL
 
 
 def _kernel_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:
@@ -123,12 +135,19 @@ def _strided(spec: ConvSpec) -> bool:
     return max(spec.window.stride) > 1
 
 
+def _has_few_outputs(spec: ConvSpec, inputs: int, outputs: int) -> bool:
+    """Whether `blocked` is faster, for so many input and output channels of the map in question."""
+    window = spec.window
+    plain = len(window.size) < 3 and max(*window.stride, *window.dilation, *window.base_dilation) == 1
+    return plain and (outputs <= 8 if 6 < inputs <= 16 else outputs <= 32 if inputs == 3 else outputs <= 16 and inputs <= 6)
+
+
 def _fills_rows(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> bool:
     """Whether a row of one image is too short for two cores, and one of several images is long enough."""
     (n, *space, c), o = x_shape, w_shape[-1]
     row = space[-1] * wide.images_in_a_row(n, space[-1])
     fits = not _strided(spec) and set(spec.window.base_dilation) == {1} and len(space) == 2
-    return fits and c > 3 and space[-1] < wide.ROW / 2 <= row and 16 < max(c, o) < 128
+    return fits and space[-1] < wide.ROW / 2 <= row and 16 < max(c, o) < 128
 
 
 def choose(
