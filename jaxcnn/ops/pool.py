@@ -227,11 +227,13 @@ def avg_pool(
 
 
 def _global_max_pool_forward(x: Float[Array, "n i c"]) -> Float[Array, "n c"]:
-    return lax.reduce_window(x, -jnp.inf, lax.max, (1, x.shape[1], 1), (1, 1, 1), "VALID")[:, 0]
+    y = lax.reduce_window(at_least_float32(x), -jnp.inf, lax.max, (1, x.shape[1], 1), (1, 1, 1), "VALID")[:, 0]
+    return y.astype(x.dtype)
 
 
 def _global_winner(x: Float[Array, "n i c"], y: Float[Array, "n c"]) -> Int[Array, "n 1 c"]:
     """The first position of the largest value; of NaNs, the last: the smallest of i where x = y, and of -1 - i where x is NaN."""
+    x, y = at_least_float32(x), at_least_float32(y)
     position = jnp.zeros_like(x, jnp.int32) + jnp.arange(x.shape[1], dtype=jnp.int32)[:, None]
     key = jnp.where(jnp.isnan(x), -1 - position, jnp.where(x == y[:, None], position, x.shape[1]))
     smallest = jnp.min(key, axis=1, keepdims=True)

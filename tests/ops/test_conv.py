@@ -399,6 +399,7 @@ def test_dispatch_is_the_list_of_its_docstring():
     assert names((*image, 3), (7, 7, 3, 64), padding=3, stride=2) == ["canonical", "patches", "canonical"]
     assert names((*image, 64), (2, 2, 64, 128), stride=2) == ["patches"] * 3
     assert names((*image, 64), (3, 3, 64, 128), padding=1, stride=2) == ["patches", "patches", "wide"]
+    assert names((4, 32, 32, 32), (3, 3, 32, 64), padding=1, stride=2) == ["canonical", "patches", "wide"]
     assert names((*image, 32), (3, 3, 32, 32), padding=1) == ["wide"] * 3
     assert names((1, 28, 28, 32), (3, 3, 32, 32), padding=1) == ["canonical", "canonical", "wide"]
     assert names((*image, 16), (3, 3, 16, 16), padding=1) == ["canonical"] * 3

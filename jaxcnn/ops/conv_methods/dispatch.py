@@ -9,7 +9,7 @@ patches groupwise shifted` (numbers in `experiments/README.md`), with k taps in 
                        few outputs: at most 16 of at most 6 channels, 8 of 16, 32
                        of 3; one or two axes of space, no stride or dilation        blocked
                        c k <= 32 unless o > 16 and c = 1 or space has one axis, or
-                       a stride and at most 9 taps and c >= 32                      patches
+                       a stride and k <= 9 and c >= 32 and 2,048 positions          patches
                        rows that only several images together fill, and c > 3       wide
                        else                                                         canonical
     input gradient     depthwise                                                    shifted
@@ -98,7 +98,8 @@ def _forward_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int
         return FEW_OUTPUTS
     if c * taps <= 32 and (o <= 16 or (c > 1 and len(x_shape) > 3)):
         return FEW_CHANNELS
-    if _strided(spec) and taps <= 9 and c >= 32:
+    positions = x_shape[0] * math.prod(spec.window.output_size(x_shape[1:-1]))
+    if _strided(spec) and taps <= 9 and c >= 32 and positions >= 2048:
         return PRODUCT
     return WIDE if c > 3 and _fills_rows(spec, x_shape, w_shape) else CANONICAL
 
