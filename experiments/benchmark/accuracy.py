@@ -58,13 +58,11 @@ def in_float64(case: BenchmarkCase, map_name: str, operands: Sequence[np.ndarray
         return np.asarray(program(*map(jnp.asarray, operands)))
 
 
-def measure_accuracy(config: Config, console: Console) -> list[Row]:
-    rows: list[Row] = []
+def measure_accuracy(config: Config, console: Console) -> Iterator[Row]:
     for case in track(chosen_cases(config), "accuracy", console=console):
         if isinstance(case, BenchmarkCase):
-            rows += measure_errors(case, config)
+            yield from measure_errors(case, config)
             jax.clear_caches()
-    return rows
 
 
 def accuracy_table(rows: Sequence[Row]) -> Table:

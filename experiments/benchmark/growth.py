@@ -72,10 +72,8 @@ def measure_point(kind: str, axis: str, sizes: Sizes, repetitions: int) -> Row:
     }
 
 
-def measure_growth(repetitions: int, console: Console) -> list[Row]:
+def measure_growth(repetitions: int, console: Console) -> Iterator[Row]:
     """A row for each point of each axis, in float32 at the top level of a program."""
-    rows = []
     for kind, axis, sizes in track(list(points()), "growth", console=console):
-        rows.append(measure_point(kind, axis, sizes, repetitions))
+        yield measure_point(kind, axis, sizes, repetitions)
         jax.clear_caches()
-    return rows

@@ -198,28 +198,22 @@ def ratios(timings: Mapping[str, Timing]) -> Row:
     }
 
 
-def measure_maps(
-    config: Config, console: Console, rates: Mapping[str, float], save: Callable[[list[Row]], object] = lambda rows: None
-) -> list[Row]:
+def measure_maps(config: Config, console: Console, rates: Mapping[str, float]) -> Iterator[Row]:
     """The rows of all chosen cases.
 
     Args:
       config: which cases, maps, places, dtypes and methods.
       console: where progress is shown, and columns that disagree are named.
       rates: FLOP per second of a matrix product, by dtype.
-      save: called with the rows so far, after each case.
     """
     if peers.available():
         peers.use_all_cores()
-    rows: list[Row] = []
     for case in track(chosen_cases(config), "maps", console=console):
         for row in measure_case(case, config, rates):
-            rows.append(row)
             for column in row["disagrees"]:
                 console.print(disagreement(row, column), markup=False, highlight=False)
-        save(rows)
+            yield row
         jax.clear_caches()
-    return rows
 
 
 def disagreement(row: Row, column: str) -> str:

@@ -8,8 +8,8 @@
 Operations at sizes from networks that people train, at the top level of a program and in the body of a scan; how accurate
 convolutions are; how time grows with batch, image and channels; and whole training steps with their memory. The columns take
 turns, as `experiments/timing.py` says, and their values are compared first. Into a folder go the numbers as JSON, a file for each
-part, and charts; the files of a part are written anew as it goes on, so that an interrupted run leaves what it has. The exit
-status is 2 when the options make no sense.
+part, written anew with each row, so that an interrupted run leaves what it has, and charts. The exit status is 2 when the options
+make no sense.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -36,7 +36,7 @@ from experiments.benchmark.config import DTYPES, PARTS, Config, OptionError, che
 from experiments.benchmark.growth import measure_growth
 from experiments.benchmark.maps import LEAST_REPETITIONS, matrix_product_rate, measure_maps
 from experiments.benchmark.step_charts import draw_steps, step_summary
-from experiments.benchmark.steps import NETWORKS, DisagreementError, measure_steps
+from experiments.benchmark.steps import NETWORKS, DisagreementError, measure_memories, measure_steps
 from experiments.benchmark.summary import growth_table, print_maps
 from experiments.devices import use_all_cores
 from experiments.files import write_whole
@@ -56,23 +56,26 @@ def main(config: Config, command: str = "") -> int:
     if "steps" in config.parts:
         use_all_cores()
     rates = {dtype: matrix_product_rate(dtype) for dtype in DTYPES} if {"maps", "growth"} & set(config.parts) else {}
+    environment = describe(command, config, rates)
     reports: dict[str, Report] = {}
 
-    def save(part: str, rows: list[Row], **others: list[Row]) -> None:
-        reports[part] = {"environment": describe(command, config, rates), "rows": rows, **others}
-        write(reports[part], config.output / f"{part}.json")
+    def collect(rows: Iterable[Row], part: str, name: str = "rows") -> None:
+        report = reports.setdefault(part, {"environment": environment})
+        report[name] = []
+        for row in rows:
+            report[name].append(row)
+            write(report, config.output / f"{part}.json")
 
     if "maps" in config.parts:
-        save("maps", measure_maps(config, console, rates, lambda rows: save("maps", rows)))
+        collect(measure_maps(config, console, rates), "maps")
     if "accuracy" in config.parts:
-        save("accuracy", measure_accuracy(config, console))
+        collect(measure_accuracy(config, console), "accuracy")
     if "growth" in config.parts:
-        save("growth", measure_growth(config.repetitions, console))
+        collect(measure_growth(config.repetitions, console), "growth")
     if "steps" in config.parts:
-        measured = measure_steps(
-            tuple(NETWORKS), max(LEAST_REPETITIONS, config.repetitions), console, memory="memory" in config.parts, devices=(1, 2)
-        )
-        save("steps", measured["steps"], memory=measured["memory"])
+        collect(measure_steps(tuple(NETWORKS), max(LEAST_REPETITIONS, config.repetitions), console, devices=(1, 2)), "steps")
+    if "memory" in config.parts:
+        collect(measure_memories(tuple(NETWORKS), console), "steps", "memory")
     show(reports, config.output, console)
     console.print(f"written to {config.output}", markup=False, highlight=False, soft_wrap=True)
     return 0
@@ -144,7 +147,7 @@ def show(reports: Mapping[str, Report], folder: Path, console: Console) -> None:
             console.print(growth_table(rows))
             charts.draw_growth(rows, f"Forward and both gradients, float32, {where}", folder / "growth.png")
         if part == "steps":
-            result = {"steps": rows, "memory": report["memory"]}
+            result = {"steps": rows, "memory": report.get("memory", [])}
             for table in step_summary(result):
                 console.print(table)
             draw_steps(result, folder / "steps.png")

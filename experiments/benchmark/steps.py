@@ -5,7 +5,7 @@ says; that they compute the same is checked first. PyTorch is on the CPU alone, 
 beside one device and beside several, and is the same both times.
 
     from rich.console import Console
-    result = measure_steps(["lenet"], 7, Console(), memory=True, devices=(1, 2))
+    rows = list(measure_steps(["lenet"], 7, Console(), devices=(1, 2)))
 """
 
 from __future__ import annotations
@@ -360,10 +360,8 @@ def in_a_process(network: str, column: str, mode: str) -> Row:
 # All of it.
 
 
-def measure_steps(
-    networks: Sequence[str], repetitions: int, console: Console, *, memory: bool, devices: Sequence[int]
-) -> dict[str, list[Row]]:
-    """Time, and if wanted memory, of every network, mode, column and number of devices; all that is returned is JSON.
+def measure_steps(networks: Sequence[str], repetitions: int, console: Console, *, devices: Sequence[int]) -> Iterator[Row]:
+    """The time of every network, mode, column and number of devices; rows are JSON.
 
     JAX is told here to have a device for each core, which it only heeds if nothing was computed yet.
 
@@ -371,27 +369,37 @@ def measure_steps(
       ValueError: on a network that is not in `NETWORKS`, or too few repetitions.
       ConfigError, DisagreementError: as `measure_network`.
     """
-    unknown = [network for network in networks if network not in NETWORKS]
-    if unknown:
-        raise ValueError(f"networks are {', '.join(NETWORKS)}, got {', '.join(unknown)}")
+    _check_networks(networks)
     if repetitions < LEAST_REPETITIONS:
         raise ValueError(f"repetitions must be at least {LEAST_REPETITIONS}, got {repetitions}")
     use_all_cores()
     jax.config.update("jax_enable_compilation_cache", False)  # the time to compile is asked for
-    result: dict[str, list[Row]] = {"steps": [], "memory": []}
     for network in networks:
         for count in devices:
             for row in measure_network(network, count, repetitions):
-                result["steps"].append(row)
                 _say(console, row, {column: readable_seconds(1e-3 * found["ms"]) for column, found in row["columns"].items()})
-    if memory:
-        columns = [*OPS, *([PYTORCH] if torch_networks() else [])]
-        for network in networks:
-            for mode in MEMORY_MODES:
-                row = measure_memory(network, mode, columns)
-                result["memory"].append(row)
-                _say(console, row, {column: size(found["steps_bytes"]) for column, found in row["columns"].items()})
-    return result
+                yield row
+
+
+def measure_memories(networks: Sequence[str], console: Console) -> Iterator[Row]:
+    """The peak memory of every network, each of `MEMORY_MODES` and every column; rows are JSON.
+
+    Raises:
+      ValueError: on a network that is not in `NETWORKS`.
+    """
+    _check_networks(networks)
+    columns = [*OPS, *([PYTORCH] if torch_networks() else [])]
+    for network in networks:
+        for mode in MEMORY_MODES:
+            row = measure_memory(network, mode, columns)
+            _say(console, row, {column: size(found["steps_bytes"]) for column, found in row["columns"].items()})
+            yield row
+
+
+def _check_networks(networks: Sequence[str]) -> None:
+    unknown = [network for network in networks if network not in NETWORKS]
+    if unknown:
+        raise ValueError(f"networks are {', '.join(NETWORKS)}, got {', '.join(unknown)}")
 
 
 def _say(console: Console, row: Row, columns: Mapping[str, str]) -> None:

@@ -173,7 +173,7 @@ def test_a_wrong_column_is_named(monkeypatch, untimed, capsys):
     monkeypatch.setitem(columns.OPS, "explicit", wrong)
     monkeypatch.setattr(table, "CASES", TINY_CONVS[:1])
     config = Config(dtypes=("float32",), maps=("forward",))
-    rows = maps.measure_maps(config, Console(width=200), {})
+    rows = list(maps.measure_maps(config, Console(width=200), {}))
     assert [row["disagrees"] for row in rows] == [["explicit"]] * 2
     assert [row["identical"] for row in rows] == [False, False]
     assert rows[0]["columns"]["explicit"]["error"] == pytest.approx(0.01, rel=1e-3)
@@ -251,7 +251,7 @@ def test_same_program_sees_constants_and_which_operand():
 
 
 def test_plain_and_explicit_of_a_dense_convolution_are_one_program(untimed):
-    case = conv("dense", (2, 5, 6, 12), (3, 3, 12, 4))
+    case = conv("dense", (2, 5, 6, 12), (3, 3, 12, 12))
     rows = list(maps.measure_case(case, Config(dtypes=("float32",), places=("top level",), maps=("forward",)), {}))
     assert [row["identical"] for row in rows] == [True]
 
@@ -414,7 +414,7 @@ def run(*options: str) -> Run:
         (["--places", "loop"], '--places has loop; there are "top level", scan'),
         (["--dtypes", "float16"], "--dtypes has float16; there are float32, bfloat16"),
         (["--maps", "backward"], '--maps has backward; there are forward, "input gradient", "kernel gradient", gradient'),
-        (["--methods", "DIRECT"], "--methods has DIRECT; there are canonical, direct"),
+        (["--methods", "DIRECT"], "--methods has DIRECT; there are blocked, canonical, direct"),
         (["--cases", "9x9"], '--cases has 9x9; there are "3x3 16->16"'),
         (["--repetitions", "0"], "--repetitions must be at least 1, got 0"),
         (["--dtypes"], "--dtypes must have one at least"),
@@ -511,19 +511,26 @@ def test_whole_run(tiny, tmp_path, monkeypatch):
     assert all((folder / chart).is_file() for chart in charts)
 
 
-def test_interrupted_run_leaves_what_it_has(tiny, tmp_path, monkeypatch):
-    measure_case = maps.measure_case
+@pytest.mark.parametrize(
+    ("part", "module", "measure", "rows"),
+    [("maps", maps, "measure_case", 4), ("accuracy", accuracy, "measure_errors", 2), ("growth", growth, "measure_point", 1)],
+)
+def test_interrupted_run_leaves_what_it_has(part, module, measure, rows, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "CASES", TINY_CONVS[:2])
+    whole, calls = getattr(module, measure), []
 
-    def interrupted(case, *rest):
-        if case == tiny[1]:
+    def interrupted(*args):
+        calls.append(args)
+        if len(calls) == 2:
             raise KeyboardInterrupt
-        return measure_case(case, *rest)
+        return whole(*args)
 
-    monkeypatch.setattr(maps, "measure_case", interrupted)
-    monkeypatch.setattr(maps, "interleaved", once)
-    result = run("--dtypes", "float32", "--maps", "forward", "--parts", "maps", "--output", str(tmp_path))
+    monkeypatch.setattr(module, measure, interrupted)
+    for timed in (maps, growth):
+        monkeypatch.setattr(timed, "time_calls", lambda functions, *_: once(functions, 1))
+    result = run("--maps", "forward", "--parts", part, "--output", str(tmp_path))
     assert (result.status, result.err) == (130, f"benchmark: interrupted; what was measured so far is in {tmp_path}\n")
-    assert [row["case"] for row in report(tmp_path, "maps")["rows"]] == [tiny[0].id] * 2
+    assert len(report(tmp_path, part)["rows"]) == rows
 
 
 @pytest.mark.parametrize("kind", growth.KINDS)
