@@ -99,7 +99,9 @@ def kernel_grad(
             return [total + product for total, product in zip(sums, products(x_block, dy_block, window), strict=True)], None
 
         zeros = varying_like(jnp.zeros((q, rows, *others), dy.dtype), dy)
-        sums, _ = lax.scan(add_block, [zeros for _ in taps(window)], jnp.arange(n // q * blocks), unroll=2)
+        steps = n // q * blocks
+        unroll = 2 if steps > 2 else 1  # two steps unrolled are no loop, and the sum is the plain one
+        sums, _ = lax.scan(add_block, [zeros for _ in taps(window)], jnp.arange(steps), unroll=unroll)
     dw = jnp.stack([jnp.sum(total.reshape(-1, outputs), axis=0) for total in sums])
     return dw.reshape(w_shape).astype(dtype)
 
