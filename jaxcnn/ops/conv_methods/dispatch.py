@@ -140,7 +140,8 @@ def _has_few_outputs(spec: ConvSpec, inputs: int, outputs: int) -> bool:
     """Whether `blocked` is faster, for so many input and output channels of the map in question."""
     window = spec.window
     plain = len(window.size) < 3 and max(*window.stride, *window.dilation, *window.base_dilation) == 1
-    return plain and (outputs <= 8 if 6 < inputs <= 16 else outputs <= 32 if inputs == 3 else outputs <= 16 and inputs <= 6)
+    most = 32 if inputs == 3 else 16 if inputs <= 6 else 8
+    return plain and inputs <= 16 and outputs <= most
 
 
 def _fills_rows(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> bool:
