@@ -427,4 +427,13 @@ def test_depthwise_kernel_gradient_in_blocks_of_rows():
         np.testing.assert_array_equal(got, jaxcnn.conv_kernel_grad(x, dy, w.shape, method=DIRECT, **options))
 
 
+@pytest.mark.parametrize(("images", "loop"), [(8, False), (16, True), (32, True)])
+def test_two_blocks_of_a_depthwise_kernel_gradient_are_a_loop_still(images, loop):
+    """XLA must not fuse the running sums with what it adds up; eight images are one block, which needs none."""
+    x, w = jax.ShapeDtypeStruct((images, 8, 8, 32), jnp.float32), jax.ShapeDtypeStruct((3, 3, 1, 32), jnp.float32)
+    spec = make_spec(x.shape, w.shape, **SPEC | {"stride": 1, "padding": 1, "groups": 32})
+    gradient = jax.jit(partial(shifted.kernel_grad, spec=spec, w_shape=w.shape))
+    assert (" while(" in gradient.lower(x, x).compile().as_text()) == loop
+
+
 SPEC = {"dilation": 1, "layout": "channels_last", "precision": None, "preferred_element_type": None}

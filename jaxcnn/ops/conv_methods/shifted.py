@@ -67,43 +67,52 @@ def kernel_grad(
 
     XLA's CPU backend does not vectorise a sum over the leading axes. So blocks of a few rows of an image are added up one by one,
     elementwise, two in a step of the loop, in sums small enough for the cache, and space is summed once, at the end. A block has
-    q images n / q apart: with the batch divided among devices each adds up its own. Where the type says that it is, the sum is
-    plain.
+    q images n / q apart: with the batch divided among devices each adds up its own. Where the type says that it is, or one block
+    has everything, the sum is plain.
     """
     _check_depthwise(w_shape)
     x, dy, dtype = _widen(x, dy, spec)
-    outputs, window, sharding = dy.shape[-1], spec.window, sharding_of(dy)
+    outputs, sharding = dy.shape[-1], sharding_of(dy)
+    q, rows = _block_size(spec.window, dy.shape)
+    if (sharding is not None and sharding.spec[0] is not None) or (q, rows) == dy.shape[:2]:
+        sums = _products(x, dy, spec.window)
+    else:
+        sums = _sums_of_blocks(x, dy, spec.window, q, rows)
+    dw = jnp.stack([jnp.sum(total.reshape(-1, outputs), axis=0) for total in sums])
+    return dw.reshape(w_shape).astype(dtype)
+
+
+def _products(x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], window: Window) -> list[Num[Array, "n *j cm"]]:
+    """By tap, what its gradient is the sum of."""
+    return [_repeat(x_t, dy.shape[-1]) * dy for x_t in unfold(x, window)]
+
+
+def _sums_of_blocks(
+    x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], window: Window, q: int, rows: int
+) -> list[Num[Array, "q r *k cm"]]:
+    """By tap, the sum over all blocks of `rows` rows of q images."""
+    outputs = dy.shape[-1]
     if (
-        sharding is None and window.stride[-1] == window.base_dilation[-1] == 1 and x.shape[-1] == outputs
+        sharding_of(dy) is None and window.stride[-1] == window.base_dilation[-1] == 1 and x.shape[-1] == outputs
     ):  # one long row of channels: short inner loops are slow
         x, dy = (a.reshape(*a.shape[:-2], -1, 1) for a in (x, dy))
         window = interleaved(window, outputs)
+    x, window = _pad(x, window)
+    n, height, *others = dy.shape
+    blocks = height // rows
+    x, dy = (a.reshape(q, n // q, *a.shape[1:]) for a in (x, dy))
+    stride, span = window.stride[0], window.stride[0] * (rows - 1) + dilated(window.size[0], window.dilation[0])
 
-    def products(x, dy, window):
-        return [_repeat(x_t, dy.shape[-1]) * dy for x_t in unfold(x, window)]
+    def add_block(sums, index):
+        image, block = index // blocks, index % blocks
+        x_block = _block(x, image, block * rows * stride, span)
+        dy_block = _block(dy, image, block * rows, rows)
+        return [total + product for total, product in zip(sums, _products(x_block, dy_block, window), strict=True)], None
 
-    if sharding is not None and sharding.spec[0] is not None:
-        sums = products(x, dy, window)
-    else:
-        x, window = _pad(x, window)
-        n, height, *others = dy.shape
-        q, rows = _block_size(window, dy.shape)
-        blocks = height // rows
-        x, dy = (a.reshape(q, n // q, *a.shape[1:]) for a in (x, dy))
-        stride, span = window.stride[0], window.stride[0] * (rows - 1) + dilated(window.size[0], window.dilation[0])
-
-        def add_block(sums, index):
-            image, block = index // blocks, index % blocks
-            x_block = _block(x, image, block * rows * stride, span)
-            dy_block = _block(dy, image, block * rows, rows)
-            return [total + product for total, product in zip(sums, products(x_block, dy_block, window), strict=True)], None
-
-        zeros = varying_like(jnp.zeros((q, rows, *others), dy.dtype), dy)
-        steps = n // q * blocks
-        unroll = 2 if steps > 2 else 1  # two steps unrolled are no loop, and the sum is the plain one
-        sums, _ = lax.scan(add_block, [zeros for _ in taps(window)], jnp.arange(steps), unroll=unroll)
-    dw = jnp.stack([jnp.sum(total.reshape(-1, outputs), axis=0) for total in sums])
-    return dw.reshape(w_shape).astype(dtype)
+    zeros = varying_like(jnp.zeros((q, rows, *others), dy.dtype), dy)
+    steps = n // q * blocks
+    unroll = 2 if steps > 2 else 1  # two steps unrolled are no loop, and the sum is the plain one
+    return lax.scan(add_block, [zeros for _ in taps(window)], jnp.arange(steps), unroll=unroll)[0]
 
 
 def _pad(x: Array, window: Window) -> tuple[Array, Window]:
