@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -96,6 +97,18 @@ def varying_like(a: Array, *others: Array) -> Array:
     varying = frozenset().union(*(jax.typeof(other).manual_axis_type.varying for other in others))
     missing = tuple(sorted(varying - jax.typeof(a).manual_axis_type.varying))
     return lax.pcast(a, missing, to="varying") if missing else a
+
+
+def devices_of(*arrays: Array) -> int:
+    """Among how many devices the compiler may divide these arrays, as the mesh in their types tells; inside `shard_map` not those
+    that it has divided them among already."""
+    meshes = (jax.typeof(a).sharding.mesh for a in arrays)
+    sizes = [
+        math.prod(size for size, kind in zip(mesh.axis_sizes, mesh.axis_types, strict=True) if kind != AxisType.Manual)
+        for mesh in meshes
+        if not mesh.empty
+    ]
+    return max(sizes, default=1)
 
 
 def sharding_of(a: Array) -> NamedSharding | None:

@@ -388,8 +388,9 @@ def test_dispatch_is_the_list_of_its_docstring():
     assert names((*image, 1), (5, 5, 1, 32), padding="same") == ["canonical", "patches", "canonical"]
     assert names((*image, 3), (3, 3, 3, 64), padding="same") == ["patches", "patches", "canonical"]
     assert names((*image, 3), (5, 5, 3, 32), padding="same") == ["blocked", "patches", "canonical"]
-    assert names((*image, 32), (5, 5, 32, 3), padding="same") == ["wide", "blocked", "wide"]
-    assert names((*image, 64), (5, 5, 64, 3), padding="same") == ["wide", "canonical", "wide"]
+    assert names((*image, 32), (5, 5, 32, 3), padding="same") == ["wide", "blocked", "canonical"]
+    assert names((*image, 64), (5, 5, 64, 3), padding="same") == ["wide", "canonical", "canonical"]
+    assert names((*image, 32), (5, 5, 32, 17), padding="same") == ["wide"] * 3
     assert names((*image, 6), (5, 5, 6, 16)) == ["blocked", "blocked", "canonical"]
     assert names((*image, 8), (5, 5, 8, 16)) == ["canonical", "blocked", "canonical"]
     assert names((*image, 8), (5, 5, 8, 32)) == ["wide"] * 2 + ["canonical"]
@@ -399,9 +400,17 @@ def test_dispatch_is_the_list_of_its_docstring():
     assert names((*image, 3), (7, 7, 3, 64), padding=3, stride=2) == ["canonical", "patches", "canonical"]
     assert names((*image, 64), (2, 2, 64, 128), stride=2) == ["patches"] * 3
     assert names((*image, 64), (3, 3, 64, 128), padding=1, stride=2) == ["patches", "patches", "wide"]
+    assert names((*image, 128), (3, 3, 128, 128), padding=1, stride=2) == ["canonical", "patches", "wide"]
     assert names((4, 32, 32, 32), (3, 3, 32, 64), padding=1, stride=2) == ["canonical", "patches", "wide"]
     assert names((*image, 32), (3, 3, 32, 32), padding=1) == ["wide"] * 3
-    assert names((1, 28, 28, 32), (3, 3, 32, 32), padding=1) == ["canonical", "canonical", "wide"]
+    assert names((1, 28, 28, 32), (3, 3, 32, 32), padding=1) == ["canonical"] * 3
+    assert names((2, 28, 28, 32), (3, 3, 32, 32), padding=1) == ["canonical", "canonical", "wide"]
+    assert names((16, 28, 28, 32), (3, 3, 32, 64), padding=1) == [
+        "wide",
+        "canonical",
+        "wide",
+    ]  # rows of 224: enough for 64 outputs
+    assert names((8, 100, 100, 64), (3, 3, 64, 32), padding=1) == ["canonical"] * 2 + ["wide"]  # a row of 100 is, too
     assert names((*image, 16), (3, 3, 16, 16), padding=1) == ["canonical"] * 3
     assert names((*image, 32), (3, 3, 32, 32), padding=2, dilation=2)[2] == "canonical"
 

@@ -9,7 +9,8 @@ patches groupwise shifted` (numbers in `experiments/README.md`), with k taps in 
                        few outputs: at most 16 of at most 6 channels, 8 of 16, 32
                        of 3; one or two axes of space, no stride or dilation        blocked
                        c k <= 32 unless o > 16 and c = 1 or space has one axis, or
-                       a stride and k <= 9 and c >= 32 and 2,048 positions          patches
+                       a stride and k <= 9 and c >= 32 and 2,048 positions, unless
+                       c >= 128 >= o                                                patches
                        rows that only several images together fill, and c > 3       wide
                        else                                                         canonical
     input gradient     depthwise                                                    shifted
@@ -22,7 +23,7 @@ patches groupwise shifted` (numbers in `experiments/README.md`), with k taps in 
     kernel gradient    depthwise                                                    shifted
                        groups                                                       groupwise
                        one tap, or windows that do not overlap                      patches
-                       no dilation, c >= 16 and more than 16 channels somewhere     wide
+                       no dilation, c >= 16, o > 16, several images                 wide
                        else                                                         canonical
 
 A product is computed once. What `shifted` gives XLA computes anew in each loop that uses it, unless something between is no
@@ -99,9 +100,9 @@ def _forward_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int
     if c * taps <= 32 and (o <= 16 or (c > 1 and len(x_shape) > 3)):
         return FEW_CHANNELS
     positions = x_shape[0] * math.prod(spec.window.output_size(x_shape[1:-1]))
-    if _strided(spec) and taps <= 9 and c >= 32 and positions >= 2048:
+    if _strided(spec) and taps <= 9 and c >= 32 and positions >= 2048 and not c >= 128 >= o:
         return PRODUCT
-    return WIDE if c > 3 and _fills_rows(spec, x_shape, w_shape) else CANONICAL
+    return WIDE if c > 3 and _fills_rows(spec, x_shape, c, o) else CANONICAL
 
 
 def _input_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:
@@ -116,7 +117,7 @@ def _input_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[
         return FEW_OUTPUTS
     if c <= 8 and c * taps <= 100:
         return PRODUCT_FOLDED
-    return WIDE if o > 3 and _fills_rows(spec, x_shape, w_shape) else CANONICAL
+    return WIDE if o > 3 and _fills_rows(spec, x_shape, o, c) else CANONICAL
 
 
 def _kernel_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:
@@ -127,7 +128,7 @@ def _kernel_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple
         return ONE_TAP
     if all(k <= s for k, s in zip(spec.window.size, spec.window.stride, strict=True)):
         return PRODUCT
-    if spec.window.dilation[-1] == spec.window.base_dilation[-1] == 1 and c >= 16 and max(c, o) > 16:
+    if spec.window.dilation[-1] == spec.window.base_dilation[-1] == 1 and x_shape[0] > 1 and c >= 16 and o > 16:
         return WIDE
     return CANONICAL
 
@@ -144,12 +145,13 @@ def _has_few_outputs(spec: ConvSpec, inputs: int, outputs: int) -> bool:
     return plain and inputs <= 16 and outputs <= most
 
 
-def _fills_rows(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> bool:
+def _fills_rows(spec: ConvSpec, x_shape: tuple[int, ...], inputs: int, outputs: int) -> bool:
     """Whether a row of one image is too short for two cores, and one of several images is long enough."""
-    (n, *space, c), o = x_shape, w_shape[-1]
+    n, *space, _ = x_shape
     row = space[-1] * wide.images_in_a_row(n, space[-1])
+    enough = 192 if outputs >= 64 else wide.ROW
     fits = not _strided(spec) and set(spec.window.base_dilation) == {1} and len(space) == 2
-    return fits and space[-1] < wide.ROW / 2 <= row and 16 < max(c, o) < 128
+    return fits and 2 * space[-1] < enough <= row and 16 < max(inputs, outputs) < 128
 
 
 def choose(

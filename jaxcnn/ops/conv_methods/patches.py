@@ -22,9 +22,24 @@ from jaxtyping import Array, Num
 
 from jaxcnn.ops._common import at_least_float32
 from jaxcnn.ops._windows import fold, unfold
+from jaxcnn.ops.conv_methods import batches
+from jaxcnn.ops.conv_methods.batches import mapped_over_blocks, summed_over_blocks
 from jaxcnn.ops.conv_methods.method import ConvSpec, operand_dtype, refuse_sharded
 
+BLOCK_BYTES = 2**23
+"""What the patches of a block of images may take."""
 
+
+def _images(n: int, positions: Sequence[int], w_shape: Sequence[int], spec: ConvSpec) -> int:
+    """How many images to lay out at a time: all where rows are short, which gains nothing, or a tap, which are x itself."""
+    *taps, c, _ = w_shape
+    row = math.prod(taps) * c
+    if row <= 32 or math.prod(taps) == 1:
+        return n
+    return batches.images_in_a_block(n, 4 * math.prod(positions) * row * spec.groups, BLOCK_BYTES)
+
+
+@mapped_over_blocks(lambda x, w, spec: _images(len(x), spec.window.output_size(x.shape[1:-1]), w.shape, spec))
 def forward(x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], spec: ConvSpec) -> Num[Array, "n *j go"]:
     """y[n, j, (g o)] = sum_{t, c} p[g, n, j, (t c)] w[g, (t c), o]"""
     dtype = operand_dtype(x, w, spec)
@@ -33,6 +48,7 @@ def forward(x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], spec: ConvSpec) 
     return _join(y, spec.groups).astype(spec.accumulation_dtype or dtype)
 
 
+@mapped_over_blocks(lambda dy, w, spec, x_shape: _images(len(dy), dy.shape[1:-1], w.shape, spec))
 def input_grad(
     dy: Num[Array, "n *j go"], w: Num[Array, "*t c go"], spec: ConvSpec, x_shape: Sequence[int]
 ) -> Num[Array, "n *i gc"]:
@@ -45,6 +61,7 @@ def input_grad(
     return fold(values, spec.window, x_shape[1:-1]).astype(spec.accumulation_dtype or dtype)
 
 
+@summed_over_blocks(lambda x, dy, spec, w_shape: _images(len(x), dy.shape[1:-1], w_shape, spec))
 def kernel_grad(
     x: Num[Array, "n *i gc"], dy: Num[Array, "n *j go"], spec: ConvSpec, w_shape: Sequence[int]
 ) -> Num[Array, "*t c go"]:

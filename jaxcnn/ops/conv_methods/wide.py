@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Num
 
 from jaxcnn.ops.conv_methods import canonical
+from jaxcnn.ops.conv_methods.batches import images_of_a_convolution, summed_over_blocks
 from jaxcnn.ops.conv_methods.method import ConvSpec, flip_and_exchange, interleaved, refuse_sharded
 from jaxcnn.window import Window
 
@@ -42,6 +43,7 @@ def input_grad(dy: Num[Array, "n *j o"], w: Num[Array, "*t c o"], spec: ConvSpec
     return forward(dy, flip_and_exchange(w, 1), spec._replace(window=spec.window.input_grad(x_shape[1:-1])))
 
 
+@summed_over_blocks(images_of_a_convolution)
 def kernel_grad(
     x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], spec: ConvSpec, w_shape: Sequence[int]
 ) -> Num[Array, "*t c o"]:
