@@ -53,31 +53,27 @@ from jaxtyping import Array, Bool, Float, Integer
 
 from jaxcnn.ops._common import align_varying, as_array, at_least_float32, check_floating, cotangent_like, sharding_of
 
-FEW_CLASSES = 64
-
 # softmax_cross_entropy(z, l) = log sum_j exp(z[j]) - [(1 - a) z[l] + a mean z]
 
 
 def _softmax_cross_entropy_forward(z: Float[Array, "*n k"], labels: Integer[Array, "*n"], smoothing: float) -> Float[Array, "*n"]:
-    return _softmax_losses(z, labels, smoothing, *_normaliser(z))
+    return _softmax_losses(z, labels, smoothing, *_normaliser(z)).astype(z.dtype)
 
 
 def _softmax_losses(z, labels, smoothing: float, m: Float[Array, "*n 1"], total: Float[Array, "*n 1"]) -> Float[Array, "*n"]:
-    shifted = at_least_float32(z) - m
-    at_label = _at_label(shifted, labels)
-    if smoothing == 0:  # 0 times an infinite mean, or an infinite logit, is NaN: leave out the term whose factor is 0
-        score = at_label
-    elif smoothing == 1:
-        score = jnp.mean(shifted, axis=-1)
-    else:
-        score = (1 - smoothing) * at_label + smoothing * jnp.mean(shifted, axis=-1)
+    z = at_least_float32(z)
+    score = jnp.zeros((), z.dtype)
+    if smoothing < 1:  # 0 times an infinite mean, or an infinite logit, is NaN: leave out the term whose factor is 0
+        score += (1 - smoothing) * (_at_label(z, labels) - jnp.squeeze(m, -1))
+    if smoothing > 0:
+        score += smoothing * jnp.mean(z - m, axis=-1)
     loss = jnp.squeeze(jnp.log(total), -1) - score  # (1)
-    return jnp.where(_in_range(labels, z.shape[-1]), loss, jnp.nan).astype(z.dtype)
+    return jnp.where(_in_range(labels, z.shape[-1]), loss, jnp.nan)
 
 
 def _softmax_cross_entropy_fwd(z: Float[Array, "*n k"], labels: Integer[Array, "*n"], smoothing: float):
     m, total = _normaliser(z)
-    return _softmax_losses(z, labels, smoothing, m, total), (z, labels, m, total)
+    return _softmax_losses(z, labels, smoothing, m, total).astype(z.dtype), (z, labels, m, total)
 
 
 def _softmax_cross_entropy_bwd(smoothing: float, residuals, dy: Float[Array, "*n"]):
@@ -97,10 +93,9 @@ def _normaliser(z: Float[Array, "*n k"]) -> tuple[Float[Array, "*n 1"], Float[Ar
 
 
 def _at_label(z: Float[Array, "*n k"], labels: Integer[Array, "*n"]) -> Float[Array, "*n"]:
-    """z[l], of labels in range. Few classes are compared: then the derivative is no scatter. Of many one is gathered: faster."""
-    k = z.shape[-1]
-    if k <= FEW_CLASSES or sharding_of(z) is not None:
-        return jnp.sum(jnp.where(_is_label(labels, k), z, 0), axis=-1)
+    """z[l], of labels in range; where the type of z may say that the classes are sharded, without a gather."""
+    if sharding_of(z) is not None:
+        return jnp.sum(jnp.where(_is_label(labels, z.shape[-1]), z, 0), axis=-1)
     return jnp.squeeze(jnp.take_along_axis(z, jnp.expand_dims(_wide(labels), -1), axis=-1, mode="clip"), -1)
 
 
