@@ -1,8 +1,9 @@
 """What is timed: operations at sizes from networks that people train, in families.
 
 All are channels last and small enough for two CPU cores, on which XLA's slowest loops do 0.5 GFLOP a second: a convolution has
-some 20 to 150 MFLOP, a strided depthwise one less. No pad is negative: there plain JAX's own gradient can be wrong
-(openxla/xla#48713).
+some 20 to 150 MFLOP, a strided depthwise one less. Those of the family "large", whose arrays leave every cache, have up to 7
+GFLOP and stand at the top level alone: in a scan plain JAX takes half a minute for one. No pad is negative: there plain JAX's own
+gradient can be wrong (openxla/xla#48713).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ NONE: Mapping[str, Any] = MappingProxyType({})
 
 CONV_MAPS = ("forward", "input gradient", "kernel gradient")
 OTHER_MAPS = ("forward", "gradient")
+PLACES = ("top level", "scan")
 
 
 class BenchmarkCase(NamedTuple):
@@ -35,6 +37,10 @@ class BenchmarkCase(NamedTuple):
     @property
     def transposed(self) -> bool:
         return self.family == "transposed"
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        return PLACES[:1] if self.family == "large" else PLACES
 
     @property
     def spec(self) -> ConvSpec:
@@ -82,6 +88,10 @@ class OperationCase(NamedTuple):
     @property
     def maps(self) -> tuple[str, ...]:
         return OTHER_MAPS
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        return PLACES
 
     @property
     def flops(self) -> None:
@@ -161,6 +171,14 @@ CONV_CASES = (
     _conv("3-D video", "3x3x3 32->64", "C3D", (1, 4, 14, 14, 32), (3, 3, 3, 32, 64), padding=1),
     _conv("3-D video", "3x3x3/2 16->32", "R3D", (2, 8, 28, 28, 16), (3, 3, 3, 16, 32), padding=1, stride=2),
     _conv("3-D video", "1x7x7/2 3->45", "R(2+1)D", (1, 8, 56, 56, 3), (1, 7, 7, 3, 45), padding=(0, 3, 3), stride=(1, 2, 2)),
+    _conv("large", "3x3 64->64 batch 64", "wide ResNet", (64, 32, 32, 64), (3, 3, 64, 64), padding=1),
+    _conv("large", "3x3 64->64 56x56", "ResNet-18", (8, 56, 56, 64), (3, 3, 64, 64), padding=1),
+    _conv("large", "3x3 64->128 112x112", "VGG-16", (2, 112, 112, 64), (3, 3, 64, 128), padding=1),
+    _conv("large", "3x3 256->256 batch 32", "ResNet-18", (32, 14, 14, 256), (3, 3, 256, 256), padding=1),
+    _conv("large", "3x3/2 64->128 56x56", "ResNet-18", (16, 56, 56, 64), (3, 3, 64, 128), padding=1, stride=2),
+    _conv("large", "7x7/2 3->64 224x224", "ResNet-50", (8, 224, 224, 3), (7, 7, 3, 64), padding=3, stride=2),
+    _conv("large", "1x1 64->256 56x56", "ResNet-50", (8, 56, 56, 64), (1, 1, 64, 256)),
+    _conv("large", "3x3 dw 144 56x56", "MobileNetV2", (8, 56, 56, 144), (3, 3, 1, 144), padding=1, groups=144),
 )
 
 

@@ -12,8 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from experiments.benchmark.cases import CONV_MAPS
-from experiments.benchmark.columns import PLACES
+from experiments.benchmark.cases import CONV_MAPS, PLACES
 from experiments.benchmark.summary import dtypes_of, families_of, family_spread
 from experiments.files import write_whole
 

@@ -32,7 +32,6 @@ METHODS: dict[str, ConvMethod] = {
     if name.isupper() and isinstance(method := getattr(conv_methods, name), ConvMethod)
 }
 
-PLACES = ("top level", "scan")
 LENGTH = 2  # steps of the scan
 
 

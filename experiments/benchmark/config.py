@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.benchmark import cases as table
-from experiments.benchmark.columns import METHODS, PLACES
+from experiments.benchmark.columns import METHODS
 
 PARTS = ("maps", "accuracy", "growth", "steps", "memory")
 DTYPES = ("float32", "bfloat16")
@@ -30,7 +30,7 @@ class Config:
     """Families of cases, such as dense "few channels"; all by default."""
     cases: tuple[str, ...] = ()
     """Cases whose name contains one of these; all by default."""
-    places: tuple[str, ...] = PLACES
+    places: tuple[str, ...] = table.PLACES
     """Where an operation stands: at the top level of a program, in the body of a scan."""
     dtypes: tuple[str, ...] = DTYPES
     """Dtypes of the arguments."""
@@ -53,7 +53,7 @@ def check(config: Config) -> None:
     for name, there in (
         ("parts", PARTS),
         ("families", tuple(dict.fromkeys(case.family for case in table.CASES))),
-        ("places", PLACES),
+        ("places", table.PLACES),
         ("dtypes", DTYPES),
         ("maps", MAPS),
         ("methods", tuple(METHODS)),
@@ -68,7 +68,7 @@ def check(config: Config) -> None:
     if "memory" in config.parts and "steps" not in config.parts:
         raise OptionError("--parts memory goes with steps: it is the memory of them")
     if "maps" in config.parts and not chosen_cases(config):
-        raise OptionError("no case is left by --families, --cases and --maps together")
+        raise OptionError("no case is left by --families, --cases, --maps and --places together")
     folder = config.output
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not (existing.is_dir() and os.access(existing, os.W_OK)):
@@ -92,4 +92,5 @@ def chosen_cases(config: Config) -> list[table.Case]:
         if (not config.families or case.family in config.families)
         and (not config.cases or any(part in case.id for part in config.cases))
         and any(name in config.maps for name in case.maps)
+        and any(place in config.places for place in case.places)
     ]

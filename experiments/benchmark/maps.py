@@ -122,7 +122,7 @@ def measure_case(case: Case, config: Config, rates: Mapping[str, float]) -> Iter
             plain = compiled("plain", map_name, "top level", "float32")
             assert plain is not None, "only methods refuse a case"
             reference = [as_numpy(plain(*widen(arrays))) for arrays in steps]
-            for place in config.places:
+            for place in (name for name in case.places if name in config.places):
                 programs = {column: compiled(column, map_name, place, dtype) for column in (*OPS, *methods)}
                 there = {column: program for column, program in programs.items() if program is not None}
                 figures = measure(case, map_name, dtype, place, there, steps, reference, config.repetitions)

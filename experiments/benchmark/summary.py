@@ -10,8 +10,8 @@ import numpy as np
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from experiments.benchmark.cases import CONV_FAMILIES, CONV_MAPS, FAMILIES
-from experiments.benchmark.columns import OPS, PLACES
+from experiments.benchmark.cases import CONV_FAMILIES, CONV_MAPS, FAMILIES, PLACES
+from experiments.benchmark.columns import OPS
 from experiments.benchmark.maps import disagreement
 from experiments.messages import plural
 from experiments.readable import NONE, ratio, seconds
