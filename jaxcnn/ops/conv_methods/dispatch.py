@@ -23,7 +23,8 @@ patches groupwise shifted` (numbers in `experiments/README.md`), with k taps in 
     kernel gradient    depthwise                                                    shifted
                        groups                                                       groupwise
                        one tap, or windows that do not overlap                      patches
-                       no dilation, c >= 16, o > 16, several images                 wide
+                       no dilation, c >= 16, o > 16, several images, of each at
+                       most 8 MiB of x and dy                                       wide
                        else                                                         canonical
 
 A product is computed once. What `shifted` gives XLA computes anew in each loop that uses it, unless something between is no
@@ -128,9 +129,10 @@ def _kernel_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple
         return ONE_TAP
     if all(k <= s for k, s in zip(spec.window.size, spec.window.stride, strict=True)):
         return PRODUCT
-    if spec.window.dilation[-1] == spec.window.base_dilation[-1] == 1 and x_shape[0] > 1 and c >= 16 and o > 16:
-        return WIDE
-    return CANONICAL
+    n, *space, gc = x_shape
+    image_bytes = 4 * (math.prod(space) * gc + math.prod(spec.window.output_size(space)) * o)
+    undilated = spec.window.dilation[-1] == spec.window.base_dilation[-1] == 1
+    return WIDE if undilated and n > 1 and image_bytes <= 2**23 and c >= 16 and o > 16 else CANONICAL
 
 
 def _strided(spec: ConvSpec) -> bool:
