@@ -12,11 +12,24 @@ from jax.sharding import PartitionSpec as P
 
 from jaxcnn.check import draw
 from jaxcnn.ops._common import devices_of
-from jaxcnn.ops.conv_methods import BLOCKED, CANONICAL, DIRECT, GROUPWISE, PATCHES, WIDE, ConvSpec, batches
+from jaxcnn.ops.conv_methods import (
+    BLOCKED,
+    CANONICAL,
+    DIRECT,
+    GROUPWISE,
+    PATCHES,
+    WIDE,
+    ConvSpec,
+    batches,
+    canonical,
+    dispatch,
+    wide,
+)
 from jaxcnn.window import make_window
 
 X, W = (4, 6, 7, 4), (3, 3, 4, 4)
 SPEC = ConvSpec(make_window((3, 3), (6, 7), padding=((1, 2), (0, 1))))
+ROWS = ConvSpec(make_window((3, 3), (8, 8), padding=1))
 METHODS = {"canonical": CANONICAL, "wide": WIDE, "blocked": BLOCKED, "patches": PATCHES}
 
 
@@ -116,12 +129,14 @@ def test_sums_of_blocks_are_rounded_once(two_at_a_time, method):
 
 
 def test_devices_that_the_compiler_divides_among():
+    """As types tell; the list of methods is read for the images of one."""
     mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
     x = jax.device_put(jnp.ones((4, 3)), NamedSharding(mesh, P("data")))
-    seen = {}
+    seen, chosen = {}, {}
 
     def see(name, a):
         seen[name] = devices_of(a, jnp.ones(3))
+        chosen[name] = dispatch.choose(ROWS, (16, 8, 8, 64), (3, 3, 64, 64), "forward", a, jnp.ones(3))["cpu"]
         return a
 
     jax.jit(partial(see, "jit"))(x)
@@ -130,3 +145,4 @@ def test_devices_that_the_compiler_divides_among():
     jax.jit(jax.shard_map(partial(see, "shard_map"), mesh=mesh, in_specs=P("data"), out_specs=P("data")))(x)
     see("alone", jnp.ones((4, 3)))
     assert seen == {"jit": 2, "scan": 2, "vmap": 2, "shard_map": 1, "alone": 1}
+    assert {name: wide if count == 1 else canonical for name, count in seen.items()} == chosen  # 8 images fill no row, 16 do

@@ -30,8 +30,9 @@ patches groupwise shifted` (numbers in `experiments/README.md`), with k taps in 
 A product is computed once. What `shifted` gives XLA computes anew in each loop that uses it, unless something between is no
 loop: as single maps, one multiply-add per tap and channel is faster than a product for few channels too, and in LeNet slower.
 
-On every other platform `direct`. Where the type of an array says that it is sharded (an Explicit mesh) axes cannot be merged
-freely: there depthwise is `shifted` on a CPU, and all else `canonical`.
+Where several devices share the batch, the images are those of one. On every other platform `direct`. Where the type of an array
+says that it is sharded (an Explicit mesh) axes cannot be merged freely: there depthwise is `shifted` on a CPU, all else
+`canonical`.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ import jax
 from jax import lax
 from jaxtyping import Array, Num
 
-from jaxcnn.ops._common import sharding_of
+from jaxcnn.ops._common import devices_of, sharding_of
 from jaxcnn.ops.conv_methods import blocked, canonical, direct, groupwise, patches, shifted, wide
 from jaxcnn.ops.conv_methods.method import ConvSpec
 
@@ -150,19 +151,21 @@ def _has_few_outputs(spec: ConvSpec, inputs: int, outputs: int) -> bool:
 def _fills_rows(spec: ConvSpec, x_shape: tuple[int, ...], inputs: int, outputs: int) -> bool:
     """Whether a row of one image is too short for two cores, and one of several images is long enough."""
     n, *space, _ = x_shape
-    row = space[-1] * wide.images_in_a_row(n, space[-1])
-    enough = 192 if outputs >= 64 else wide.ROW
-    fits = not _strided(spec) and set(spec.window.base_dilation) == {1} and len(space) == 2
-    return fits and 2 * space[-1] < enough <= row and 16 < max(inputs, outputs) < 128
+    short, enough = (96, 128) if outputs >= 64 else (256, 512)
+    fits = not _strided(spec) and set(spec.window.base_dilation) == {1} and len(space) == 2 and 16 < max(inputs, outputs) < 128
+    return fits and space[-1] < short and space[-1] * wide.images_in_a_row(n, space[-1]) >= enough
 
 
 def choose(
     spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int], map_name: str, *operands: Array
 ) -> dict[str, ModuleType]:
-    """The module that computes a map, by platform, as `explain` has it where the operands are not sharded by their type."""
+    """The module that computes a map, by platform: as `explain` has it for the images of each device, where the operands are not
+    sharded by their type."""
     if any(sharding_of(a) is not None for a in operands):
         return {"cpu": shifted if spec.groups > 1 and w_shape[-2] == 1 else canonical, "default": direct}
-    return {platform: choice.method for platform, choice in explain(spec, x_shape, w_shape)[map_name].items()}
+    n, *others = x_shape
+    share = (-(-n // devices_of(*operands)), *others)
+    return {platform: choice.method for platform, choice in explain(spec, share, w_shape)[map_name].items()}
 
 
 # The jit keeps eager calls from compiling their branches anew each time; inlined, it leaves no trace in an outer jit.

@@ -17,20 +17,22 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Num
 
+from jaxcnn.ops._common import devices_of
 from jaxcnn.ops.conv_methods import canonical
 from jaxcnn.ops.conv_methods.batches import images_of_a_convolution, summed_over_blocks
 from jaxcnn.ops.conv_methods.method import ConvSpec, flip_and_exchange, interleaved, refuse_sharded
 from jaxcnn.window import Window
 
-ROW = 512
-"""Positions that a row should have: enough for two tasks of YNNPACK's at few channels."""
+ROW = 1024
+"""Positions that a row should have: enough for several tasks of YNNPACK's at few channels."""
 
 
 def forward(x: Num[Array, "n *i c"], w: Num[Array, "*t c o"], spec: ConvSpec) -> Num[Array, "n *j o"]:
     """y[n, j, o] = sum_{t, c} x[n, j + d t - p_lo, c] w[t, c, o], as that of x' with the last dilation and pads times m"""
     refuse_sharded("WIDE", x, w)
     n, *space, c = x.shape
-    m = images_in_a_row(n, space[-1])
+    devices = devices_of(x, w)
+    m = images_in_a_row(n // devices, space[-1]) if n % devices == 0 else 1
     wide = x.reshape(n // m, m, *space, c)
     wide = jnp.moveaxis(wide, 1, -2).reshape(n // m, *space[:-1], space[-1] * m, c)
     y = canonical.forward(wide, w, _widen(spec, spec.window, m))
@@ -59,8 +61,8 @@ def kernel_grad(
 
 
 def images_in_a_row(n: int, width: int) -> int:
-    """The smallest divisor of the batch that fills a row, but not all of the batch: it may be divided among devices."""
-    return next((m for m in range(1, n // 2 + 1) if n % m == 0 and m * width >= ROW), max(1, n // 2) if n % 2 == 0 else 1)
+    """m, the smallest divisor of the batch (of what each device has of it) that fills a row, or all of it."""
+    return next((m for m in range(1, n) if n % m == 0 and m * width >= ROW), n)
 
 
 def _widen(spec: ConvSpec, window: Window, m: int) -> ConvSpec:
