@@ -437,6 +437,19 @@ def test_depthwise_kernel_gradient_in_blocks_of_rows():
         np.testing.assert_array_equal(got, jaxcnn.conv_kernel_grad(x, dy, w.shape, method=DIRECT, **options))
 
 
+@pytest.mark.parametrize("budget", [2**20, 2**12, 1])
+@pytest.mark.parametrize("options", [{}, {"dilation": 4}, {"stride": 2}])
+def test_depthwise_kernel_gradient_in_blocks_of_positions(monkeypatch, budget, options):
+    """One axis of space, whose positions are what rows are elsewhere; a block holds all channels of each."""
+    rng = np.random.default_rng(0)
+    options = {"padding": 3, "groups": 5} | options
+    x, w = (jnp.asarray(draw.integers(rng, s), jnp.float32) for s in ((16, 90, 5), (3, 1, 5)))
+    dy = jnp.asarray(draw.integers(rng, jax.eval_shape(lambda: jaxcnn.conv(x, w, **options)).shape), jnp.float32)
+    monkeypatch.setattr(shifted, "SUMS_BYTES", budget)
+    got = shifted.kernel_grad(x, dy, make_spec(x.shape, w.shape, **SPEC | {"stride": 1} | options), w.shape)
+    np.testing.assert_array_equal(got, jaxcnn.conv_kernel_grad(x, dy, w.shape, method=DIRECT, **options))
+
+
 @pytest.mark.parametrize(("images", "loop"), [(8, False), (16, True), (32, True)])
 def test_two_blocks_of_a_depthwise_kernel_gradient_are_a_loop_still(images, loop):
     """XLA must not fuse the running sums with what it adds up; eight images are one block, which needs none."""

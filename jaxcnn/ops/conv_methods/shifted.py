@@ -97,6 +97,7 @@ def _sums_of_blocks(
     ):  # one long row of channels: short inner loops are slow
         x, dy = (a.reshape(*a.shape[:-2], -1, 1) for a in (x, dy))
         window = interleaved(window, outputs)
+        rows = rows * outputs if len(window.size) == 1 else rows  # of all channels
     x, window = _pad(x, window)
     n, height, *others = dy.shape
     blocks = height // rows
