@@ -35,6 +35,7 @@ METHODS = {"canonical": CANONICAL, "wide": WIDE, "blocked": BLOCKED, "patches": 
 
 @pytest.fixture
 def two_at_a_time(monkeypatch):
+    monkeypatch.setattr(batches, "BLOCK_BYTES", 0)
     monkeypatch.setattr(batches, "images_in_a_block", lambda n, *_: 2 if n % 2 == 0 else n)
 
 
@@ -69,6 +70,20 @@ def test_blocks_give_what_the_batch_gives(two_at_a_time, method, name):
     np.testing.assert_array_equal(
         maps(METHODS[method], x_shape=(3, *X[1:]))[name](*odd), maps(DIRECT, x_shape=(3, *X[1:]))[name](*odd)
     )
+
+
+def test_batches_that_are_cut():
+    """Those of more than two blocks, into blocks of 2 MiB, and at least 2 images or 16."""
+
+    def images(n, *shape, outputs):
+        x, dy = jnp.zeros((n, *shape)), jnp.zeros((n, *shape[:-1], outputs))
+        return batches.images_of_a_convolution(x, dy, SPEC, (3, 3, shape[-1], outputs))
+
+    assert images(16, 32, 32, 32, outputs=32) == 16
+    assert images(32, 32, 32, 32, outputs=32) == 8
+    assert images(6, 64, 64, 64, outputs=64) == 2
+    assert images(32, 64, 64, 64, outputs=16) == 16
+    assert images(7, 64, 64, 64, outputs=64) == 7
 
 
 def test_blocks_of_groups(two_at_a_time):
