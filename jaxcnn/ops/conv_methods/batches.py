@@ -88,8 +88,10 @@ def summed_over_blocks(images: Callable[..., int]) -> Callable[[Map], Map]:
 
 
 def images_of_a_convolution(x: Array, dy: Array, spec: ConvSpec, w_shape: Sequence[int]) -> int:
-    """For a kernel gradient by convolution: up to two blocks are not cut, which gains nothing; a block has at least 2 images, and 16
-    where there are at most 16 outputs: below that XLA takes a slower convolution."""
+    """For a kernel gradient by convolution: up to two blocks are not cut, which gains nothing.
+
+    A block has at least 2 images, and 16 where there are at most 16 outputs: below that XLA takes a slower convolution.
+    """
     n, image_bytes = len(x), 4 * (math.prod(x.shape[1:]) + math.prod(dy.shape[1:]))
     if n * image_bytes <= 2 * BLOCK_BYTES:
         return n
