@@ -47,8 +47,8 @@ def mapped_over_blocks(images: Callable[..., int]) -> Callable[[Map], Map]:
     def decorate(image_map: Map) -> Map:
         @wraps(image_map)
         def mapped(
-            a: Num[Array, "n *i c"], w: Num[Array, "*t c o"], spec: ConvSpec, x_shape: Sequence[int] | None = None
-        ) -> Num[Array, "n *j o"]:
+            a: Num[Array, "n *i _"], w: Num[Array, "*t c go"], spec: ConvSpec, x_shape: Sequence[int] | None = None
+        ) -> Num[Array, "n *j _"]:
             static = (spec,) if x_shape is None else (spec, x_shape)
             n, q = len(a), images(a, w, *static)
             if q == n or devices_of(a, w) > 1:
@@ -67,8 +67,8 @@ def summed_over_blocks(images: Callable[..., int]) -> Callable[[Map], Map]:
     def decorate(kernel_grad: Map) -> Map:
         @wraps(kernel_grad)
         def summed(
-            x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], spec: ConvSpec, w_shape: Sequence[int]
-        ) -> Num[Array, "*t c o"]:
+            x: Num[Array, "n *i gc"], dy: Num[Array, "n *j go"], spec: ConvSpec, w_shape: Sequence[int]
+        ) -> Num[Array, "*t c go"]:
             n, q = len(x), images(x, dy, spec, w_shape)
             if q == n or devices_of(x, dy) > 1:
                 return kernel_grad(x, dy, spec, w_shape)
