@@ -156,7 +156,7 @@ def test_a_line_has_the_numbers_of_its_layer():
     text = printed(Config("lenet"), 100)
     lines = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
     platform = jax.default_backend()
-    method = {"cpu": "canonical/canonical/wide"}.get(platform, "direct")
+    method = {"cpu": "canonical/canonical/patches"}.get(platform, "direct")
     assert lines["3_conv"] == ["14x14x32", "12,832", "2,508,800", "14", "2", method]
     assert lines["5_max_pool"] == ["7x7x32", "16", "4"]
     assert lines["13_dense"] == ["10", "650", "640", "40"]  # one output: it has no neighbour at a stride

@@ -1,5 +1,6 @@
-"""Maps of a convolution on blocks of the batch: the same numbers as of the whole, on one device only."""
+"""Maps of a convolution on blocks of the batch: the same numbers as of the whole, on one device and on several."""
 
+import re
 from functools import partial
 
 import jax
@@ -12,30 +13,18 @@ from jax.sharding import PartitionSpec as P
 
 from jaxcnn.check import draw
 from jaxcnn.ops._common import devices_of
-from jaxcnn.ops.conv_methods import (
-    BLOCKED,
-    CANONICAL,
-    DIRECT,
-    GROUPWISE,
-    PATCHES,
-    WIDE,
-    ConvSpec,
-    batches,
-    canonical,
-    dispatch,
-    wide,
-)
+from jaxcnn.ops.conv_methods import DIRECT, PATCHES, ConvSpec, batches, canonical, dispatch, wide
+from jaxcnn.ops.conv_methods.patches import images_of_a_sum
 from jaxcnn.window import make_window
 
-X, W = (4, 6, 7, 4), (3, 3, 4, 4)
+X, W = (4, 6, 7, 16), (3, 3, 16, 16)
 SPEC = ConvSpec(make_window((3, 3), (6, 7), padding=((1, 2), (0, 1))))
 ROWS = ConvSpec(make_window((3, 3), (8, 8), padding=1))
-METHODS = {"canonical": CANONICAL, "wide": WIDE, "blocked": BLOCKED, "patches": PATCHES}
+NAMES = ("forward", "input_grad", "kernel_grad")
 
 
 @pytest.fixture
 def two_at_a_time(monkeypatch):
-    monkeypatch.setattr(batches, "BLOCK_BYTES", 0)
     monkeypatch.setattr(batches, "images_in_a_block", lambda n, *_: 2 if n % 2 == 0 else n)
 
 
@@ -54,52 +43,51 @@ def maps(method, spec=SPEC, x_shape=X, w_shape=W):
     }
 
 
-def loops(function, *args):
-    return jax.jit(function).lower(*args).compile().as_text().count(" while(")
+def compiled(function, *args):
+    return jax.jit(function).lower(*args).compile().as_text()
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", ["forward", "input_grad", "kernel_grad"])
-def test_blocks_give_what_the_batch_gives(two_at_a_time, method, name):
-    """Bit for bit, of whole numbers; a loop where the method has blocks for this map."""
-    function, args = maps(METHODS[method])[name], operands()
-    expected = maps(DIRECT)[name](*args)
-    np.testing.assert_array_equal(jax.jit(function)(*args), expected)
-    assert loops(function, *args) == (1 if name == "kernel_grad" or method == "patches" else 0)
-    odd = operands(images=3)
-    np.testing.assert_array_equal(
-        maps(METHODS[method], x_shape=(3, *X[1:]))[name](*odd), maps(DIRECT, x_shape=(3, *X[1:]))[name](*odd)
-    )
+@pytest.mark.parametrize("name", NAMES)
+def test_blocks_give_what_the_batch_gives(two_at_a_time, name):
+    """Bit for bit, of whole numbers, in a loop; a batch of a prime number of images has none."""
+    function, args = maps(PATCHES)[name], operands()
+    np.testing.assert_array_equal(jax.jit(function)(*args), maps(DIRECT)[name](*args))
+    assert compiled(function, *args).count(" while(") == 1
+    shape = (3, *X[1:])
+    function, args = maps(PATCHES, x_shape=shape)[name], operands(images=3)
+    np.testing.assert_array_equal(jax.jit(function)(*args), maps(DIRECT, x_shape=shape)[name](*args))
+    assert compiled(function, *args).count(" while(") == 0
 
 
 def test_batches_that_are_cut():
-    """Those of more than two blocks, into blocks of 2 MiB, and at least 2 images or 16."""
+    """For a kernel gradient: into blocks with 1.5 MiB laid out and 2,048 positions, if that is not above 8 MiB."""
 
-    def images(n, *shape, outputs):
+    def images(n, *shape, outputs, taps=3):
+        spec = ConvSpec(make_window((taps, taps), shape[:2], padding="same"))
         x, dy = jnp.zeros((n, *shape)), jnp.zeros((n, *shape[:-1], outputs))
-        return batches.images_of_a_convolution(x, dy, SPEC, (3, 3, shape[-1], outputs))
+        return images_of_a_sum(n, x, dy, spec, (taps, taps, shape[-1], outputs))
 
-    assert images(16, 32, 32, 32, outputs=32) == 16
-    assert images(32, 32, 32, 32, outputs=32) == 8
-    assert images(6, 64, 64, 64, outputs=64) == 2
-    assert images(32, 64, 64, 64, outputs=16) == 16
-    assert images(7, 64, 64, 64, outputs=64) == 7
+    assert images(64, 32, 32, 16, outputs=16) == 4  # of 384 KiB and 1,024 positions
+    assert images(64, 32, 32, 64, outputs=64) == 2  # of 1.5 MiB and 1,024 positions
+    assert images(32, 14, 14, 256, outputs=256) == 4  # of 1.1 MiB and 196 positions
+    assert images(7, 112, 112, 64, outputs=64) == 1  # of 18 MiB
+    assert images(3, 8, 8, 64, outputs=64) == 3
+    assert images(32, 32, 32, 3, outputs=64) == 32  # rows of 27 numbers
+    assert images(32, 32, 32, 64, outputs=64, taps=1) == 32  # nothing is laid out
 
 
 def test_blocks_of_groups(two_at_a_time):
-    """Each group's kernel gradient has its own loop by `groupwise`, all have one by `canonical` and `patches`."""
     x, _, dy = operands()
-    spec, w_shape = SPEC._replace(groups=2), (3, 3, 2, 4)
-    expected = DIRECT.kernel_grad(x, dy, spec, w_shape)
-    for method in (GROUPWISE, CANONICAL, PATCHES):
-        np.testing.assert_array_equal(method.kernel_grad(x, dy, spec, w_shape), expected)
+    spec, w_shape = SPEC._replace(groups=2), (3, 3, 8, 16)
+    kernel_grad = maps(PATCHES, spec, w_shape=w_shape)["kernel_grad"]
+    np.testing.assert_array_equal(jax.jit(kernel_grad)(x, None, dy), DIRECT.kernel_grad(x, dy, spec, w_shape))
+    assert compiled(kernel_grad, x, None, dy).count(" while(") == 1
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_blocks_under_transformations(two_at_a_time, method):
+def test_blocks_under_transformations(two_at_a_time):
     """Derivatives of the maps themselves (each is linear in either argument), vmap and scan."""
     args = operands()
-    for name, function in maps(METHODS[method]).items():
+    for name, function in maps(PATCHES).items():
         whole = maps(DIRECT)[name]
 
         def energy(f, args):
@@ -114,30 +102,37 @@ def test_blocks_under_transformations(two_at_a_time, method):
         np.testing.assert_array_equal(scanned(stacked), expected)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_devices_do_not_wait_for_one_another_at_each_block(two_at_a_time, method):
-    """A batch that the compiler divides among devices has no loop; one that shard_map has divided has, on each."""
+@pytest.mark.parametrize("name", NAMES)
+def test_each_device_has_blocks_of_its_own_images(two_at_a_time, name):
+    """Divided by the compiler or by shard_map: a loop without communication; a kernel gradient is summed behind it."""
     mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
     args = operands(images=8)
-    x, w, dy = (jax.device_put(a, NamedSharding(mesh, spec)) for a, spec in zip(args, (P("data"), P(), P("data")), strict=True))
-    whole, function = (maps(m, x_shape=(8, *X[1:]))["kernel_grad"] for m in (DIRECT, METHODS[method]))
-    assert loops(function, *args) == 1
-    assert loops(function, x, w, dy) == 0
-    np.testing.assert_array_equal(jax.jit(function)(x, w, dy), whole(*args))
+
+    def place(args):
+        return [jax.device_put(a, NamedSharding(mesh, spec)) for a, spec in zip(args, (P("data"), P(), P("data")), strict=True)]
+
+    whole, function = (maps(m, x_shape=(8, *X[1:]))[name] for m in (DIRECT, PATCHES))
+    summed = name == "kernel_grad"
 
     def by_hand(x, w, dy):
-        return lax.psum(function(x, w, dy), "data")
+        part = maps(PATCHES, x_shape=(4, *X[1:]))[name](x, w, dy)
+        return lax.psum(part, "data") if summed else part
 
-    mapped = jax.shard_map(by_hand, mesh=mesh, in_specs=(P("data"), P(), P("data")), out_specs=P())
-    assert loops(mapped, x, w, dy) == 1
-    np.testing.assert_array_equal(jax.jit(mapped)(x, w, dy), whole(*args))
+    out_specs = P() if summed else P("data")
+    for divided in (function, jax.shard_map(by_hand, mesh=mesh, in_specs=(P("data"), P(), P("data")), out_specs=out_specs)):
+        np.testing.assert_array_equal(jax.jit(divided)(*place(args)), whole(*args))
+        *inner, entry = compiled(divided, *place(args)).split("\nENTRY ")
+        assert entry.count(" while(") == 1
+        assert entry.count(" all-reduce(") == (1 if summed else 0)
+        assert not re.search(r" (all-|collective-|reduce-scatter)", "".join(inner))
+    odd = maps(PATCHES, x_shape=(6, *X[1:]))[name]  # 3 for each: not cut
+    assert compiled(odd, *place(operands(images=6))).count(" while(") == 0
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_sums_of_blocks_are_rounded_once(two_at_a_time, method):
+def test_sums_of_blocks_are_rounded_once(two_at_a_time):
     """Positive whole numbers in bfloat16: the sum over a block is above 256, where not every one of them is representable."""
     x, _, dy = (jnp.abs(a) for a in operands(jnp.bfloat16, images=32))
-    dw = METHODS[method].kernel_grad(x, dy, SPEC, W)
+    dw = PATCHES.kernel_grad(x, dy, SPEC, W)
     assert dw.dtype == jnp.bfloat16
     expected = DIRECT.kernel_grad(x.astype(jnp.float32), dy.astype(jnp.float32), SPEC, W)
     np.testing.assert_array_equal(dw, expected.astype(jnp.bfloat16))

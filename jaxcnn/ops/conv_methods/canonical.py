@@ -15,7 +15,6 @@ from jaxtyping import Array, Num
 from jaxcnn.ops._common import at_least_float32, sharding_of
 from jaxcnn.ops._windows import unfold
 from jaxcnn.ops.conv_methods import direct
-from jaxcnn.ops.conv_methods.batches import images_of_a_convolution, summed_over_blocks
 from jaxcnn.ops.conv_methods.method import ConvSpec, flip_and_exchange, operand_dtype, permute_sharding
 from jaxcnn.window import UNIT
 
@@ -60,7 +59,6 @@ def input_grad(
     return forward(dy, flip_and_exchange(w, spec.groups), spec._replace(window=window))
 
 
-@summed_over_blocks(images_of_a_convolution)
 def kernel_grad(
     x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], spec: ConvSpec, w_shape: Sequence[int]
 ) -> Num[Array, "*t cg o"]:

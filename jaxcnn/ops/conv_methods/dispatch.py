@@ -21,11 +21,8 @@ patches groupwise shifted` (numbers in `experiments/README.md`), with k taps in 
                        rows that only several images together fill, and o > 3       wide
                        else                                                         canonical
     kernel gradient    depthwise                                                    shifted
-                       groups                                                       groupwise
-                       one tap, or windows that do not overlap                      patches
-                       no dilation, c >= 16, o > 16, several images, of each at
-                       most 8 MiB of x and dy                                       wide
-                       else                                                         canonical
+                       groups of fewer than 8 channels                              groupwise
+                       else                                                         patches
 
 A product is computed once. What `shifted` gives XLA computes anew in each loop that uses it, unless something between is no
 loop: as single maps, one multiply-add per tap and channel is faster than a product for few channels too, and in LeNet slower.
@@ -74,6 +71,7 @@ PRODUCT_FOLDED = Choice(
     patches, "one matrix product, added up where windows overlap: a convolution would multiply zeros, or have few outputs"
 )
 PRODUCT = Choice(patches, "windows that overlap little: one matrix product of patches that are hardly larger than x")
+SUM = Choice(patches, "one matrix product, with the taps beside the channels or beside the outputs, as copies less")
 WIDE = Choice(wide, "several images side by side make rows long enough for all cores")
 
 
@@ -123,17 +121,10 @@ def _input_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[
 
 
 def _kernel_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:
-    taps, c, o = math.prod(w_shape[:-2]), *w_shape[-2:]
-    if spec.groups > 1:
+    taps, c = math.prod(w_shape[:-2]), w_shape[-2]
+    if spec.groups > 1 and c < 8:
         return DEPTHWISE if c == 1 else GROUPS
-    if taps == 1:
-        return ONE_TAP
-    if all(k <= s for k, s in zip(spec.window.size, spec.window.stride, strict=True)):
-        return PRODUCT
-    n, *space, gc = x_shape
-    image_bytes = 4 * (math.prod(space) * gc + math.prod(spec.window.output_size(space)) * o)
-    undilated = spec.window.dilation[-1] == spec.window.base_dilation[-1] == 1
-    return WIDE if undilated and n > 1 and image_bytes <= 2**23 and c >= 16 and o > 16 else CANONICAL
+    return ONE_TAP if taps == 1 else SUM
 
 
 def _strided(spec: ConvSpec) -> bool:

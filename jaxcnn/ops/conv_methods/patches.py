@@ -9,12 +9,24 @@ With  p[n, j, (g t c)] = x[n, s j + d t - p_lo, (g c)],  the patches: `unfold`, 
 The patches take as many times x's memory as there are taps, less where windows stand apart. They pay where a window has one tap
 (a 1x1 convolution is a matrix product), where few channels leave XLA's convolutions idle, and for strided input gradients, which
 a convolution computes from a dy that is mostly zeros.
+
+The kernel gradient is a sum over pairs of an input and an output, so that a tap can be laid out on either side: along some axes
+of space beside x's channels (taps t, from the outputs j), along the others beside dy's (taps u, from the inputs i):
+
+    p[n, (j i), (t c)] = x[n, s j + d t - p_lo, i, c]
+    e[n, (j i), (u o)] = dy[n, j, i + p_lo - d u, o]          dilated by s: patches of the window of the input gradient
+    dw[t, u, c, o]     = sum_{n, j, i} p[n, (j i), (t c)] e[n, (j i), (u o)]
+
+For 3x3 taps, 16 channels and 16 outputs that is 48 + 48 numbers per position, not 144 + 16, and a product of 48x48 sums, which
+fills registers where 144x16 does not.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import combinations
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
@@ -25,9 +37,13 @@ from jaxcnn.ops._windows import fold, unfold
 from jaxcnn.ops.conv_methods import batches
 from jaxcnn.ops.conv_methods.batches import mapped_over_blocks, summed_over_blocks
 from jaxcnn.ops.conv_methods.method import ConvSpec, operand_dtype, refuse_sharded
+from jaxcnn.window import Window
 
 BLOCK_BYTES = 2**23
 """What the patches of a block of images may take."""
+
+RUN = 16
+"""Float32 numbers in a cache line."""
 
 
 def _images(n: int, positions: Sequence[int], w_shape: Sequence[int], spec: ConvSpec) -> int:
@@ -39,16 +55,16 @@ def _images(n: int, positions: Sequence[int], w_shape: Sequence[int], spec: Conv
     return batches.images_in_a_block(n, 4 * math.prod(positions) * row * spec.groups, BLOCK_BYTES)
 
 
-@mapped_over_blocks(lambda x, w, spec: _images(len(x), spec.window.output_size(x.shape[1:-1]), w.shape, spec))
+@mapped_over_blocks(lambda n, x, w, spec: _images(n, spec.window.output_size(x.shape[1:-1]), w.shape, spec))
 def forward(x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], spec: ConvSpec) -> Num[Array, "n *j go"]:
     """y[n, j, (g o)] = sum_{t, c} p[g, n, j, (t c)] w[g, (t c), o]"""
     dtype = operand_dtype(x, w, spec)
-    p, w = _patches(x.astype(dtype), spec), _grouped_kernel(w.astype(dtype), spec.groups)
+    p, w = _patches(x.astype(dtype), spec.window, spec.groups, range(x.ndim - 2)), _grouped_kernel(w.astype(dtype), spec.groups)
     y = _product(p, w, (p.ndim - 1,), (w.ndim - 2,), spec)
     return _join(y, spec.groups).astype(spec.accumulation_dtype or dtype)
 
 
-@mapped_over_blocks(lambda dy, w, spec, x_shape: _images(len(dy), dy.shape[1:-1], w.shape, spec))
+@mapped_over_blocks(lambda n, dy, w, spec, x_shape: _images(n, dy.shape[1:-1], w.shape, spec))
 def input_grad(
     dy: Num[Array, "n *j go"], w: Num[Array, "*t c go"], spec: ConvSpec, x_shape: Sequence[int]
 ) -> Num[Array, "n *i gc"]:
@@ -61,18 +77,73 @@ def input_grad(
     return fold(values, spec.window, x_shape[1:-1]).astype(spec.accumulation_dtype or dtype)
 
 
-@summed_over_blocks(lambda x, dy, spec, w_shape: _images(len(x), dy.shape[1:-1], w_shape, spec))
+class Layout(NamedTuple):
+    """Of a kernel gradient: which axes of space have their taps beside dy's outputs, and what that means for an image."""
+
+    beside_dy: tuple[int, ...]
+    positions: int
+    row: int
+    """How many numbers p and e have per position and group, if any tap of theirs was laid out."""
+    copied: int
+    """How many numbers are copied per group, where a run of fewer than `RUN` takes as long as one of `RUN`."""
+
+
+def layout(spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int]) -> Layout:
+    """The one with the least to copy; of equals one with taps on both sides.
+
+    >>> from jaxcnn.window import make_window
+    >>> spec = ConvSpec(make_window((3, 3), (8, 8), padding=1))
+    >>> [layout(spec, (2, 8, 8, c), (3, 3, c, o)).beside_dy for c, o in ((16, 16), (3, 64), (64, 3))]
+    [(1,), (), (0, 1)]
+    """
+    axes = [axis for axis, k in enumerate(spec.window.size) if k > 1]
+    subsets = [chosen[::-1] for count in (*range(1, len(axes) + 1), 0) for chosen in combinations(reversed(axes), count)]
+    return min((_lay_out(chosen, spec, x_shape, w_shape) for chosen in subsets), key=lambda found: found.copied)
+
+
+def _lay_out(beside_dy: tuple[int, ...], spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int]) -> Layout:
+    *taps, c, go = w_shape
+    inputs, outputs = x_shape[1:-1], spec.window.output_size(x_shape[1:-1])
+    alone = rows = {"x": c, "dy": go // spec.groups}
+    positions, copied = 1, 0
+    for axis, k in reversed(list(enumerate(taps))):
+        side = "dy" if axis in beside_dy else "x"
+        positions *= inputs[axis] if side == "dy" else outputs[axis]
+        if k > 1:
+            copied += k * max(rows[side], RUN)
+            rows = {**rows, side: rows[side] * k}
+    laid_out = sum(row for side, row in rows.items() if row > alone[side])
+    return Layout(beside_dy, positions, laid_out, positions * copied)
+
+
+def images_of_a_sum(n: int, x: Array, dy: Array, spec: ConvSpec, w_shape: Sequence[int]) -> int:
+    """As many as lay out 1.5 MiB and have 2,048 positions, or as many as lay out 8 MiB if these are fewer."""
+    _, positions, row, _ = layout(spec, x.shape, w_shape)
+    if row <= 32:
+        return n
+    image_bytes = 4 * positions * row * spec.groups
+    enough = (q for q in range(1, n) if n % q == 0 and q * image_bytes >= 3 * 2**19 and q * positions >= 2048)
+    return min(next(enough, n), batches.images_in_a_block(n, image_bytes, BLOCK_BYTES))
+
+
+@summed_over_blocks(images_of_a_sum)
 def kernel_grad(
     x: Num[Array, "n *i gc"], dy: Num[Array, "n *j go"], spec: ConvSpec, w_shape: Sequence[int]
 ) -> Num[Array, "*t c go"]:
-    """dw[g, (t c), o] = sum_{n, j} p[g, n, j, (t c)] dy[g, n, j, o]"""
-    dtype, g = operand_dtype(x, dy, spec), spec.groups
-    p, dy = _patches(x.astype(dtype), spec), _split(dy.astype(dtype), g)
-    positions = tuple(range(p.ndim - 1)) if g == 1 else tuple(range(1, p.ndim - 1))
-    dw = _product(p, dy, positions, positions, spec)
+    """dw[g, t, u, c, o] = sum_{n, j, i} p[g, (n j i), (t c)] e[g, (n j i), (u o)]"""
+    dtype, g, window = operand_dtype(x, dy, spec), spec.groups, spec.window
+    beside_dy = layout(spec, x.shape, w_shape).beside_dy
+    beside_x = tuple(axis for axis in range(len(window.size)) if axis not in beside_dy)
+    p = _positions_flat(_patches(x.astype(dtype), window, g, beside_x), g)
+    e = _positions_flat(_patches(dy.astype(dtype), window.input_grad(x.shape[1:-1]), g, beside_dy), g)
+    sides = [(p, (*beside_x, "c")), (e, (*beside_dy, "o"))]
+    (narrow, rows), (wide, columns) = sorted(sides, key=lambda side: side[0].shape[-1])  # long rows of sums are faster
+    dw = _product(narrow, wide, (narrow.ndim - 2,), (wide.ndim - 2,), spec)
     *taps, c, go = w_shape
-    dw = dw if g == 1 else jnp.moveaxis(dw, 0, 1).reshape(math.prod(taps) * c, go)
-    return dw.reshape(w_shape).astype(spec.accumulation_dtype or dtype)
+    now, order = ("g", *rows, *columns), (*range(len(taps)), "c", "g", "o")
+    sizes = {**dict(enumerate(taps)), "c": c, "g": g, "o": go // g}
+    dw = jnp.transpose(dw.reshape([sizes[axis] for axis in now]), [now.index(axis) for axis in order]).reshape(w_shape)
+    return jnp.flip(dw, beside_dy).astype(spec.accumulation_dtype or dtype)  # the window of the input gradient runs backwards
 
 
 def _product(a: Array, b: Array, a_axes: tuple[int, ...], b_axes: tuple[int, ...], spec: ConvSpec) -> Array:
@@ -88,13 +159,18 @@ def _product(a: Array, b: Array, a_axes: tuple[int, ...], b_axes: tuple[int, ...
     )
 
 
-def _patches(x: Array, spec: ConvSpec) -> Array:
+def _patches(x: Array, window: Window, g: int, axes: Sequence[int]) -> Array:
     """[n, j, (t c)], with groups [g, n, j, (t c)]: of the last axis first, so that all others copy longer rows of channels."""
-    n, g, window = x.shape[0], spec.groups, spec.window
+    n = x.shape[0]
     p = _split(x, g).reshape(g * n, *x.shape[1:-1], -1)
-    for axis in reversed(range(len(window.size))):
+    for axis in reversed(axes):
         p = jnp.concatenate(list(unfold(p, window.along(axis))), axis=-1)
     return p if g == 1 else p.reshape(g, n, *p.shape[1:])
+
+
+def _positions_flat(a: Array, g: int) -> Array:
+    """[(n j), c], with groups [g, (n j), c]: as one axis they are summed faster, and more accurately, than as several."""
+    return a.reshape(-1, a.shape[-1]) if g == 1 else a.reshape(g, -1, a.shape[-1])
 
 
 def _grouped_kernel(w: Array, g: int) -> Array:

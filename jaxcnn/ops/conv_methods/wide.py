@@ -6,8 +6,8 @@ were neighbours are m apart, which is a dilation. No output is computed in vain.
 
     x'[q, i, (l r), c] = x[(q r), i, l, c]           l, the last axis of space; i, those before it
 
-and the result comes back by the same exchange. A step of the window along the last axis has no such form; what needs one is
-refused, as are groups: forward and input gradient of a strided convolution, the kernel gradient of a dilated one.
+and the result comes back by the same exchange. A step of the window along the last axis has no such form: strided convolutions
+are refused, as are groups. The kernel gradient sums over the images, and is that of `canonical`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jaxtyping import Array, Num
 
 from jaxcnn.ops._common import devices_of
 from jaxcnn.ops.conv_methods import canonical
-from jaxcnn.ops.conv_methods.batches import images_of_a_convolution, summed_over_blocks
+from jaxcnn.ops.conv_methods.canonical import kernel_grad as kernel_grad
 from jaxcnn.ops.conv_methods.method import ConvSpec, flip_and_exchange, interleaved, refuse_sharded
 from jaxcnn.window import Window
 
@@ -45,21 +45,6 @@ def input_grad(dy: Num[Array, "n *j o"], w: Num[Array, "*t c o"], spec: ConvSpec
     return forward(dy, flip_and_exchange(w, 1), spec._replace(window=spec.window.input_grad(x_shape[1:-1])))
 
 
-@summed_over_blocks(images_of_a_convolution)
-def kernel_grad(
-    x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], spec: ConvSpec, w_shape: Sequence[int]
-) -> Num[Array, "*t c o"]:
-    """dw[t, c, o] = sum_{n, j} x[n, j + d t - p_lo, c] dy[n, j, o]: the channels side by side instead of the images
-
-    x[n, i, l, c] -> [1, i, (l c), n], met by dy -> [j, n, o] with taps c apart; its outputs (t c) are dw's first axes.
-    """
-    refuse_sharded("WIDE", x, dy)
-    n, *space, c = x.shape
-    images = jnp.moveaxis(x, 0, -1).reshape(1, *space[:-1], space[-1] * c, n)
-    spec = _widen(spec, spec.window.kernel_grad(space), c)
-    return canonical.forward(images, jnp.moveaxis(dy, 0, -2), spec).reshape(w_shape)
-
-
 def images_in_a_row(n: int, width: int) -> int:
     """m, the smallest divisor of the batch (of what each device has of it) that fills a row, or all of it."""
     return next((m for m in range(1, n) if n % m == 0 and m * width >= ROW), n)
@@ -69,8 +54,7 @@ def _widen(spec: ConvSpec, window: Window, m: int) -> ConvSpec:
     """The window on rows of m interleaved images."""
     if spec.groups > 1 or window.stride[-1] > 1 or window.base_dilation[-1] > 1:
         raise ValueError(
-            "method WIDE has no groups and no step along the last axis of space: not forward and input gradient of a strided "
-            f"convolution, nor the kernel gradient of a dilated one; got groups={spec.groups} and {spec.window}: "
-            "leave method out, or pass CANONICAL or DIRECT"
+            "method WIDE has no groups and no step along the last axis of space: forward and input gradient have no stride, got "
+            f"groups={spec.groups} and {spec.window}: leave method out, or pass CANONICAL or DIRECT"
         )
     return spec._replace(window=interleaved(window, m))
