@@ -22,6 +22,7 @@ patches groupwise shifted` (numbers in `experiments/README.md`), with k taps in 
                        else                                                         canonical
     kernel gradient    depthwise                                                    shifted
                        groups of fewer than 8 channels                              groupwise
+                       a stride, windows that overlap, c = 1 and o <= 32            canonical
                        else                                                         patches
 
 A product is computed once. What `shifted` gives XLA computes anew in each loop that uses it, unless something between is no
@@ -121,9 +122,12 @@ def _input_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[
 
 
 def _kernel_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:
-    taps, c = math.prod(w_shape[:-2]), w_shape[-2]
+    taps, c, o = math.prod(w_shape[:-2]), *w_shape[-2:]
     if spec.groups > 1 and c < 8:
         return DEPTHWISE if c == 1 else GROUPS
+    overlapping = any(k > s for k, s in zip(spec.window.size, spec.window.stride, strict=True))
+    if _strided(spec) and overlapping and c == 1 and o <= 32:
+        return CANONICAL
     return ONE_TAP if taps == 1 else SUM
 
 

@@ -134,8 +134,9 @@ def kernel_grad(
     dtype, g, window = operand_dtype(x, dy, spec), spec.groups, spec.window
     beside_dy = layout(spec, x.shape, w_shape).beside_dy
     beside_x = tuple(axis for axis in range(len(window.size)) if axis not in beside_dy)
-    p = _positions_flat(_patches(x.astype(dtype), window, g, beside_x), g)
-    e = _positions_flat(_patches(dy.astype(dtype), window.input_grad(x.shape[1:-1]), g, beside_dy), g)
+    x, dy = at_least_float32(x.astype(dtype)), at_least_float32(dy.astype(dtype))
+    p = _positions_flat(_patches(x, window, g, beside_x), g)
+    e = _positions_flat(_patches(dy, window.input_grad(x.shape[1:-1]), g, beside_dy), g)
     sides = [(p, (*beside_x, "c")), (e, (*beside_dy, "o"))]
     (narrow, rows), (wide, columns) = sorted(sides, key=lambda side: side[0].shape[-1])  # long rows of sums are faster
     dw = _product(narrow, wide, (narrow.ndim - 2,), (wide.ndim - 2,), spec)
