@@ -72,6 +72,7 @@ def test_batches_that_are_cut():
     assert images(32, 14, 14, 256, outputs=256) == 4  # of 1.1 MiB and 196 positions
     assert images(7, 112, 112, 64, outputs=64) == 1  # of 18 MiB
     assert images(3, 8, 8, 64, outputs=64) == 3
+    assert images(61, 7, 7, 512, outputs=512) == 61  # one by one would be 49 positions
     assert images(32, 32, 32, 3, outputs=64) == 32  # rows of 27 numbers
     assert images(32, 32, 32, 64, outputs=64, taps=1) == 32  # nothing is laid out
 

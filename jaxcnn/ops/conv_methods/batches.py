@@ -27,13 +27,14 @@ from jaxcnn.ops.conv_methods.method import ConvSpec, operand_dtype
 Map = Callable[..., Array]
 
 
-def images_in_a_block(n: int, image_bytes: int, most_bytes: int) -> int:
-    """q, a divisor of n: the largest with at most `most_bytes`, or else one image.
+def images_in_a_block(n: int, image_bytes: int, most_bytes: int, least: int = 1) -> int:
+    """q, a divisor of n that is not below `least`: the largest with at most `most_bytes`, or else the smallest.
 
-    >>> images_in_a_block(64, 2**18, 2**21), images_in_a_block(7, 2**21, 2**22), images_in_a_block(64, 2**23, 2**21)
-    (8, 1, 1)
+    >>> images_in_a_block(64, 2**18, 2**21), images_in_a_block(64, 2**21, 2**21, 2), images_in_a_block(7, 2**21, 2**21, 2)
+    (8, 2, 7)
     """
-    return next((q for q in range(n, 1, -1) if n % q == 0 and q * image_bytes <= most_bytes), 1)
+    divisors = [q for q in range(least, n + 1) if n % q == 0] or [n]
+    return max((q for q in divisors if q * image_bytes <= most_bytes), default=divisors[0])
 
 
 def mapped_over_blocks(images: Callable[..., int]) -> Callable[[Map], Map]:

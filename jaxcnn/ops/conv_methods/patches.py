@@ -117,13 +117,13 @@ def _lay_out(beside_dy: tuple[int, ...], spec: ConvSpec, x_shape: Sequence[int],
 
 
 def images_of_a_sum(n: int, x: Array, dy: Array, spec: ConvSpec, w_shape: Sequence[int]) -> int:
-    """As many as lay out 1.5 MiB and have 2,048 positions, or as many as lay out 8 MiB if these are fewer."""
+    """As many as lay out 1.5 MiB and have 2,048 positions; or 8 MiB if these are fewer, but at least 256 positions."""
     _, positions, row, _ = layout(spec, x.shape, w_shape)
     if row <= 32:
         return n
     image_bytes = 4 * positions * row * spec.groups
     enough = (q for q in range(1, n) if n % q == 0 and q * image_bytes >= 3 * 2**19 and q * positions >= 2048)
-    return min(next(enough, n), batches.images_in_a_block(n, image_bytes, BLOCK_BYTES))
+    return min(next(enough, n), batches.images_in_a_block(n, image_bytes, BLOCK_BYTES, -(-256 // max(positions, 1))))
 
 
 @summed_over_blocks(images_of_a_sum)
