@@ -18,7 +18,8 @@ of space beside x's channels (taps t, from the outputs j), along the others besi
     dw[t, u, c, o]     = sum_{n, j, i} p[n, (j i), (t c)] e[n, (j i), (u o)]
 
 For 3x3 taps, 16 channels and 16 outputs that is 48 + 48 numbers per position, not 144 + 16, and a product of 48x48 sums, which
-fills registers where 144x16 does not.
+fills registers where 144x16 does not. As in any matrix product, 0 times infinity is NaN: an x or dy that is not finite spoils the
+sums of taps that never meet it, too.
 """
 
 from __future__ import annotations
@@ -117,7 +118,10 @@ def _lay_out(beside_dy: tuple[int, ...], spec: ConvSpec, x_shape: Sequence[int],
 
 
 def images_of_a_sum(n: int, x: Array, dy: Array, spec: ConvSpec, w_shape: Sequence[int]) -> int:
-    """As many as lay out 1.5 MiB and have 2,048 positions; or 8 MiB if these are fewer, but at least 256 positions."""
+    """As many as lay out 1.5 MiB and have 2,048 positions; or 8 MiB if these are fewer, but at least 256 positions.
+
+    All where rows are short, which gains nothing.
+    """
     _, positions, row, _ = layout(spec, x.shape, w_shape)
     if row <= 32:
         return n
