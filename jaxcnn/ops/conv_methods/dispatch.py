@@ -126,7 +126,7 @@ def _kernel_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple
     if spec.groups > 1 and c < 8:
         return DEPTHWISE if c == 1 else GROUPS
     overlapping = any(k > s for k, s in zip(spec.window.size, spec.window.stride, strict=True))
-    if _strided(spec) and overlapping and c == 1 and o <= 32:
+    if overlapping and _strided(spec) and c == 1 and o <= 32:
         return CANONICAL
     return ONE_TAP if taps == 1 else SUM
 
