@@ -43,15 +43,18 @@ from jaxcnn.window import Window
 BLOCK_BYTES = 2**23
 """What the patches of a block of images may take."""
 
+SHORT_ROW = 32
+"""Numbers laid out per position up to which blocks gain nothing."""
+
 RUN = 16
 """Float32 numbers in a cache line."""
 
 
 def _images(n: int, positions: Sequence[int], w_shape: Sequence[int], spec: ConvSpec) -> int:
-    """How many images to lay out at a time: all where rows are short, which gains nothing, or a tap, which are x itself."""
+    """How many images to lay out at a time: all where rows are short, or for one tap, where they are x itself."""
     *taps, c, _ = w_shape
     row = math.prod(taps) * c
-    if row <= 32 or math.prod(taps) == 1:
+    if row <= SHORT_ROW or math.prod(taps) == 1:
         return n
     return batches.images_in_a_block(n, 4 * math.prod(positions) * row * spec.groups, BLOCK_BYTES)
 
@@ -120,10 +123,10 @@ def _lay_out(beside_dy: tuple[int, ...], spec: ConvSpec, x_shape: Sequence[int],
 def images_of_a_sum(n: int, x: Array, dy: Array, spec: ConvSpec, w_shape: Sequence[int]) -> int:
     """As many as lay out 1.5 MiB and have 2,048 positions; or 8 MiB if these are fewer, but at least 256 positions.
 
-    All where rows are short, which gains nothing.
+    All where rows are short.
     """
     _, positions, row, _ = layout(spec, x.shape, w_shape)
-    if row <= 32:
+    if row <= SHORT_ROW:
         return n
     image_bytes = 4 * positions * row * spec.groups
     enough = (q for q in range(1, n) if n % q == 0 and q * image_bytes >= 3 * 2**19 and q * positions >= 2048)
