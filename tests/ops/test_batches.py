@@ -126,6 +126,8 @@ def test_each_device_has_blocks_of_its_own_images(two_at_a_time, name):
         assert entry.count(" while(") == 1
         assert entry.count(" all-reduce(") == (1 if summed else 0)
         assert not re.search(r" (all-|collective-|reduce-scatter)", "".join(inner))
+        made = re.findall(r"= f32\[([0-9,]+)\]\S* (copy|fusion|transpose)\(", entry)
+        assert not [a for a in made if summed and np.prod([int(d) for d in a[0].split(",")]) >= args[0].size // 2]  # no copy of x
     odd = maps(PATCHES, x_shape=(6, *X[1:]))[name]  # 3 for each: not cut
     assert compiled(odd, *place(operands(images=6))).count(" while(") == 0
 

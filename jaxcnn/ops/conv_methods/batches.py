@@ -53,8 +53,8 @@ def mapped_over_blocks(images: Callable[..., int]) -> Callable[[Map], Map]:
             q = n if n % devices else images(n // devices, a, w, *static)
             if q * devices >= n:
                 return image_map(a, w, *static)
-            blocks = lax.map(_on_each(devices, lambda block: image_map(block, w, *static)), _blocks(a, devices, q))
-            return _images(blocks, devices)
+            of_block = _on_each(devices, lambda block: image_map(block, w, *static))
+            return _images(lax.map(lambda b: of_block(_block(a, b, q, devices)), jnp.arange(n // (q * devices))), devices)
 
         return mapped
 
@@ -77,10 +77,10 @@ def summed_over_blocks(images: Callable[..., int]) -> Callable[[Map], Map]:
             total = varying_like(at_least_float32(jnp.zeros((devices, *w_shape) if devices > 1 else w_shape, dtype)), x, dy)
             of_block = _on_each(devices, lambda x, dy: kernel_grad(x, dy, spec._replace(accumulation_dtype=total.dtype), w_shape))
 
-            def add_block(total, block):
-                return total + of_block(*block), None
+            def add_block(total, b):
+                return total + of_block(_block(x, b, q, devices), _block(dy, b, q, devices)), None
 
-            total, _ = lax.scan(add_block, total, (_blocks(x, devices, q), _blocks(dy, devices, q)))
+            total, _ = lax.scan(add_block, total, jnp.arange(n // (q * devices)))
             return (total if devices == 1 else jnp.sum(total, 0)).astype(dtype)
 
         return summed
@@ -88,15 +88,17 @@ def summed_over_blocks(images: Callable[..., int]) -> Callable[[Map], Map]:
     return decorate
 
 
-def _blocks(a: Num[Array, "dbq *i c"], devices: int, q: int) -> Array:
-    """[(d b q), i, c] -> [b, d, q, i, c], on one device [b, q, i, c]"""
-    if devices == 1:
-        return a.reshape(-1, q, *a.shape[1:])
-    return jnp.moveaxis(a.reshape(devices, -1, q, *a.shape[1:]), 1, 0)
+def _block(a: Num[Array, "dbq *i c"], b: Array, q: int, devices: int) -> Array:
+    """[(d b q), i, c] -> [d, q, i, c], block b of each device; on one device [q, i, c].
+
+    By its number inside the loop: of blocks along the leading axis of a scan, XLA copies all where devices share the batch.
+    """
+    d = () if devices == 1 else (devices,)
+    return lax.dynamic_index_in_dim(a.reshape(*d, -1, q, *a.shape[1:]), b, len(d), keepdims=False)
 
 
-def _images(blocks: Array, devices: int) -> Num[Array, "dbq *i c"]:
-    """And back."""
+def _images(blocks: Num[Array, "b *dq *i c"], devices: int) -> Num[Array, "dbq *i c"]:
+    """[b, d, q, i, c] -> [(d b q), i, c], on one device from [b, q, i, c]"""
     if devices > 1:
         blocks = jnp.moveaxis(blocks, 0, 1).reshape(-1, *blocks.shape[2:])
     return blocks.reshape(-1, *blocks.shape[2:])
