@@ -386,7 +386,8 @@ def test_dispatch_is_the_list_of_its_docstring():
     assert names((*image, 1), (2, 2, 1, 16), stride=2) == ["patches"] * 3
     assert names((8, 8000, 1), (80, 1, 64), stride=4) == ["canonical", "patches", "patches"]
     assert names((*image, 1), (5, 5, 1, 16), padding="same", dilation=2) == ["patches", "patches", "canonical"]
-    assert names((*image, 1), (5, 5, 1, 32), padding="same") == ["canonical", "patches", "canonical"]
+    assert names((*image, 1), (5, 5, 1, 32), padding="same") == ["canonical", "patches", "patches"]
+    assert names((*image, 1), (5, 5, 1, 16), padding="same")[2] == "canonical"
     assert names((*image, 3), (3, 3, 3, 64), padding="same") == ["patches"] * 3
     assert names((*image, 3), (5, 5, 3, 32), padding="same") == ["blocked", "patches", "patches"]
     assert names((*image, 32), (5, 5, 32, 3), padding="same") == ["wide", "blocked", "patches"]

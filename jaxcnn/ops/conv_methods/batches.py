@@ -74,6 +74,7 @@ def summed_over_blocks(images: Callable[..., int]) -> Callable[[Map], Map]:
             if q * devices >= n:
                 return kernel_grad(x, dy, spec, w_shape)
             dtype = spec.accumulation_dtype or operand_dtype(x, dy, spec)
+            x, dy = at_least_float32(x), at_least_float32(dy)  # once: inside the loop XLA would convert them for every tap
             total = varying_like(at_least_float32(jnp.zeros((devices, *w_shape) if devices > 1 else w_shape, dtype)), x, dy)
             of_block = _on_each(devices, lambda x, dy: kernel_grad(x, dy, spec._replace(accumulation_dtype=total.dtype), w_shape))
 

@@ -22,7 +22,7 @@ patches groupwise shifted` (numbers in `experiments/README.md`), with k taps in 
                        else                                                         canonical
     kernel gradient    depthwise                                                    shifted
                        groups of fewer than 8 channels                              groupwise
-                       c = 1 and o <= 32, windows that overlap                      canonical
+                       c = 1 and o <= 16, windows that overlap                      canonical
                        else                                                         patches
 
 A product is computed once. What `shifted` gives XLA computes anew in each loop that uses it, unless something between is no
@@ -126,7 +126,7 @@ def _kernel_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple
     if spec.groups > 1 and c < 8:
         return DEPTHWISE if c == 1 else GROUPS
     overlapping = any(k > s for k, s in zip(spec.window.size, spec.window.stride, strict=True))
-    if overlapping and c == 1 and o <= 32:
+    if overlapping and c == 1 and o <= 16:
         return CANONICAL
     return ONE_TAP if taps == 1 else SUM
 
