@@ -387,7 +387,12 @@ def test_dispatch_is_the_list_of_its_docstring():
     assert names((8, 8000, 1), (80, 1, 64), stride=4) == ["canonical", "patches", "patches"]
     assert names((*image, 1), (5, 5, 1, 16), padding="same", dilation=2) == ["patches", "patches", "canonical"]
     assert names((*image, 1), (5, 5, 1, 32), padding="same") == ["canonical", "patches", "patches"]
-    assert names((*image, 1), (5, 5, 1, 16), padding="same")[2] == "canonical"
+    assert names((32, 4, 4, 16), (5, 5, 16, 32), padding="same") == ["wide", "wide", "patches"]
+    assert names((32, 5, 5, 16), (5, 5, 16, 32), padding="same") == ["canonical", "canonical", "patches"]
+    assert names((32, 4, 4, 3), (5, 5, 3, 16), padding="same") == ["patches", "wide", "patches"]
+    assert names((32, 4, 4, 16), (5, 5, 16, 32), stride=2, padding="same") == ["patches", "patches", "patches"]
+    assert names((32, 6, 6, 16), (5, 5, 16, 32)) == ["canonical", "wide", "patches"]  # y is 2x2
+    assert names((32, 4, 16), (5, 16, 32), padding="same") == ["patches", "patches", "patches"]
     assert names((*image, 3), (3, 3, 3, 64), padding="same") == ["patches"] * 3
     assert names((*image, 3), (5, 5, 3, 32), padding="same") == ["blocked", "patches", "patches"]
     assert names((*image, 32), (5, 5, 32, 3), padding="same") == ["wide", "blocked", "patches"]

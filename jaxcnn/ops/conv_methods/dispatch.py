@@ -6,6 +6,9 @@ patches groupwise shifted` (numbers in `experiments/README.md`), with k taps in 
     forward            depthwise                                                    shifted
                        groups                                                       groupwise
                        one tap (1x1)                                                patches
+                       fewer than k positions in x: two axes of space, no stride
+                       in the last, and c >= 16                                     wide
+                       other such x                                                 patches
                        few outputs: at most 16 of at most 6 channels, 8 of 16, 32
                        of 3; one or two axes of space, no stride or dilation        blocked
                        c k <= 32 unless o > 16 and c = 1 or space has one axis, or
@@ -15,6 +18,7 @@ patches groupwise shifted` (numbers in `experiments/README.md`), with k taps in 
                        else                                                         canonical
     input gradient     depthwise                                                    shifted
                        groups                                                       groupwise
+                       fewer than k positions in y, k > 1: as above                 wide, patches
                        one tap, or a stride, or c k <= 32                           patches
                        few outputs, as above, with c and o exchanged                blocked
                        c <= 8 and c k <= 100                                        patches
@@ -73,6 +77,8 @@ PRODUCT_FOLDED = Choice(
 )
 PRODUCT = Choice(patches, "windows that overlap little: one matrix product of patches that are hardly larger than x")
 SUM = Choice(patches, "one matrix product, with the taps beside the channels or beside the outputs, as copies less")
+SMALL_IMAGES = Choice(patches, "fewer positions than taps: XLA's convolutions exchange image and window, and are slow")
+SMALL_IMAGES_WIDE = SMALL_IMAGES._replace(method=wide)
 WIDE = Choice(wide, "several images side by side make rows long enough for all cores")
 
 
@@ -96,6 +102,8 @@ def _forward_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int
         return DEPTHWISE if c == 1 else GROUPS
     if taps == 1:
         return ONE_TAP
+    if math.prod(x_shape[1:-1]) < taps:
+        return _of_small_images(spec, c)
     if _has_few_outputs(spec, c, o):
         return FEW_OUTPUTS
     if c * taps <= 32 and (o <= 16 or (c > 1 and len(x_shape) > 3)):
@@ -112,6 +120,8 @@ def _input_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[
         return DEPTHWISE if c == 1 else GROUPS
     if taps == 1:
         return ONE_TAP
+    if math.prod(spec.window.output_size(x_shape[1:-1])) < taps:
+        return _of_small_images(spec, o)
     if _strided(spec) or c * taps <= 32:
         return PRODUCT_FOLDED
     if _has_few_outputs(spec, o, c):
@@ -149,6 +159,11 @@ def _fills_rows(spec: ConvSpec, x_shape: tuple[int, ...], inputs: int, outputs: 
     short, enough = (96, 128) if outputs >= 64 else (256, 512)
     fits = not _strided(spec) and set(spec.window.base_dilation) == {1} and len(space) == 2 and 16 < max(inputs, outputs) < 128
     return fits and space[-1] < short and space[-1] * wide.images_in_a_row(n, space[-1]) >= enough
+
+
+def _of_small_images(spec: ConvSpec, inputs: int) -> Choice:
+    one_by_one = len(spec.window.size) == 2 and spec.window.stride[-1] == spec.window.base_dilation[-1] == 1
+    return SMALL_IMAGES_WIDE if one_by_one and inputs >= 16 else SMALL_IMAGES
 
 
 def choose(
