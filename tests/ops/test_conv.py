@@ -419,6 +419,20 @@ def test_dispatch_is_the_list_of_its_docstring():
     assert names((*image, 16), (3, 3, 16, 16), padding=1) == ["canonical", "canonical", "patches"]
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("x_shape", [(6, 4, 4, 16), (1, 4, 4, 16), (7, 3, 5, 2), (6, 4, 16), (2, 2, 3, 2, 4)])
+def test_images_of_fewer_positions_than_taps(x_shape, stride):
+    """Of whole numbers all methods give the same."""
+    space = x_shape[1:-1]
+    window = make_window((5,) * len(space), space, padding="same", stride=(stride, *(1,) * (len(space) - 1)))
+    w_shape, y_shape = (*window.size, x_shape[-1], 16), (x_shape[0], *window.output_size(space), 16)
+    x, w, dy = (jnp.asarray(draw.integers(np.random.default_rng(0), shape), jnp.float32) for shape in (x_shape, w_shape, y_shape))
+    spec = ConvSpec(window)
+    assert set(names(x_shape, w_shape, padding="same", stride=window.stride)[:2]) <= {"wide", "patches"}
+    np.testing.assert_array_equal(DISPATCH.forward(x, w, spec), DIRECT.forward(x, w, spec))
+    np.testing.assert_array_equal(DISPATCH.input_grad(dy, w, spec, x_shape), DIRECT.input_grad(dy, w, spec, x_shape))
+
+
 def test_other_platforms_take_direct():
     choices = jaxcnn.explain_conv((8, 4, 28, 28), (4, 4, 1, 1), layout="channels_first", platform="gpu")
     assert {choice.name for choice in choices.values()} == {"direct"}
