@@ -54,7 +54,7 @@ def mapped_over_blocks(images: Callable[..., int]) -> Callable[[Map], Map]:
             if q * devices >= n:
                 return image_map(a, w, *static)
             of_block = _on_each(devices, lambda block: image_map(block, w, *static))
-            return _images(lax.map(lambda b: of_block(_block(a, b, q, devices)), jnp.arange(n // (q * devices))), devices)
+            return _joined(lax.map(lambda b: of_block(_block(a, b, q, devices)), jnp.arange(n // (q * devices))), devices)
 
         return mapped
 
@@ -98,7 +98,7 @@ def _block(a: Num[Array, "dbq *i c"], b: Array, q: int, devices: int) -> Array:
     return lax.dynamic_index_in_dim(a.reshape(*d, -1, q, *a.shape[1:]), b, len(d), keepdims=False)
 
 
-def _images(blocks: Num[Array, "b *dq *i c"], devices: int) -> Num[Array, "dbq *i c"]:
+def _joined(blocks: Num[Array, "b *dq *i c"], devices: int) -> Num[Array, "dbq *i c"]:
     """[b, d, q, i, c] -> [(d b q), i, c], on one device from [b, q, i, c]"""
     if devices > 1:
         blocks = jnp.moveaxis(blocks, 0, 1).reshape(-1, *blocks.shape[2:])

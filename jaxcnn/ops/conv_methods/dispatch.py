@@ -162,8 +162,9 @@ def _fills_rows(spec: ConvSpec, x_shape: tuple[int, ...], inputs: int, outputs: 
 
 
 def _of_small_images(spec: ConvSpec, inputs: int) -> Choice:
-    one_by_one = len(spec.window.size) == 2 and spec.window.stride[-1] == spec.window.base_dilation[-1] == 1
-    return SMALL_IMAGES_WIDE if one_by_one and inputs >= 16 else SMALL_IMAGES
+    """For so many input channels of the map in question: `wide` where it has a form, without a step along the last axis."""
+    has_wide_form = len(spec.window.size) == 2 and spec.window.stride[-1] == spec.window.base_dilation[-1] == 1
+    return SMALL_IMAGES_WIDE if has_wide_form and inputs >= 16 else SMALL_IMAGES
 
 
 def choose(
