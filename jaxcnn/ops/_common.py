@@ -1,16 +1,23 @@
-"""What several operations share at their border: layout, validation, and the dtype and sharding of a cotangent."""
+"""What several operations share at their border: layout, validation, and the dtype and sharding of a cotangent.
+
+Arrays are checked here, static arguments by `jaxcnn.arguments`.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Literal, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jax.typing import ArrayLike
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 Layout = Literal["channels_last", "channels_first"]
 LAYOUTS = ("channels_last", "channels_first")
@@ -71,6 +78,28 @@ def check_image(name: str, x: Array) -> int:
 def check_floating(name: str, x: Array) -> None:
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"{name} must have a floating dtype, got {x.dtype}: convert it, {name}.astype(jnp.float32)")
+
+
+def reverse_mode_only(operation: Callable[P, R]) -> Callable[P, R]:
+    """A public operation whose rule is a `custom_vjp`: forward mode, called eagerly, raises an error that names the operation.
+
+    Under `jit`, or in a `scan`, JAX finds out after the operation has returned, and then its own words are all there is.
+    """
+
+    @wraps(operation)
+    def named(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return operation(*args, **kwargs)
+        except TypeError as error:
+            if "forward-mode" not in str(error):
+                raise
+            name = operation.__name__
+            raise TypeError(
+                f"{name} is differentiated by its explicit rule, which is for reverse mode (grad, vjp, jacrev) only, not for jvp, "
+                f"jacfwd or linear_transpose: take jaxcnn.AUTODIFF for them, or {name}(..., autodiff=True) where it has that argument"
+            ) from error
+
+    return named
 
 
 # Dtypes.
