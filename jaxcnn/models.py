@@ -3,12 +3,16 @@
 Each takes images (n, height, width, c) and gives logits (n, classes); `ops` says whose derivatives are used, `EXPLICIT` or
 `AUTODIFF`. `vgg`, `resnet` and `mobilenet` are families, small enough by default for 28x28 and 32x32 images and two cores; with
 the arguments of their papers they are the published networks. `MODELS` has the functions by name, for programs.
+
+All raise ValueError, naming the argument, on what is not as they say; and in `init` and `apply` on what has not the four axes of
+images, unless it went through `of_any_space`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from jaxcnn.arguments import as_flag, as_int
 from jaxcnn.layers import (
     Layer,
     batch_norm,
@@ -22,7 +26,10 @@ from jaxcnn.layers import (
     residual,
     serial,
 )
+from jaxcnn.layers._arguments import as_entries, as_input_shape, as_rate, as_rows
+from jaxcnn.layers.layer import as_layer
 from jaxcnn.ops import EXPLICIT, Ops
+from jaxcnn.ops._common import as_array
 from jaxcnn.window import Padding
 
 
@@ -40,7 +47,7 @@ def example(classes: int = 10, *, ops: Ops = EXPLICIT) -> Layer:
     >>> params["7_dense"]["w"].shape
     (196, 10)
     """
-    return serial(
+    return _of_images(
         conv(2, 3, padding="valid", ops=ops),
         relu(ops=ops),
         max_pool(2, ops=ops),
@@ -48,15 +55,15 @@ def example(classes: int = 10, *, ops: Ops = EXPLICIT) -> Layer:
         relu(ops=ops),
         max_pool(2, ops=ops),
         flatten(),
-        dense(classes, ops=ops),
+        _logits(classes, ops),
     )
 
 
 def lenet(
     classes: int = 10,
     *,
-    features: tuple[int, int] = (16, 32),
-    hidden: tuple[int, int] = (128, 64),
+    features: Sequence[int] = (16, 32),
+    hidden: Sequence[int] = (128, 64),
     dropout_rate: float = 0.25,
     ops: Ops = EXPLICIT,
 ) -> Layer:
@@ -82,21 +89,24 @@ def lenet(
     >>> sum(p.size for p in jax.tree.leaves(params))
     38666
     """
-    return serial(
-        conv(features[0], 5, ops=ops),
+    first, second = as_entries("features", features, 2)
+    wide, narrow = as_entries("hidden", hidden, 2)
+    rate = as_rate("dropout_rate", dropout_rate)
+    return _of_images(
+        conv(first, 5, ops=ops),
         relu(ops=ops),
         max_pool(2, ops=ops),
-        conv(features[1], 5, ops=ops),
+        conv(second, 5, ops=ops),
         relu(ops=ops),
         max_pool(2, ops=ops),
         flatten(),
-        dropout(dropout_rate, ops=ops),
-        dense(hidden[0], ops=ops),
+        dropout(rate, ops=ops),
+        dense(wide, ops=ops),
         relu(ops=ops),
-        dropout(dropout_rate, ops=ops),
-        dense(hidden[1], ops=ops),
+        dropout(rate, ops=ops),
+        dense(narrow, ops=ops),
         relu(ops=ops),
-        dense(classes, ops=ops),
+        _logits(classes, ops),
     )
 
 
@@ -126,15 +136,16 @@ def vgg(
     >>> sum(p.size for p in jax.tree.leaves(params))
     147162
     """
+    norm, rate = as_flag("with_batch_norm", with_batch_norm), as_rate("dropout_rate", dropout_rate)
     parts: list[Layer] = []
-    for stage in features:
+    for stage in as_rows("features", features, "a sequence of ints for each stage", least=1):
         for channels in stage:
-            parts += [*_conv(channels, 3, norm=with_batch_norm, ops=ops), relu(ops=ops)]
+            parts += [*_conv(channels, 3, norm=norm, ops=ops), relu(ops=ops)]
         parts.append(max_pool(2, ops=ops))
     parts.append(flatten())
-    for width in hidden:
-        parts += [dense(width, ops=ops), relu(ops=ops), dropout(dropout_rate, ops=ops)]
-    return serial(*parts, dense(classes, ops=ops))
+    for width in as_entries("hidden", hidden):
+        parts += [dense(width, ops=ops), relu(ops=ops), dropout(rate, ops=ops)]
+    return _of_images(*parts, _logits(classes, ops))
 
 
 def vgg16(classes: int = 1000, *, ops: Ops = EXPLICIT) -> Layer:
@@ -166,15 +177,18 @@ def resnet(classes: int = 10, *, features: Sequence[int] = (16, 32, 64), blocks:
     >>> [path for path in params["5_residual"]["shortcut"]]
     ['0_conv', '1_batch_norm']
     """
-    parts = [*_conv(features[0], 3, ops=ops), relu(ops=ops)]
-    for stage, channels in enumerate(features):
+    widths, blocks = as_entries("features", features), as_int("blocks", blocks, least=1)
+    if not widths:
+        raise ValueError("features must have one entry for each stage, one at least, got none")
+    parts = [*_conv(widths[0], 3, ops=ops), relu(ops=ops)]
+    for stage, channels in enumerate(widths):
         for block in range(blocks):
             stride = 2 if stage > 0 and block == 0 else 1
             first = _conv(channels, 3, stride=stride, padding=1, ops=ops)
             second = _conv(channels, 3, padding=1, ops=ops)
             shortcut = serial(*_conv(channels, 1, stride=stride, ops=ops)) if stride == 2 else None
             parts += [residual(serial(*first, relu(ops=ops), *second), shortcut), relu(ops=ops)]
-    return serial(*parts, global_avg_pool(ops=ops), dense(classes, ops=ops))
+    return _of_images(*parts, global_avg_pool(ops=ops), _logits(classes, ops))
 
 
 def resnet20(classes: int = 10, *, ops: Ops = EXPLICIT) -> Layer:
@@ -185,8 +199,8 @@ def resnet20(classes: int = 10, *, ops: Ops = EXPLICIT) -> Layer:
 def mobilenet(
     classes: int = 10,
     *,
-    stem: tuple[int, int] = (16, 1),
-    blocks: Sequence[tuple[int, int]] = ((32, 1), (64, 2), (64, 1), (128, 2), (128, 1)),
+    stem: Sequence[int] = (16, 1),
+    blocks: Sequence[Sequence[int]] = ((32, 1), (64, 2), (64, 1), (128, 2), (128, 1)),
     ops: Ops = EXPLICIT,
 ) -> Layer:
     """Depthwise-separable convolutions (Howard et al. 2017): a depthwise 3x3, then a 1x1 convolution over the channels.
@@ -205,13 +219,13 @@ def mobilenet(
     >>> params["3_conv"]["w"].shape, params["6_conv"]["w"].shape
     ((3, 3, 1, 16), (1, 1, 16, 32))
     """
-    channels, stride = stem
+    channels, stride = as_entries("stem", stem, 2)
     parts = [*_conv(channels, 3, stride=stride, ops=ops), relu(ops=ops)]
-    for features, stride in blocks:
+    for features, stride in as_rows("blocks", blocks, "a pair of ints, (features, stride), for each block", entries=2):
         parts += [*_conv(channels, 3, stride=stride, groups=channels, ops=ops), relu(ops=ops)]
         parts += [*_conv(features, 1, ops=ops), relu(ops=ops)]
         channels = features
-    return serial(*parts, global_avg_pool(ops=ops), dense(classes, ops=ops))
+    return _of_images(*parts, global_avg_pool(ops=ops), _logits(classes, ops))
 
 
 def mobilenet_v1(classes: int = 1000, *, ops: Ops = EXPLICIT) -> Layer:
@@ -229,6 +243,50 @@ def _conv(
     """A convolution with a bias, or with a batch normalisation in the place of it."""
     layer = conv(features, size, stride=stride, padding=padding, groups=groups, bias=not norm, ops=ops)
     return [layer, batch_norm(ops=ops)] if norm else [layer]
+
+
+def of_any_space(model: Layer) -> Layer:
+    """A network of this file for sequences (n, length, c) and volumes (n, depth, height, width, c) too.
+
+    Its windows then have one axis, or three. Params and state have the same entries.
+
+    >>> import jax
+    >>> model = of_any_space(lenet())
+    >>> params, state = jax.eval_shape(lambda key: model.init(key, (1, 28, 1)), jax.random.key(0))
+    >>> params["0_conv"]["w"].shape
+    (5, 1, 16)
+    """
+    return serial(*(layer for _, layer in as_layer("model", model).parts))
+
+
+def _logits(classes: int, ops: Ops) -> Layer:
+    return dense(as_int("classes", classes, least=1), ops=ops)
+
+
+def _of_images(*layers: Layer) -> Layer:
+    """The layers one after another, for images (n, height, width, c) and nothing else."""
+    model = serial(*layers)
+
+    def init(key, input_shape):
+        shape = as_input_shape(input_shape)
+        _check_images("input_shape", shape)
+        return model.init(key, shape)
+
+    def apply(params, state, x, *, train=False, key=None):
+        x = as_array("x", x)
+        _check_images("x", x.shape)
+        return model.apply(params, state, x, train=train, key=key)
+
+    return model._replace(init=init, apply=apply)
+
+
+def _check_images(name: str, shape: tuple[int, ...]) -> None:
+    if len(shape) != 4:
+        hint = ""
+        if len(shape) == 3:
+            hint = ": is the batch axis missing?" if shape[-1] in (1, 3, 4) else ": is the channel axis missing?"
+        rest = "; models.of_any_space takes sequences and volumes"
+        raise ValueError(f"{name} must be that of images, (n, height, width, c), got {shape}{hint}{rest}")
 
 
 MODELS: dict[str, Callable[..., Layer]] = {

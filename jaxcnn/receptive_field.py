@@ -43,9 +43,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from types import FunctionType
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
-from jaxcnn.window import Window, dilated, per_axis
+from jaxcnn.arguments import as_ints, described, is_several, per_axis
+from jaxcnn.window import Window, dilated
 
 Interval = tuple[int, int]  # the first and the last position
 
@@ -111,10 +113,11 @@ class ReceptiveField:
         return tuple((first + last) / 2 for first, last in self.interval(position))
 
     def _checked(self, position: Sequence[int]) -> tuple[int, ...]:
-        position = tuple(position)
-        if len(position) != len(self.output_size) or not all(0 <= j < m for j, m in zip(position, self.output_size, strict=True)):
-            raise ValueError(f"position must be that of an output, one of {self.output_size} per axis, got {position}")
-        return position
+        needed = f"that of an output, one of {self.output_size} per axis"
+        ints = as_ints("position", position, needed)
+        if len(ints) != len(self.output_size) or not all(0 <= j < m for j, m in zip(ints, self.output_size, strict=True)):
+            raise ValueError(f"position must be {needed}, got {described(position)}")
+        return ints
 
 
 def receptive_field(model: Windowed | Window | Iterable[Window], input_size: int | Sequence[int]) -> ReceptiveField:
@@ -122,13 +125,14 @@ def receptive_field(model: Windowed | Window | Iterable[Window], input_size: int
 
     Args:
       model: a `jaxcnn.Layer`; or anything with its `window`, `parts` and `parallel`; or a `Window`, or several.
-      input_size: the spatial size of the image, one int per axis. "same" padding depends on it.
+      input_size: the spatial size of the image, one int per axis, or one for a single axis. "same" padding depends on it.
 
     Layers that mix images, such as a batch normalisation in training, count as if they did not.
 
     Raises:
       ValueError: where a window is larger than its padded input, has another number of axes, or has a base dilation (a transposed
-        convolution: its outputs do not all see alike); or where branches meet that differ in size or in stride.
+        convolution: its outputs do not all see alike); or where branches meet that differ in size or in stride; or on a model, a
+        window or a size that is none.
 
     >>> from jaxcnn import layers
     >>> model = layers.serial(layers.conv(8, 3), layers.relu(), layers.max_pool(2), layers.conv(8, 3))
@@ -136,9 +140,11 @@ def receptive_field(model: Windowed | Window | Iterable[Window], input_size: int
     (8, 8)
     """
     start = _start(input_size)
-    if isinstance(model, Windowed):
+    if _is_model(model):
         return _last(_inside(model, start))
-    for window in [model] if isinstance(model, Window) else model:
+    if isinstance(model, Window | str) or not isinstance(model, Iterable):
+        return _slide(start, model)
+    for window in model:
         start = _slide(start, window)
     return start
 
@@ -154,12 +160,25 @@ def receptive_fields(model: Windowed, input_size: int | Sequence[int]) -> dict[s
     {'0_conv': ((3,), (1,)), '1_residual/inner': ((7,), (1,)), '1_residual/shortcut': ((3,), (1,)),
      '1_residual': ((7,), (1,)), '2_max_pool': ((8,), (2,))}
     """
+    if not _is_model(model):
+        raise ValueError(f"model must be a jaxcnn.Layer, got {described(model)}: receptive_field takes windows{_slip(model)}")
     return _inside(model, _start(input_size))
+
+
+def _is_model(model: Any) -> TypeGuard[Windowed]:
+    """A class has the attributes too, and is none."""
+    return isinstance(model, Windowed) and not isinstance(model, type)
+
+
+def _slip(model: Any) -> str:
+    return f"; is {model.__name__} to be called, {model.__name__}(...)?" if isinstance(model, FunctionType) else ""
 
 
 def _start(input_size: int | Sequence[int]) -> ReceptiveField:
     """The image itself."""
-    n = per_axis("input_size", input_size, len(input_size) if isinstance(input_size, Sequence) else 1)
+    n = per_axis("input_size", input_size, 1 if isinstance(input_size, int) or not is_several(input_size) else len(input_size))
+    if not n:
+        raise ValueError("input_size must have one int per spatial axis, got none")
     return ReceptiveField(
         size=(1,) * len(n),
         stride=(1,) * len(n),
@@ -175,7 +194,7 @@ def _inside(layer: Windowed, x: ReceptiveField) -> dict[str, ReceptiveField]:
     """The fields inside a layer whose input has the field x, by path; the last is the layer's own."""
     fields: dict[str, ReceptiveField] = {}
     ends = []
-    for entry, part in layer.parts:
+    for entry, part in _parts(layer):
         with _noted(entry, x.output_size):
             inside = _inside(part, x)
         fields |= {"/".join(filter(None, (entry, path))): y for path, y in inside.items()}
@@ -183,18 +202,30 @@ def _inside(layer: Windowed, x: ReceptiveField) -> dict[str, ReceptiveField]:
         if not layer.parallel:
             x = ends[-1]
     if not layer.parts:
+        if not (layer.window is None or callable(layer.window)):
+            raise ValueError(f"window must be a function of a layer's input size, or None, got {described(layer.window)}")
         fields[""] = x if layer.window is None else _slide(x, layer.window(x.output_size))
     elif layer.parallel:
         fields[""] = _join(ends)
     return fields
 
 
+def _parts(layer: Windowed) -> list[tuple[str, Windowed]]:
+    parts = []
+    for part in layer.parts if is_several(layer.parts) else [layer.parts]:
+        if not (isinstance(part, tuple | list) and len(part) == 2 and isinstance(part[0], str) and _is_model(part[1])):
+            raise ValueError(f"parts must be pairs of a name and a layer, got {described(part)}")
+        parts.append((part[0], part[1]))
+    return parts
+
+
 def _last(fields: dict[str, ReceptiveField]) -> ReceptiveField:
     return next(reversed(fields.values()))
 
 
-def _slide(x: ReceptiveField, window: Window) -> ReceptiveField:
+def _slide(x: ReceptiveField, window: Any) -> ReceptiveField:
     """The field of a window that slides over outputs with the field x: (3), and (1) for what is seen."""
+    window = _checked_window(window)
     if len(window.size) != len(x.output_size):
         raise ValueError(f"window must have one entry per spatial axis ({len(x.output_size)} here), got {window}")
     if any(b != 1 for b in window.base_dilation):
@@ -221,6 +252,22 @@ def _slide(x: ReceptiveField, window: Window) -> ReceptiveField:
             for axis, m, s, lo, span, d in zip(x.seen, output_size, window.stride, lows, spans, window.dilation, strict=True)
         ),
     )
+
+
+def _checked_window(window: Any) -> Window:
+    """A window that may be a person's own, with ints only and as many of each as of the others."""
+    if not isinstance(window, Window):
+        raise ValueError(f"model must be a jaxcnn.Layer, a Window or several, got {described(window)}{_slip(window)}")
+    ints = {
+        name: as_ints(f"window.{name}", getattr(window, name), "one int per spatial axis", least=1)
+        for name in ("size", "stride", "dilation", "base_dilation")
+    }
+    pads = tuple(
+        as_ints("window.pads", pair, "(low, high) pairs") for pair in (window.pads if is_several(window.pads) else [window.pads])
+    )
+    if len({len(pads), *map(len, ints.values())}) > 1 or any(len(pair) != 2 for pair in pads):
+        raise ValueError(f"window must have one entry of each per spatial axis, and pads in pairs, got {window}")
+    return Window(ints["size"], ints["stride"], tuple((lo, hi) for lo, hi in pads), ints["dilation"], ints["base_dilation"])
 
 
 def _seen(axis: tuple[Interval | None, ...], start: int, span: int, dilation: int) -> Interval | None:

@@ -9,25 +9,23 @@ The functions have the names of the operations that they wrap: use them as `laye
 (n, *space, c); `input_shape` is the whole shape, batch axis included. Each takes `ops`, which says whose derivatives are used:
 `EXPLICIT`, `AUTODIFF`, or a selection of one's own. Parameters are drawn in JAX's default floating dtype, the x that `init`
 assumes too; to compute in another one, cast both: `jax.tree.map(lambda p: p.astype(jnp.bfloat16), params)`.
+
+What a person passes is looked at when the layer is made, and what depends on the images in `init`: a ValueError says what came
+and what was needed. `apply` asks for the entries of params and state that `init` made.
 """
 
 from jaxcnn.layers.combinators import outputs, residual, serial
 from jaxcnn.layers.layer import Layer
-from jaxcnn.layers.operations import (
-    HE_NORMAL,
-    LECUN_NORMAL,
+from jaxcnn.layers.with_parameters import HE_NORMAL, LECUN_NORMAL, batch_norm, conv, dense, layer_norm
+from jaxcnn.layers.without_parameters import (
     activation,
     avg_pool,
-    batch_norm,
-    conv,
-    dense,
     dropout,
     flatten,
     gelu,
     global_avg_pool,
     global_max_pool,
     identity,
-    layer_norm,
     leaky_relu,
     max_pool,
     relu,

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxcnn.arguments import described
+from jaxcnn.layers._arguments import as_input_shape, as_train, check_entries, check_key
 from jaxcnn.window import Window
+
+
+class Init(Protocol):
+    """The type of `Layer.init`."""
+
+    def __call__(self, key: Array, input_shape: Sequence[int]) -> tuple[dict[str, Any], dict[str, Any]]: ...
+
+
+class Apply(Protocol):
+    """The type of `Layer.apply`."""
+
+    def __call__(
+        self, params: dict[str, Any], state: dict[str, Any], x: Array, *, train: bool = False, key: Array | None = None
+    ) -> tuple[Array, dict[str, Any]]: ...
 
 
 class Layer(NamedTuple):
@@ -30,8 +46,8 @@ class Layer(NamedTuple):
     """
 
     name: str
-    init: Callable[..., tuple[dict, dict]]
-    apply: Callable[..., tuple[Array, dict]]
+    init: Init
+    apply: Apply
     window: Callable[[tuple[int, ...]], Window] | None = None
     parts: tuple[tuple[str, Layer], ...] = ()
     parallel: bool = False
@@ -40,3 +56,47 @@ class Layer(NamedTuple):
 def abstract_x(shape: Sequence[int]) -> jax.ShapeDtypeStruct:
     """The x that `init` assumes: of the default floating dtype."""
     return jax.ShapeDtypeStruct(tuple(shape), jnp.result_type(float))
+
+
+def checked(
+    name: str,
+    init: Callable[..., Any],
+    apply: Callable[..., Any],
+    window: Callable[[tuple[int, ...]], Window] | None = None,
+    *,
+    entries: Sequence[str] = (),
+    state_entries: Sequence[str] = (),
+) -> Layer:
+    """A layer whose two functions look at what they are given before they compute. It has these entries of params and state."""
+
+    def checked_init(key, input_shape):
+        check_key(key)
+        return init(key, as_input_shape(input_shape))
+
+    def checked_apply(params, state, x, *, train=False, key=None):
+        check_entries("params", params, entries, only=True)
+        check_entries("state", state, state_entries, only=False)
+        check_key(key)
+        return apply(params, state, x, train=as_train(train), key=key)
+
+    return Layer(name, checked_init, checked_apply, window)
+
+
+def makes_layers(value: Any) -> bool:
+    """Whether this is a function of this package that makes a layer, not called yet."""
+    return callable(value) and str(getattr(value, "__module__", "")).startswith(("jaxcnn.layers", "jaxcnn.models"))
+
+
+def as_layer(name: str, value: Any) -> Layer:
+    """`value`, if it is a layer; else an error that says what to write instead."""
+    if isinstance(value, Layer):
+        if not callable(value.init) or not callable(value.apply):
+            raise ValueError(f"{name} must be a Layer of two functions, got {value!r}")
+        return value
+    hint = ""
+    if callable(value):
+        written = getattr(value, "__name__", "function")
+        hint = f": call it, {written}(...)" if makes_layers(value) else f": wrap it, layers.activation({written})"
+    elif isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        hint = ": write serial(*layers)"
+    raise ValueError(f"{name} must be a Layer, got {described(value)}{hint}")

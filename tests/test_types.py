@@ -1,0 +1,141 @@
+"""Types as a type checker sees them in a program that uses the installed package: wrong calls are found, right ones are not.
+
+The program stands outside the repository, so that the package is found as any other is: an editable install has to be visible.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+PROGRAM = """
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax  # type: ignore[import-untyped]
+
+import jaxcnn
+from jaxcnn import layers, models
+
+key, x, w, labels = jax.random.key(0), jnp.ones((1, 8, 8, 3)), jnp.ones((3, 3, 3, 4)), jnp.zeros(1, int)
+
+# Operations.
+
+y: jax.Array = jaxcnn.conv(x, w, stride=2, padding="same", method=jaxcnn.DIRECT)
+jaxcnn.conv(x, w, stride=(1, 2), padding=((1, 0), (0, 1)), layout="channels_last")
+jaxcnn.conv(x, w, stride=[1, 2], padding=[1, 2])
+jaxcnn.conv(x, w, padding="SAME")
+jaxcnn.conv(x, w, pading=1)  # wrong
+jaxcnn.conv(x, w, padding="sane")  # wrong
+jaxcnn.conv(x, w, layout="NHWC")  # wrong
+jaxcnn.conv(x, w, stride="2")  # wrong
+jaxcnn.conv(x, w, stride={1, 2})  # wrong
+jaxcnn.conv(x, w, method="patches")  # wrong
+jaxcnn.conv(x)  # wrong
+jaxcnn.conv_kernel_grad(x, y, w.shape, stride=2, padding="same")
+jaxcnn.conv_kernel_grad(x, y, (3, 3, 3, "4"))  # wrong
+jaxcnn.explain_conv((1, 8, 8, 3), (3, 3, 3, 4), padding="valid")
+jaxcnn.explain_conv(x, (3, 3, 3, 4))  # wrong
+jaxcnn.max_pool(x, 2, padding="valid", ceil_mode=True)
+jaxcnn.max_pool(x, "2")  # wrong
+jaxcnn.max_pool(x, 2, padding="sane")  # wrong
+jaxcnn.max_pool(x, 2, ceil_mode="no")  # wrong
+jaxcnn.avg_pool(x, 2, layout="NCHW")  # wrong
+jaxcnn.global_avg_pool(x, layout="channels_first")
+jaxcnn.global_avg_pool(x, layout="channels")  # wrong
+statistics = jaxcnn.BatchNormState(jnp.zeros(3), jnp.ones(3))
+y, statistics = jaxcnn.batch_norm(x, None, None, statistics, train=True)
+jaxcnn.batch_norm(x, None, None, statistics, train="False")  # wrong
+jaxcnn.batch_norm(x, None, None, None, train=False)  # wrong
+jaxcnn.dropout(x, key, rate=0.5)
+jaxcnn.dropout(x, key, rate="0.5")  # wrong
+jaxcnn.make_window((3,), (8,), padding="same").output_size((8,))
+jaxcnn.make_window((3,), (8,), padding="half")  # wrong
+jaxcnn.EXPLICIT.conv(x, w)
+
+# Layers.
+
+model = layers.serial(layers.conv(8, 3), layers.relu(), layers.flatten(), layers.dense(10))
+layers.residual(layers.conv(8, 3, padding=1, kernel_init=layers.LECUN_NORMAL), layers.conv(8, 1, ops=jaxcnn.AUTODIFF))
+layers.conv("8", 3)  # wrong
+layers.conv(8, 3, padding="sane")  # wrong
+layers.dense(10, bias="no")  # wrong
+layers.layer_norm(axes=[1, 2])
+layers.layer_norm(axes=1.0)  # wrong
+layers.activation(3)  # wrong
+layers.serial([layers.relu()])  # wrong
+layers.serial(jax.nn.relu)  # wrong
+params, state = model.init(key, x.shape)
+params, state = model.init(key, [1, 8, 8, 3])
+model.init(0, x.shape)  # wrong
+model.init(key, (1, 8.0))  # wrong
+model.init(key, 8)  # wrong
+y, state = model.apply(params, state, x, train=True, key=key)
+model.apply(params, state, x, train="False")  # wrong
+model.apply(params, x, state)  # wrong
+model.apply(params, state)  # wrong
+model.apply(params, state, x)[0].nonsense  # wrong
+layers.outputs(model, params, state, x)["0_conv"].shape
+layers.outputs(params, state, x)  # wrong
+models.lenet(10, features=(6, 16), hidden=[120, 84])
+models.lenet("10")  # wrong
+models.lenet(features=6)  # wrong
+models.vgg(features=64)  # wrong
+models.resnet(ops="explicit")  # wrong
+jaxcnn.receptive_field(model, (8, 8)).interval((0, 0))
+jaxcnn.receptive_field(model, "8")  # wrong
+
+
+def init(key: jax.Array, input_shape: Sequence[int]) -> tuple[dict[str, Any], dict[str, Any]]:
+    return {"scale": jnp.ones(input_shape[-1])}, {}
+
+
+def apply(
+    params: dict[str, Any], state: dict[str, Any], x: jax.Array, *, train: bool = False, key: jax.Array | None = None
+) -> tuple[jax.Array, dict[str, Any]]:
+    return params["scale"] * x, state
+
+
+layers.serial(layers.Layer("scale", init, apply), layers.activation(jnp.sin), layers.activation(jax.nn.relu, "relu"))
+layers.Layer("scale", apply, init)  # wrong
+
+# Training.
+
+optimizer = optax.sgd(0.1)
+step = jaxcnn.make_train_step(model, optimizer)
+train_state = jaxcnn.init_train_state(model, optimizer, key, x.shape)
+train_state, metrics = step(train_state, x, labels)
+float(metrics["loss"])
+step(train_state, "nonsense")  # wrong
+step(train_state, x, "nonsense")  # wrong
+step(params, x, labels)  # wrong
+jaxcnn.make_train_step("lenet", optimizer)  # wrong
+train_state, metrics = jaxcnn.scan_steps(step)(train_state, x[None], labels[None])
+metrics = jaxcnn.make_eval_step(model)(train_state, x, labels)
+jaxcnn.make_eval_step(model)(train_state, x)  # wrong
+"""
+
+
+def test_mypy_finds_the_wrong_calls_and_no_others(tmp_path, pytestconfig):
+    """By their lines, as many as are marked."""
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    cache = pytestconfig.cache.mkdir("mypy")  # JAX's types take long to read
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--config-file=",
+        f"--cache-dir={cache}",
+        "--no-error-summary",
+        program.name,
+    ]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    found = {int(line) for line in re.findall(r"^program.py:(\d+): error:", result.stdout, re.MULTILINE)}
+    marked = {number for number, line in enumerate(PROGRAM.splitlines(), 1) if line.endswith("# wrong")}
+    assert found == marked, result.stdout + result.stderr
+    assert len(marked) > 40
