@@ -1,7 +1,7 @@
 """What a person passes, turned into what the code needs, or refused by name: what came, and what was needed.
 
-Static arguments alone: ints, flags, numbers and choices; no arrays, no jax. An int may be a Python or NumPy int, or a 0-d array of
-ints; several may be a tuple, a list, a range, or a 1-d array of ints. A bool is no int, and no string is a flag.
+Static arguments alone: ints, flags and numbers; no arrays, no jax. An int may be a Python or NumPy int, or a 0-d array of ints;
+several may be a tuple, a list, a range, or a 1-d array of ints. A bool is no int, and no string is a flag.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def as_ints(name: str, value: Any, needed: str = "ints", *, least: int | None = 
     >>> as_ints("shape", [2, np.int64(3)])
     (2, 3)
     """
-    numbers = None if not is_several(value) else [_int(entry) for entry in value]
+    numbers = None if not is_several(value) or getattr(value, "ndim", 1) > 1 else [_int(entry) for entry in value]
     if numbers is None or None in numbers:
         raise ValueError(f"{name} must be {needed}, got {described(value)}")
     ints = tuple(_not_too_large(name, number) for number in numbers if number is not None)
@@ -93,10 +93,10 @@ def as_number(name: str, value: Any, needed: str = "a number") -> float:
 
 
 def is_several(value: Any) -> bool:
-    """Whether this is a sequence of entries: a tuple, a list, a range or a 1-d array; no string, no set, no dict."""
+    """Whether this is a sequence of entries: a tuple, a list, a range or an array with axes; no string, no set, no dict."""
     if isinstance(value, str | bytes):
         return False
-    return isinstance(value, Sequence) or getattr(value, "ndim", None) == 1
+    return isinstance(value, Sequence) or (getattr(value, "ndim", 0) > 0 and hasattr(value, "__iter__"))
 
 
 def described(value: Any) -> str:

@@ -12,7 +12,8 @@ output j meets, with its tap t, the dilated input at s j + d t - p_lo, and
     m = floor((D_in + p_lo + p_hi - D_k) / s) + 1             the number of outputs
     r = (D_in + p_lo + p_hi - D_k) mod s                      the remainder: the tail that no window touches
 
-With b = d = 1 and p = p_lo = p_hi this is the textbook's (n + 2p - k)/s + 1. Pads may be negative: they crop.
+With b = d = 1 and p = p_lo = p_hi this is the textbook's (n + 2p - k)/s + 1. Pads may be negative: they crop. The size n may be
+symbolic (`jaxcnn/sizes.py`); then m, r and the pads of "same" with a stride are, too.
 
 The gradients of a convolution are convolutions too, and this file knows their windows:
 
@@ -24,11 +25,14 @@ The gradients of a convolution are convolutions too, and this file knows their w
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-Padding = str | int | Sequence[int] | Sequence[tuple[int, int]]
+from jaxcnn.arguments import as_int, as_ints, described, is_several, per_axis
+from jaxcnn.sizes import at_least, at_most, is_known
+
+PaddingWord = Literal["valid", "same", "same_lower", "full", "causal", "VALID", "SAME"]
+Padding = PaddingWord | int | Sequence[int] | Sequence[tuple[int, int]]
 
 PADDING_WORDS = ("valid", "same", "same_lower", "full", "causal")
 
@@ -39,7 +43,9 @@ def dilated(size: int, dilation: int) -> int:
     >>> dilated(3, 2)
     5
     """
-    return dilation * (size - 1) + 1 if size > 0 else 0
+    if is_known(size):
+        return dilation * (size - 1) + 1 if size > 0 else 0
+    return size if dilation == 1 else dilation * (size - 1) + 1
 
 
 class Window(NamedTuple):
@@ -86,7 +92,7 @@ class Window(NamedTuple):
 
     def output_size(self, input_size: Sequence[int]) -> tuple[int, ...]:
         """The number of window positions m per axis; 0 where the window is larger than the padded input."""
-        return tuple(max(0, slack // s + 1) for slack, s in zip(self._slack(input_size), self.stride, strict=True))
+        return tuple(at_least(slack // s + 1, 0) for slack, s in zip(self._slack(input_size), self.stride, strict=True))
 
     def tiles(self, input_size: Sequence[int]) -> bool:
         """Whether every input stands in exactly one window, and no window on padding.
@@ -100,7 +106,7 @@ class Window(NamedTuple):
 
     def remainder(self, input_size: Sequence[int]) -> tuple[int, ...]:
         """The length r, per axis, of the padded input's tail that no window touches."""
-        return tuple(slack % s for slack, s in zip(self._slack(input_size), self.stride, strict=True))
+        return tuple(slack % s if s > 1 else 0 for slack, s in zip(self._slack(input_size), self.stride, strict=True))
 
     def input_grad(self, input_size: Sequence[int]) -> Window:
         """The window of the input gradient: a full convolution of the cotangent with the kernel."""
@@ -120,7 +126,7 @@ class Window(NamedTuple):
 
         The remainder comes off the high pad. A pad of -c then removes c positions of the dilated input, hence its first, or
         last, e = ceil(c / b) elements, and leaves e b - c zeros beside the next one. Where nothing is left of an axis its slice
-        is empty, and every output is 0.
+        is empty, and every output is 0. A remainder or a pad that is symbolic stays as it is.
 
         >>> window = Window((2,), (1,), ((-1, 2),), (1,), (1,))
         >>> window.crop((4,))
@@ -128,9 +134,9 @@ class Window(NamedTuple):
         """
         slices, pads = [], []
         for n, (lo, hi), b, r in zip(input_size, self.pads, self.base_dilation, self.remainder(input_size), strict=True):
-            hi -= r
-            first, last = (-(min(pad, 0) // b) for pad in (lo, hi))  # e = ceil(c / b), for c = -pad
-            slices.append(slice(first, max(first, n - last)))
+            hi -= r if is_known(hi, r) else 0
+            first, last = (-(min(pad, 0) // b) if is_known(pad) else 0 for pad in (lo, hi))  # e = ceil(c / b), for c = -pad
+            slices.append(slice(first, at_least(n - last, first) if first or last else n))
             pads.append((lo + first * b, hi + last * b))
         return tuple(slices), self._replace(pads=tuple(pads))
 
@@ -144,13 +150,12 @@ class Window(NamedTuple):
         >>> window.ceil((5,)).output_size((5,))
         (3,)
         """
-        if any(hi < 0 for _, hi in self.pads):
+        if any(is_known(hi) and hi < 0 for _, hi in self.pads):
             raise ValueError(f"padding must not be negative at the high end with ceil_mode, got {self.pads}: crop x before")
         pads = []
         for n, slack, s, (lo, hi) in zip(input_size, self._slack(input_size), self.stride, self.pads, strict=True):
             outputs = -(-slack // s) + 1
-            if (outputs - 1) * s >= n + lo:
-                outputs -= 1
+            outputs -= at_most(at_least((outputs - 1) * s - (n + lo) + 1, 0), 1)  # by 1 where the last one starts beyond
             pads.append((lo, hi + (outputs - 1) * s - slack))
         return self._replace(pads=tuple(pads))
 
@@ -189,26 +194,6 @@ def make_window(
     return Window(size, strides, pads, dilations, (1,) * axes)
 
 
-def per_axis(name: str, value: int | Sequence[int], axes: int) -> tuple[int, ...]:
-    """`value` as one positive int per spatial axis.
-
-    >>> per_axis("stride", 2, 3)
-    (2, 2, 2)
-    """
-    try:
-        values = (operator.index(value),) * axes  # type: ignore[arg-type]
-    except TypeError:
-        try:
-            values = tuple(operator.index(v) for v in value)  # type: ignore[union-attr]
-        except TypeError:
-            raise ValueError(f"{name} must be an int or one int per spatial axis, got {value!r}") from None
-    if len(values) != axes:
-        raise ValueError(f"{name} must be an int or one int per spatial axis ({axes} here), got {value!r}")
-    if any(v < 1 for v in values):
-        raise ValueError(f"{name} must be at least 1 on every axis, got {value!r}")
-    return values
-
-
 def resolve_padding(
     padding: Padding,
     input_size: Sequence[int],
@@ -237,37 +222,42 @@ def resolve_padding(
     axes = len(size)
     spans = [dilated(k, d) for k, d in zip(size, dilation, strict=True)]
     if isinstance(padding, str):
-        word = padding.lower()
-        if word == "valid":
-            return ((0, 0),) * axes
-        if word == "full":
-            return tuple((span - 1, span - 1) for span in spans)
-        if word == "causal":
-            if axes != 1:
-                raise ValueError(f"padding='causal' is for one spatial axis (time), got {axes} spatial axes")
-            return ((spans[0] - 1, 0),)
-        if word in ("same", "same_lower"):
-            totals = [max(0, (-(-n // s) - 1) * s + span - n) for n, s, span in zip(input_size, stride, spans, strict=True)]
-            halves = [(total // 2, total - total // 2) for total in totals]
-            return tuple(halves) if word == "same" else tuple((hi, lo) for lo, hi in halves)
-        raise ValueError(f"padding must be one of {', '.join(PADDING_WORDS)}, ints or (low, high) pairs, got {padding!r}")
-    try:
-        p = operator.index(padding)  # type: ignore[arg-type]
+        return _of_word(padding, input_size, stride, spans)
+    needed = f"one of {', '.join(PADDING_WORDS)}, an int, one int per axis, or (low, high) pairs"
+    if not is_several(padding):
+        try:
+            p = as_int("padding", padding)
+        except ValueError as error:
+            raise ValueError(f"padding must be {needed}, got {described(padding)}") from error
         return ((p, p),) * axes
-    except TypeError:
-        pass
-    try:
-        entries = [
-            (operator.index(lo), operator.index(hi))
-            for lo, hi in (entry if isinstance(entry, Sequence) else (entry, entry) for entry in padding)  # type: ignore[union-attr]
-        ]
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"padding must be one of {', '.join(PADDING_WORDS)}, an int, one int per axis, or (low, high) pairs, got {padding!r}"
-        ) from None
+    entries = []
+    for entry in padding:
+        pair = as_ints("padding", entry if is_several(entry) else (entry, entry), needed)
+        if len(pair) != 2:
+            raise ValueError(f"padding must be {needed}, got {described(padding)}")
+        entries.append((pair[0], pair[1]))
     if len(entries) != axes:
         hint = ""
         if axes == 1 and len(entries) == 2:
             hint = f"; one (low, high) pair is written ({padding!r},)"
-        raise ValueError(f"padding needs one entry per spatial axis ({axes} here), got {padding!r}{hint}")
+        raise ValueError(f"padding needs one entry per spatial axis ({axes} here), got {described(padding)}{hint}")
     return tuple(entries)
+
+
+def _of_word(word: str, input_size: Sequence[int], stride: Sequence[int], spans: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """The pads that a padding word stands for, for windows that span so many positions."""
+    axes = len(spans)
+    lowered = word.lower()
+    if lowered == "valid":
+        return ((0, 0),) * axes
+    if lowered == "full":
+        return tuple((span - 1, span - 1) for span in spans)
+    if lowered == "causal":
+        if axes != 1:
+            raise ValueError(f"padding='causal' is for one spatial axis (time), got {axes} spatial axes")
+        return ((spans[0] - 1, 0),)
+    if lowered in ("same", "same_lower"):
+        totals = [at_least((-(-n // s) - 1) * s + span - n, 0) for n, s, span in zip(input_size, stride, spans, strict=True)]
+        halves = [(total // 2, total - total // 2) for total in totals]
+        return tuple(halves) if lowered == "same" else tuple((hi, lo) for lo, hi in halves)
+    raise ValueError(f"padding must be one of {', '.join(PADDING_WORDS)}, ints or (low, high) pairs, got {word!r}")

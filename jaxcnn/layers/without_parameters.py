@@ -18,7 +18,7 @@ from jaxcnn.layers._arguments import as_function, as_ops, as_rate, check_fits, c
 from jaxcnn.layers.layer import Layer, checked, makes_layers
 from jaxcnn.ops import EXPLICIT, Ops
 from jaxcnn.ops._common import as_array
-from jaxcnn.ops.pool import pool_window
+from jaxcnn.ops._pool_windows import pool_window
 from jaxcnn.window import Padding, Window, make_window
 
 

@@ -22,9 +22,10 @@ from jaxcnn.ops.activation import gelu, leaky_relu, relu, sigmoid, silu, tanh
 from jaxcnn.ops.conv import conv, convolve
 from jaxcnn.ops.dense import dense
 from jaxcnn.ops.dropout import dropout
+from jaxcnn.ops.global_pool import global_avg_pool, global_max_pool
 from jaxcnn.ops.loss import mean_squared_error, sigmoid_binary_cross_entropy, softmax_cross_entropy
 from jaxcnn.ops.norm import batch_norm, layer_norm
-from jaxcnn.ops.pool import avg_pool, global_avg_pool, global_max_pool, max_pool
+from jaxcnn.ops.pool import avg_pool, max_pool
 
 
 class Ops(NamedTuple):

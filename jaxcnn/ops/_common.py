@@ -8,13 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jax.typing import ArrayLike
+
+from jaxcnn.arguments import described
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,8 +30,8 @@ LAYOUTS = ("channels_last", "channels_first")
 
 
 def check_layout(layout: str) -> None:
-    if layout not in LAYOUTS:
-        raise ValueError(f"layout must be 'channels_last' or 'channels_first', got {layout!r}")
+    if not isinstance(layout, str) or layout not in LAYOUTS:
+        raise ValueError(f"layout must be 'channels_last' or 'channels_first', got {described(layout)}")
 
 
 def image_to_channels_last(x: Array, layout: Layout) -> Array:
@@ -60,10 +63,12 @@ def shape_to_channels_last(shape: Sequence[int], layout: Layout, *, kernel: bool
 
 
 def as_array(name: str, value: ArrayLike) -> Array:
-    try:
-        return jnp.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be an array, got {type(value).__name__}") from error
+    if value is not None:
+        try:
+            return jnp.asarray(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"{name} must be an array, got {type(value).__name__}") from error
+    raise ValueError(f"{name} must be an array, got None")
 
 
 def check_image(name: str, x: Array) -> int:
@@ -78,6 +83,40 @@ def check_image(name: str, x: Array) -> int:
 def check_floating(name: str, x: Array) -> None:
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"{name} must have a floating dtype, got {x.dtype}: convert it, {name}.astype(jnp.float32)")
+
+
+def as_precision(value: Any) -> lax.PrecisionLike:
+    """A precision of lax's that can be a static argument: two of them may come as a list."""
+    value = tuple(value) if isinstance(value, list) else value
+    entries = value if isinstance(value, tuple) else (value,)
+    if len(entries) not in (1, 2) or not all(_is_precision(entry) for entry in entries):
+        raise ValueError(
+            "precision must be None, 'default', 'high', 'highest', a jax.lax.Precision or DotAlgorithm, or one for each operand, "
+            f"got {described(value)}"
+        )
+    return value
+
+
+def _is_precision(value: Any) -> bool:
+    if value is None or isinstance(value, lax.Precision | lax.DotAlgorithm | lax.DotAlgorithmPreset):
+        return True
+    try:
+        return isinstance(value, str) and lax.Precision(value.lower()) is not None
+    except ValueError:
+        return value in lax.DotAlgorithmPreset.__members__
+
+
+def as_dtype(name: str, value: Any) -> np.dtype | None:
+    """A floating dtype, or None."""
+    if value is None:
+        return None
+    try:
+        dtype = jnp.dtype(value)
+    except TypeError as error:
+        raise ValueError(f"{name} must be a dtype, such as jnp.float32, or None, got {described(value)}") from error
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise ValueError(f"{name} must be a floating dtype or None, got {dtype}")
+    return dtype
 
 
 def reverse_mode_only(operation: Callable[P, R]) -> Callable[P, R]:
@@ -95,8 +134,8 @@ def reverse_mode_only(operation: Callable[P, R]) -> Callable[P, R]:
                 raise
             name = operation.__name__
             raise TypeError(
-                f"{name} is differentiated by its explicit rule, which is for reverse mode (grad, vjp, jacrev) only, not for jvp, "
-                f"jacfwd or linear_transpose: take jaxcnn.AUTODIFF for them, or {name}(..., autodiff=True) where it has that argument"
+                f"{name} is differentiated by an explicit rule, for reverse mode (grad, vjp, jacrev) alone, not for forward-mode "
+                "(jvp, jacfwd, linear_transpose): take the operation from jaxcnn.AUTODIFF for these"
             ) from error
 
     return named
@@ -170,7 +209,7 @@ def bias_grad(dy: Array) -> Array:
 
 
 def _add_bias_forward(z: Array, b: Array) -> Array:
-    return z + b.astype(z.dtype)
+    return z + b.astype(z.dtype).reshape((1,) * (z.ndim - 1) + b.shape)
 
 
 _add_bias = jax.custom_vjp(_add_bias_forward)

@@ -31,7 +31,7 @@ def unfold(x: Num[Array, "n *i c"], window: Window, fill: ArrayLike = 0) -> Iter
     pads = [(lo, hi, b - 1) for (lo, hi), b in zip(window.pads, window.base_dilation, strict=True)]
     outputs = window.output_size(x.shape[1:-1])
     padded = lax.pad(x, jnp.asarray(fill, x.dtype), [(0, 0, 0), *pads, (0, 0, 0)])
-    for tap in taps(window):
+    for tap in taps(window):  # Python writes them out: for windows of many taps `_tap_loops.py` has the same two maps
         start = [d * t for d, t in zip(window.dilation, tap, strict=True)]
         limit = [a + dilated(m, s) for a, m, s in zip(start, outputs, window.stride, strict=True)]
         n, c = x.shape[0], x.shape[-1]
@@ -57,6 +57,54 @@ def fold(tap_values: Iterable[Num[Array, "n *j c"]], window: Window, input_size:
     zeros = jnp.zeros_like(next(iter(sums.values())))
     total = _interleave(lambda *phase: sums.get(phase, zeros), window.stride)
     return lax.slice(total, (0,) * total.ndim, (total.shape[0], *spans, total.shape[-1]), (1, *window.base_dilation, 1))
+
+
+WRITTEN_OUT = 8
+"""Taps along an axis up to which each is a slice of its own."""
+
+
+def unfold_along(x: Num[Array, "n *i c"], window: Window, axis: int) -> Num[Array, "n *j tc"]:
+    """All taps along one axis, beside the channels. Many of them by whole strides: [a, r] for position s a + r.
+
+    With t = s q + r, x_t[j] is at a = j + q, so that one slice has the s taps of a q. A dilation has no such form.
+    """
+    k, s = window.size[axis], window.stride[axis]
+    if window.dilation[axis] > 1 or s == 1 or k <= WRITTEN_OUT:
+        return jnp.concatenate(list(unfold(x, window)), axis=-1)
+    m, blocks, c = window.output_size(x.shape[1:-1])[axis], -(-k // s), x.shape[-1]
+    (lo, _), b, at = window.pads[axis], window.base_dilation[axis], 1 + axis
+    length = s * (m - 1 + blocks)
+    amounts = [(0, 0, 0)] * x.ndim
+    amounts[at] = (lo, length - lo - dilated(x.shape[at], b), b - 1)
+    rows = lax.pad(x, jnp.zeros((), x.dtype), amounts).reshape(*x.shape[:at], m - 1 + blocks, s, *x.shape[at + 1 :])
+    rows = jnp.moveaxis(rows, at + 1, -2)  # [n, a, ..., r, c]
+    parts = [lax.slice_in_dim(rows, q, q + m, axis=at) for q in range(blocks)]
+    p = jnp.concatenate(parts, axis=-2)[..., :k, :]
+    return p.reshape(*p.shape[:-2], k * c)
+
+
+def fold_along(p: Num[Array, "n *j tc"], window: Window, axis: int, size: int) -> Num[Array, "n *i c"]:
+    """The adjoint of `unfold_along`, of an axis of `size` inputs: whole strides are added up, and become positions."""
+    k, s, b, (lo, _), at = window.size[axis], window.stride[axis], window.base_dilation[axis], window.pads[axis], 1 + axis
+    m, c = p.shape[at], p.shape[-1] // k
+    p = p.reshape(*p.shape[:-1], k, c)
+    if window.dilation[axis] > 1:
+        input_size = [size if a == axis else n for a, n in enumerate(p.shape[1:-2])]
+        return fold([p[..., t, :] for t in range(k)], window, input_size)
+    blocks = -(-k // s)
+    p = jnp.pad(p, [(0, 0)] * (p.ndim - 2) + [(0, blocks * s - k), (0, 0)])
+    total = None
+    for q in range(blocks):
+        moved = [(0, 0)] * p.ndim
+        moved[at] = (q, blocks - 1 - q)
+        part = jnp.pad(p[..., q * s : (q + 1) * s, :], moved)
+        total = part if total is None else total + part
+    rows = jnp.moveaxis(total, -2, at + 1)  # [n, a, r, ..., c]
+    length, span = s * (m - 1 + blocks), dilated(size, b)
+    flat = rows.reshape(*rows.shape[:at], length, *rows.shape[at + 2 :])
+    ends = [(0, 0, 0)] * flat.ndim
+    ends[at] = (-lo, span + lo - length, 0)
+    return lax.slice_in_dim(lax.pad(flat, jnp.zeros((), flat.dtype), ends), 0, span, b, at)
 
 
 def _interleave(phases: Callable[..., Array], strides: Sequence[int], axis: int = 1) -> Array:

@@ -37,12 +37,18 @@ Second derivatives
 Conventions
     A cotangent has the dtype and sharding of its primal. The rule keeps x and w, nothing else: both exist already. Products are
     summed in `preferred_element_type`, and with it y, hence dy, has that dtype: then the gradients are computed from operands
-    widened to it, as lax does, and rounded once. Reverse mode only: `jvp`, `jacfwd` and `linear_transpose` raise.
+    widened to it, as lax does, and rounded once. Reverse mode only: `jvp`, `jacfwd` and `linear_transpose` raise; called eagerly
+    with the operation's name, under `jit` or `scan` with JAX's words, "can't apply forward-mode autodiff (jvp) to a custom_vjp".
+
+    A value of x or dy that is not finite makes y, or dx, not finite where a window meets it, and nowhere else. A kernel gradient
+    is a matrix product, in which 0 times infinity is NaN: there such a value may also spoil taps that never met it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -50,11 +56,14 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Num
 
+from jaxcnn.arguments import as_int, described, is_several
 from jaxcnn.ops._common import (
     Layout,
     add_bias,
     align_varying,
     as_array,
+    as_dtype,
+    as_precision,
     bias_grad,
     check_floating,
     check_image,
@@ -64,27 +73,32 @@ from jaxcnn.ops._common import (
     image_to_channels_last,
     kernel_from_channels_last,
     kernel_to_channels_last,
+    reverse_mode_only,
     shape_to_channels_last,
     sharding_of,
 )
-from jaxcnn.ops.conv_methods import DISPATCH, ConvMethod, ConvSpec
+from jaxcnn.ops.conv_methods import DISPATCH, METHODS, ConvMethod, ConvSpec
 from jaxcnn.ops.conv_methods.dispatch import Choice, explain
 from jaxcnn.window import Padding, dilated, make_window
 
-# The three maps. An empty sum is 0 whatever the method: lax cannot compute a convolution without outputs, images or channels.
+# The three maps. An empty sum is 0 whatever the method: lax cannot compute a convolution without outputs, images or channels. The
+# jits keep eager calls from compiling a method's loops and branches anew each time; inlined, they leave no trace in an outer jit.
 
 
+@partial(jax.jit, static_argnums=(2, 3), inline=True)
 def forward_map(x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec, method: ConvMethod) -> Num[Array, "n *j o"]:
     y_shape = (x.shape[0], *spec.window.output_size(x.shape[1:-1]), w.shape[-1])
     return _zeros(y_shape, spec, x) if 0 in (x.size, w.size, *y_shape) else method.forward(x, w, spec)
 
 
+@partial(jax.jit, static_argnums=(2, 3, 4), inline=True)
 def input_grad_map(
     dy: Num[Array, "n *j o"], w: Num[Array, "*t cg o"], spec: ConvSpec, method: ConvMethod, x_shape: tuple[int, ...]
 ) -> Num[Array, "n *i c"]:
     return _zeros(x_shape, spec, dy) if 0 in (dy.size, w.size, *x_shape) else method.input_grad(dy, w, spec, x_shape)
 
 
+@partial(jax.jit, static_argnums=(2, 3, 4), inline=True)
 def kernel_grad_map(
     x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], spec: ConvSpec, method: ConvMethod, w_shape: tuple[int, ...]
 ) -> Num[Array, "*t cg o"]:
@@ -103,17 +117,24 @@ kernel_grad_core = jax.custom_vjp(kernel_grad_map, nondiff_argnums=(2, 3, 4))
 
 
 def _forward(x: Array, w: Array, spec: ConvSpec, method: ConvMethod, like: Array) -> Array:
-    return cotangent_like(forward_map(x, w, spec._replace(out_sharding=sharding_of(like)), method), like)
+    return _cotangent(forward_map(x, w, spec._replace(out_sharding=sharding_of(like)), method), like)
 
 
 def _input_grad(dy: Array, w: Array, spec: ConvSpec, method: ConvMethod, like: Array) -> Array:
     spec = spec._replace(out_sharding=sharding_of(like))
-    return cotangent_like(input_grad_map(dy, w, spec, method, like.shape), like)
+    return _cotangent(input_grad_map(dy, w, spec, method, like.shape), like)
 
 
 def _kernel_grad(x: Array, dy: Array, spec: ConvSpec, method: ConvMethod, like: Array) -> Array:
     spec = spec._replace(out_sharding=sharding_of(like))
-    return cotangent_like(kernel_grad_map(x, dy, spec, method, like.shape), like)
+    return _cotangent(kernel_grad_map(x, dy, spec, method, like.shape), like)
+
+
+def _cotangent(found: Array, like: Array) -> Array:
+    """`cotangent_like`, also where a symbolic size is the same but does not read the same: max(h - 2, 0) + 2 for h."""
+    if found.shape != like.shape:
+        found = lax.pad(found, jnp.zeros((), found.dtype), [(0, m - n, 0) for n, m in zip(found.shape, like.shape, strict=True)])
+    return cotangent_like(found, like)
 
 
 def _conv_fwd(x, w, spec, method):
@@ -151,6 +172,7 @@ kernel_grad_core.defvjp(_kernel_grad_fwd, _kernel_grad_bwd)
 # The public functions.
 
 
+@reverse_mode_only
 def conv(
     x: ArrayLike,
     w: ArrayLike,
@@ -177,7 +199,7 @@ def conv(
         `jaxcnn.window.resolve_padding`. Negative pads crop.
       groups: the number of groups; c of them with w of (*taps, 1, m c) is a depthwise convolution.
       layout: "channels_last" or "channels_first", of x, w and the result.
-      precision, preferred_element_type: as in `jax.lax.conv_general_dilated`.
+      precision, preferred_element_type: as in `jax.lax.conv_general_dilated`; the latter a floating dtype.
       method: a `ConvMethod` that computes forward and gradients; by default the fastest by shape and platform, as measured.
       autodiff: let JAX differentiate the forward instead of the rule. The values are the same.
 
@@ -186,6 +208,10 @@ def conv(
 
     Raises:
       ValueError: on shapes, dtypes or options that do not fit, while tracing.
+      TypeError: in forward mode (`jvp`, `jacfwd`, `linear_transpose`), for which `jaxcnn.AUTODIFF.conv` is.
+
+    A NaN or an infinity in x reaches the outputs whose windows meet it, and no other; so it is with dy and the input gradient. A
+    kernel gradient may be NaN also for taps that never met such a value.
 
     >>> x = jnp.arange(4.0).reshape(1, 4, 1)
     >>> conv(x, jnp.array([1.0, 0.0, -1.0]).reshape(3, 1, 1)).ravel().tolist()
@@ -214,10 +240,11 @@ def conv(
     )
     x, w = align_varying(x, w)
     core = forward_map if autodiff else conv_core
-    y = core(x, w, spec, method or DISPATCH)
+    y = core(x, w, spec, _check_method(method))
     return image_from_channels_last(add_bias(y, b, autodiff=autodiff), layout)
 
 
+@reverse_mode_only
 def convolve(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, *, layout: Layout = "channels_last", **options) -> Array:
     """The convolution of signal processing: `conv` with the kernel flipped along every spatial axis. Options are those of `conv`.
 
@@ -233,6 +260,7 @@ def convolve(x: ArrayLike, w: ArrayLike, b: ArrayLike | None = None, *, layout: 
     return conv(x, jnp.flip(w, axis=tuple(taps)), b, layout=layout, **options)
 
 
+@reverse_mode_only
 def conv_input_grad(
     dy: ArrayLike,
     w: ArrayLike,
@@ -266,7 +294,8 @@ def conv_input_grad(
     """
     check_layout(layout)
     dy, w = as_array("dy", dy), as_array("w", w)
-    _check_ranks(tuple(x_shape), w.shape)
+    x_shape = _check_shape("x_shape", x_shape)
+    _check_ranks(x_shape, w.shape)
     check_floating("dy", dy)
     check_floating("w", w)
     w = kernel_to_channels_last(w, layout)
@@ -284,10 +313,11 @@ def conv_input_grad(
     )
     dy = _check_dy(dy, x_shape, w.shape, spec, layout)
     dy, w = align_varying(dy, w)
-    dx = input_grad_core(dy, w, spec, method or DISPATCH, x_shape)
+    dx = input_grad_core(dy, w, spec, _check_method(method), x_shape)
     return image_from_channels_last(dx.astype(w.dtype), layout)
 
 
+@reverse_mode_only
 def conv_kernel_grad(
     x: ArrayLike,
     dy: ArrayLike,
@@ -311,7 +341,7 @@ def conv_kernel_grad(
       Others as in `conv`.
 
     Returns:
-      dw, of `w_shape`, in x's dtype.
+      dw, of `w_shape`, in x's dtype. Where x or dy is not finite, dw may be NaN also for taps that never met it.
 
     >>> x = jnp.arange(4.0).reshape(1, 4, 1)
     >>> conv_kernel_grad(x, jnp.ones((1, 2, 1)), (3, 1, 1)).ravel().tolist()
@@ -319,7 +349,8 @@ def conv_kernel_grad(
     """
     check_layout(layout)
     x, dy = as_array("x", x), as_array("dy", dy)
-    _check_ranks(x.shape, tuple(w_shape))
+    w_shape = _check_shape("w_shape", w_shape)
+    _check_ranks(x.shape, w_shape)
     check_floating("x", x)
     check_floating("dy", dy)
     x = image_to_channels_last(x, layout)
@@ -337,7 +368,7 @@ def conv_kernel_grad(
     )
     dy = _check_dy(dy, x.shape, w_shape, spec, layout)
     x, dy = align_varying(x, dy)
-    dw = kernel_grad_core(x, dy, spec, method or DISPATCH, w_shape)
+    dw = kernel_grad_core(x, dy, spec, _check_method(method), w_shape)
     return kernel_from_channels_last(dw.astype(x.dtype), layout)
 
 
@@ -350,6 +381,7 @@ def conv_bias_grad(dy: ArrayLike, *, layout: Layout = "channels_last") -> Array:
     check_layout(layout)
     dy = as_array("dy", dy)
     check_image("dy", dy)
+    check_floating("dy", dy)
     return bias_grad(image_to_channels_last(dy, layout)).astype(dy.dtype)
 
 
@@ -384,7 +416,10 @@ def explain_conv(
     kernel_grad: patches (one tap: a matrix product)
     """
     check_layout(layout)
-    _check_ranks(tuple(x_shape), tuple(w_shape))
+    x_shape, w_shape = _check_shape("x_shape", x_shape), _check_shape("w_shape", w_shape)
+    _check_ranks(x_shape, w_shape)
+    if platform is not None and not isinstance(platform, str):
+        raise ValueError(f"platform must be 'cpu', 'gpu', 'tpu' or None, got {described(platform)}")
     x_shape, w_shape = shape_to_channels_last(x_shape, layout), shape_to_channels_last(w_shape, layout, kernel=True)
     spec = make_spec(
         x_shape,
@@ -402,6 +437,26 @@ def explain_conv(
 
 
 # Validation.
+
+
+def _check_shape(name: str, shape: Any) -> tuple[int, ...]:
+    """A shape that a person passes: sizes, of which some may be symbolic."""
+    if getattr(shape, "ndim", 1) != 1 or not is_several(shape):
+        slip = f": is it the array itself? pass {name.removesuffix('_shape')}.shape" if hasattr(shape, "shape") else ""
+        raise ValueError(f"{name} must be a shape, one int per axis, got {described(shape)}{slip}")
+    return tuple(
+        size if hasattr(size, "dimension_as_value") else as_int(f"each entry of {name}", size, least=0) for size in shape
+    )
+
+
+def _check_method(method: ConvMethod | None) -> ConvMethod:
+    if method is None:
+        return DISPATCH
+    if isinstance(method, ConvMethod):
+        return method
+    known = isinstance(method, str) and method.upper() in METHODS
+    hint = f": pass jaxcnn.{method.upper()}" if known else ""
+    raise ValueError(f"method must be a ConvMethod, such as jaxcnn.{', jaxcnn.'.join(METHODS)}, got {described(method)}{hint}")
 
 
 def _check_ranks(x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> None:
@@ -428,7 +483,8 @@ def make_spec(
 ) -> ConvSpec:
     """Everything static about a convolution of channels-last shapes, checked. `layout` is for the messages."""
     channels, inputs, outputs = x_shape[-1], w_shape[-2], w_shape[-1]
-    if groups < 1 or channels % groups or outputs % groups:
+    groups = as_int("groups", groups, least=1)
+    if channels % groups or outputs % groups:
         raise ValueError(
             f"groups must divide the channels of x and w, got groups={groups}, {channels} inputs and {outputs} outputs"
         )
@@ -452,9 +508,7 @@ def make_spec(
                 f"w is larger than its padded input on spatial axis {axis}: it spans {dilated(k, d)} "
                 f"({k} taps, dilation {d}), the input {n + lo + hi} ({n} with pads {(lo, hi)})"
             )
-    if preferred_element_type is not None:
-        preferred_element_type = jnp.dtype(preferred_element_type)
-    return ConvSpec(window, groups, precision, preferred_element_type)
+    return ConvSpec(window, groups, as_precision(precision), as_dtype("preferred_element_type", preferred_element_type))
 
 
 def _check_dy(dy: Array, x_shape: tuple[int, ...], w_shape: tuple[int, ...], spec: ConvSpec, layout: Layout) -> Array:

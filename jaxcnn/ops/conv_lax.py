@@ -23,13 +23,15 @@ from jax import Array, lax
 from jax.sharding import NamedSharding, PartitionSpec
 from jax.typing import ArrayLike, DTypeLike
 
-from jaxcnn.ops._common import align_varying
+from jaxcnn.arguments import per_axis
+from jaxcnn.ops._common import align_varying, as_array, as_precision, reverse_mode_only
 from jaxcnn.ops.conv import conv_core
 from jaxcnn.ops.conv_methods import DISPATCH, ConvSpec
 from jaxcnn.ops.conv_methods.method import permute_sharding
 from jaxcnn.window import Window, resolve_padding
 
 
+@reverse_mode_only
 def conv_general_dilated(
     lhs: ArrayLike,
     rhs: ArrayLike,
@@ -53,6 +55,7 @@ def conv_general_dilated(
     >>> conv_general_dilated(x, w, window_strides=(2,), padding="SAME").ravel().tolist()
     [2.0, 3.0, 2.0]
     """
+    lhs, rhs, precision = as_array("lhs", lhs), as_array("rhs", rhs), as_precision(precision)
     # lax itself says what is valid, in its own words, without computing anything.
     result = jax.eval_shape(
         lambda lhs, rhs: lax.conv_general_dilated(
@@ -72,8 +75,6 @@ def conv_general_dilated(
         lhs,
         rhs,
     )
-    lhs, rhs = jnp.asarray(lhs), jnp.asarray(rhs)
-    axes = lhs.ndim - 2
     lhs_axes, rhs_axes, out_axes = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
     batch, channel, *space = lhs_axes
     out, into, *taps = rhs_axes
@@ -86,12 +87,14 @@ def conv_general_dilated(
         n, *sizes, c = x.shape
         x = jnp.moveaxis(x.reshape(groups, n // groups, *sizes, c), 0, -2).reshape(n // groups, *sizes, groups * c)
 
-    strides = tuple(window_strides)
-    dilations = (1,) * axes if rhs_dilation is None else tuple(rhs_dilation)
-    base_dilations = (1,) * axes if lhs_dilation is None else tuple(lhs_dilation)
+    # What it would find only when compiling, or take for something else: a stride of 0, a set, a bool.
+    axes = lhs.ndim - 2
+    strides = per_axis("window_strides", window_strides, axes)
+    dilations = (1,) * axes if rhs_dilation is None else per_axis("rhs_dilation", rhs_dilation, axes)
+    base_dilations = (1,) * axes if lhs_dilation is None else per_axis("lhs_dilation", lhs_dilation, axes)
     if isinstance(padding, str):
         padding = resolve_padding(padding, x.shape[1:-1], w.shape[:-2], strides, dilations)
-    window = Window(w.shape[:-2], strides, tuple((int(lo), int(hi)) for lo, hi in padding), dilations, base_dilations)
+    window = Window(w.shape[:-2], strides, tuple((lo, hi) for lo, hi in padding), dilations, base_dilations)
 
     # out_axes says where (batch, channel, *space) stand in the result; y is (batch, *space, channel).
     y_axes = (out_axes[0], *out_axes[2:], out_axes[1])

@@ -17,7 +17,7 @@ import pytest
 
 import jaxcnn
 from jaxcnn.check import certify
-from jaxcnn.ops import _common, _windows, activation, norm, pool
+from jaxcnn.ops import _common, _pool_windows, _windows, activation, norm, pool
 from jaxcnn.ops.conv_methods import DISPATCH
 
 # Convolutions: `method._replace(...)` of the method that users get.
@@ -155,8 +155,8 @@ def keep_x(x):
     return activation._relu(x), x
 
 
-def keep_x_and_y(x, window):
-    y = pool._max_pool(x, window)
+def keep_x_and_y(x, window, input_size):
+    y = pool._max_pool(x, window, input_size)
     return y, (x, y)
 
 
@@ -177,11 +177,10 @@ def half_at_zero(x, dy):
     return (jnp.where(x < 0, 0, jnp.where(x == 0, dy / 2, dy)),)
 
 
-def overwritten_in_overlaps(window, residuals, dy):
+def overwritten_in_overlaps(window, input_size, winners, dy):
     """= instead of +=: of overlapping windows, the last tap's share alone arrives."""
-    winners, input_size = residuals
     for axis, winner in enumerate(reversed(winners)):
-        size = pool._pooled_behind(axis, window, input_size)
+        size = _pool_windows.pooled_behind(axis, window, input_size)
         dx = jnp.zeros((dy.shape[0], *size, dy.shape[-1]), dy.dtype)
         for t in range(window.size[axis]):
             alone = [jnp.where((winner == t) & (u == t), dy, 0) for u in range(window.size[axis])]
@@ -191,13 +190,13 @@ def overwritten_in_overlaps(window, residuals, dy):
     return (dy,)
 
 
-def tie_to_all(window, residuals, dy):
+def tie_to_all(window, input_size, residuals, dy):
     x, y = residuals
     hit = [jnp.where(x_t == y, dy, 0) for x_t in _windows.unfold(x, window, fill=-jnp.inf)]
     return (_windows.fold(hit, window, x.shape[1:-1]),)
 
 
-def tie_split(window, residuals, dy):
+def tie_split(window, input_size, residuals, dy):
     x, y = residuals
     hits = [(x_t == y).astype(dy.dtype) for x_t in _windows.unfold(x, window, fill=-jnp.inf)]
     return (_windows.fold([dy * hit / sum(hits) for hit in hits], window, x.shape[1:-1]),)
@@ -205,7 +204,7 @@ def tie_split(window, residuals, dy):
 
 def pool_padding_forgotten(window, input_size, counted, _, dy):
     moved = window._replace(pads=((0, 0),) * len(window.size))
-    share = dy / pool._counts(window, input_size, counted, dy.dtype)
+    share = dy / _pool_windows.tap_counts(window, input_size, counted, dy.dtype)
     return (_windows.fold([share for _ in _windows.taps(window)], moved, input_size),)
 
 

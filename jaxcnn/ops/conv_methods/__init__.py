@@ -24,4 +24,27 @@ PATCHES = ConvMethod(patches.forward, patches.input_grad, patches.kernel_grad)
 GROUPWISE = ConvMethod(groupwise.forward, groupwise.input_grad, groupwise.kernel_grad)
 DISPATCH = ConvMethod(dispatch.forward, dispatch.input_grad, dispatch.kernel_grad)
 
-__all__ = ["BLOCKED", "CANONICAL", "DIRECT", "DISPATCH", "GROUPWISE", "PATCHES", "SHIFTED", "WIDE", "ConvMethod", "ConvSpec"]
+METHODS = {
+    "DIRECT": DIRECT,
+    "CANONICAL": CANONICAL,
+    "WIDE": WIDE,
+    "BLOCKED": BLOCKED,
+    "PATCHES": PATCHES,
+    "GROUPWISE": GROUPWISE,
+    "SHIFTED": SHIFTED,
+    "DISPATCH": DISPATCH,
+}
+
+__all__ = [
+    "BLOCKED",
+    "CANONICAL",
+    "DIRECT",
+    "DISPATCH",
+    "GROUPWISE",
+    "METHODS",
+    "PATCHES",
+    "SHIFTED",
+    "WIDE",
+    "ConvMethod",
+    "ConvSpec",
+]

@@ -23,6 +23,7 @@ from jaxtyping import Array, Num
 
 from jaxcnn.ops._common import at_least_float32, devices_of, varying_like
 from jaxcnn.ops.conv_methods.method import ConvSpec, operand_dtype
+from jaxcnn.sizes import is_known
 
 Map = Callable[..., Array]
 
@@ -49,8 +50,8 @@ def mapped_over_blocks(images: Callable[..., int]) -> Callable[[Map], Map]:
             a: Num[Array, "n *i _"], w: Num[Array, "*t c go"], spec: ConvSpec, x_shape: Sequence[int] | None = None
         ) -> Num[Array, "n *j _"]:
             static = (spec,) if x_shape is None else (spec, x_shape)
-            n, devices = len(a), devices_of(a, w)
-            q = n if n % devices else images(n // devices, a, w, *static)
+            n, devices = a.shape[0], devices_of(a, w)
+            q = images(n // devices, a, w, *static) if _divides(devices, n) else n
             if q * devices >= n:
                 return image_map(a, w, *static)
             of_block = _on_each(devices, lambda block: image_map(block, w, *static))
@@ -69,8 +70,8 @@ def summed_over_blocks(images: Callable[..., int]) -> Callable[[Map], Map]:
         def summed(
             x: Num[Array, "n *i gc"], dy: Num[Array, "n *j go"], spec: ConvSpec, w_shape: Sequence[int]
         ) -> Num[Array, "*t c go"]:
-            n, devices = len(x), devices_of(x, dy)
-            q = n if n % devices else images(n // devices, x, dy, spec, w_shape)
+            n, devices = x.shape[0], devices_of(x, dy)
+            q = images(n // devices, x, dy, spec, w_shape) if _divides(devices, n) else n
             if q * devices >= n:
                 return kernel_grad(x, dy, spec, w_shape)
             dtype = spec.accumulation_dtype or operand_dtype(x, dy, spec)
@@ -87,6 +88,11 @@ def summed_over_blocks(images: Callable[..., int]) -> Callable[[Map], Map]:
         return summed
 
     return decorate
+
+
+def _divides(devices: int, n: int) -> bool:
+    """Whether the images can be shared evenly; of a symbolic number all are one block."""
+    return is_known(n) and n % devices == 0
 
 
 def _block(a: Num[Array, "dbq *i c"], b: Array, q: int, devices: int) -> Array:

@@ -18,12 +18,16 @@ from jaxcnn.ops.conv_methods import direct
 from jaxcnn.ops.conv_methods.method import ConvSpec, flip_and_exchange, operand_dtype, permute_sharding
 from jaxcnn.window import UNIT
 
+MOST_PLANES = 16
+"""Taps of the first of three axes that become channels, an array each: beyond, a convolution of volumes stays one."""
+
 
 def forward(x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec) -> Num[Array, "n *j o"]:
     """y[n, j, (g o)] = sum_{t, c} x[n, s j + d t - p_lo, (g c)] w[t, c, (g o)]"""
-    if spec.out_sharding is None and x.ndim == 3:
+    sharded = spec.out_sharding is not None or sharding_of(x) is not None
+    if not sharded and x.ndim == 3:
         return _forward_of_rows(x, w, spec)
-    if spec.out_sharding is None and x.ndim == 5:
+    if not sharded and x.ndim == 5 and w.shape[0] <= MOST_PLANES:
         return _forward_of_volumes(x, w, spec)
     dtype = operand_dtype(x, w, spec)
     x, w = at_least_float32(x.astype(dtype)), at_least_float32(w.astype(dtype))

@@ -13,6 +13,7 @@ from jax import lax
 from jaxtyping import Array, Num
 
 from jaxcnn.ops.conv_methods.method import ConvSpec, flip, operand_dtype
+from jaxcnn.sizes import is_known
 from jaxcnn.window import Window, dilated
 
 
@@ -64,7 +65,7 @@ def correlate(
     """`lax.conv_general_dilated`, made safe: it never gets a negative pad, nor an empty array, nor two dtypes.
 
     A negative low pad beside a positive high one makes XLA's CPU backend read out of bounds (openxla/xla#48713). So that lax's
-    own derivative of this call has none either, no pad is left to lax that is larger than D_k - 1.
+    own derivative of this call has none either, no pad is left to lax that is larger than D_k - 1; nor one that is symbolic.
     """
     (lhs_batch, _, *lhs_space), (rhs_out, _, *_), (out_batch, out_channel, *out_space) = dimensions
     dtype = operand_dtype(lhs, rhs, spec)
@@ -88,7 +89,7 @@ def correlate(
     beyond = [
         axis
         for axis, (pads, k, d) in enumerate(zip(window.pads, window.size, window.dilation, strict=True))
-        if max(pads) >= dilated(k, d)
+        if not is_known(*pads) or (is_known(k) and max(pads) >= dilated(k, d))
     ]
     lhs, window = pad_explicitly(lhs, window, lhs_space, beyond)
 

@@ -4,23 +4,21 @@ On a CPU the first line that fits, as measured by `python -m experiments.benchma
 patches groupwise shifted` (numbers in `experiments/README.md`), with k taps in all, c input channels in a group, o outputs:
 
     forward            depthwise                                                    shifted
+                       groups of fewer than 16 channels                             patches
                        groups                                                       groupwise
                        one tap (1x1)                                                patches
                        fewer than k positions in x: two axes of space, no stride
                        in the last, and c >= 16                                     wide
                        other such x                                                 patches
-                       few outputs: at most 16 of at most 6 channels, 8 of 16, 32
-                       of 3; one or two axes of space, no stride or dilation        blocked
                        c k <= 32 unless o > 16 and c = 1 or space has one axis, or
                        a stride and k <= 9 and c >= 32 and 2,048 positions, unless
                        c >= 128 >= o                                                patches
                        rows that only several images together fill, and c > 3       wide
                        else                                                         canonical
     input gradient     depthwise                                                    shifted
-                       groups                                                       groupwise
+                       groups, as above                                             patches, groupwise
                        fewer than k positions in y, k > 1: as above                 wide, patches
                        one tap, or a stride, or c k <= 32                           patches
-                       few outputs, as above, with c and o exchanged                blocked
                        c <= 8 and c k <= 100                                        patches
                        rows that only several images together fill, and o > 3       wide
                        else                                                         canonical
@@ -29,10 +27,15 @@ patches groupwise shifted` (numbers in `experiments/README.md`), with k taps in 
                        c = 1 and o <= 16, windows that overlap                      canonical
                        else                                                         patches
 
+`patches` is passed over where a window has too many taps for it. `blocked` is never chosen, nor are groups joined for forward or
+input gradient: both multiply zeros with values that an output does not see, and where such a value is not finite, 0 times it is
+NaN. That costs a first layer of few channels up to 2.5 times its time, and narrow groups up to 2.
+
 A product is computed once. What `shifted` gives XLA computes anew in each loop that uses it, unless something between is no
 loop: as single maps, one multiply-add per tap and channel is faster than a product for few channels too, and in LeNet slower.
 
-Where several devices share the batch, the images are those of one. On every other platform `direct`. Where the type of an array
+Where several devices share the batch, the images are those of one. A batch of symbolic size counts as one image; where the
+size of space is symbolic, `direct` computes on a CPU too. On every other platform `direct`. Where the type of an array
 says that it is sharded (an Explicit mesh) axes cannot be merged freely: there depthwise is `shifted` on a CPU, all else
 `canonical`.
 """
@@ -45,13 +48,14 @@ from functools import partial
 from types import ModuleType
 from typing import NamedTuple
 
-import jax
 from jax import lax
 from jaxtyping import Array, Num
 
 from jaxcnn.ops._common import devices_of, sharding_of
-from jaxcnn.ops.conv_methods import blocked, canonical, direct, groupwise, patches, shifted, wide
+from jaxcnn.ops._tap_loops import MANY_TAPS
+from jaxcnn.ops.conv_methods import canonical, direct, groupwise, patches, shifted, wide
 from jaxcnn.ops.conv_methods.method import ConvSpec
+from jaxcnn.sizes import is_known
 
 
 class Choice(NamedTuple):
@@ -69,8 +73,10 @@ DIRECT = Choice(direct, "XLA's own kernels, until a measurement on this platform
 CANONICAL = Choice(canonical, "as fast as direct at the top level of a program, many times faster in the body of a scan")
 DEPTHWISE = Choice(shifted, "depthwise: one multiply-add per tap, where XLA's CPU backend would compute a dense convolution")
 FEW_CHANNELS = Choice(patches, "few input channels: one matrix product, where XLA's convolutions leave registers empty")
-FEW_OUTPUTS = Choice(blocked, "few output channels: neighbours beside them, where XLA's convolutions leave registers empty")
 GROUPS = Choice(groupwise, "groups: each a dense convolution, where XLA's CPU backend computes all in one slow loop")
+NARROW_GROUPS = Choice(patches, "groups of few channels: one product for each, where convolutions leave registers empty")
+TOO_MANY_FOR_PLANES = Choice(direct, "three axes and many taps: XLA's own, as one convolution")
+TOO_MANY_TO_LAY_OUT = Choice(canonical, "too many taps to lay out for a product")
 ONE_TAP = Choice(patches, "one tap: a matrix product")
 PRODUCT_FOLDED = Choice(
     patches, "one matrix product, added up where windows overlap: a convolution would multiply zeros, or have few outputs"
@@ -79,6 +85,7 @@ PRODUCT = Choice(patches, "windows that overlap little: one matrix product of pa
 SUM = Choice(patches, "one matrix product, with the taps beside the channels or beside the outputs, as copies less")
 SMALL_IMAGES = Choice(patches, "fewer positions than taps: XLA's convolutions exchange image and window, and are slow")
 SMALL_IMAGES_WIDE = SMALL_IMAGES._replace(method=wide)
+SYMBOLIC = Choice(direct, "the size of space is symbolic: nothing can be decided by it")
 WIDE = Choice(wide, "several images side by side make rows long enough for all cores")
 
 
@@ -93,19 +100,29 @@ def explain(spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int]) -> d
     ('patches', 'direct')
     """
     cpu = {"forward": _forward_on_cpu, "input_grad": _input_grad_on_cpu, "kernel_grad": _kernel_grad_on_cpu}
-    return {name: {"cpu": choose(spec, tuple(x_shape), tuple(w_shape)), "default": DIRECT} for name, choose in cpu.items()}
+    n, *others = x_shape
+    if not is_known(*others, *w_shape):
+        return {name: {"cpu": SYMBOLIC, "default": DIRECT} for name in cpu}
+    share = (n if is_known(n) else 1, *others)
+    choices = {name: _with_bound(choose(spec, share, tuple(w_shape)), spec) for name, choose in cpu.items()}
+    return {name: {"cpu": choice, "default": DIRECT} for name, choice in choices.items()}
+
+
+def _with_bound(choice: Choice, spec: ConvSpec) -> Choice:
+    """The choice, or another where its program would grow with the taps: products of patches, and volumes computed as planes."""
+    if len(spec.window.size) == 3 and math.prod(spec.window.size) >= MANY_TAPS and choice.method is not shifted:
+        return TOO_MANY_FOR_PLANES
+    return choice if choice.method is not patches or patches.lays_out(spec.window) else TOO_MANY_TO_LAY_OUT
 
 
 def _forward_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:
     taps, c, o = math.prod(w_shape[:-2]), *w_shape[-2:]
     if spec.groups > 1:
-        return DEPTHWISE if c == 1 else GROUPS
+        return _of_groups(c)
     if taps == 1:
         return ONE_TAP
     if math.prod(x_shape[1:-1]) < taps:
         return _of_small_images(spec, c)
-    if _has_few_outputs(spec, c, o):
-        return FEW_OUTPUTS
     if c * taps <= 32 and (o <= 16 or (c > 1 and len(x_shape) > 3)):
         return FEW_CHANNELS
     positions = x_shape[0] * math.prod(spec.window.output_size(x_shape[1:-1]))
@@ -117,15 +134,13 @@ def _forward_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int
 def _input_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:
     taps, c, o = math.prod(w_shape[:-2]), *w_shape[-2:]
     if spec.groups > 1:
-        return DEPTHWISE if c == 1 else GROUPS
+        return _of_groups(c)
     if taps == 1:
         return ONE_TAP
     if math.prod(spec.window.output_size(x_shape[1:-1])) < taps:
         return _of_small_images(spec, o)
     if _strided(spec) or c * taps <= 32:
         return PRODUCT_FOLDED
-    if _has_few_outputs(spec, o, c):
-        return FEW_OUTPUTS
     if c <= 8 and c * taps <= 100:
         return PRODUCT_FOLDED
     return WIDE if o > 3 and _fills_rows(spec, x_shape, o, c) else CANONICAL
@@ -145,12 +160,9 @@ def _strided(spec: ConvSpec) -> bool:
     return max(spec.window.stride) > 1
 
 
-def _has_few_outputs(spec: ConvSpec, inputs: int, outputs: int) -> bool:
-    """Whether `blocked` is faster, for so many input and output channels of the map in question."""
-    window = spec.window
-    plain = len(window.size) < 3 and max(*window.stride, *window.dilation, *window.base_dilation) == 1
-    most = 32 if inputs == 3 else 16 if inputs <= 6 else 8
-    return plain and inputs <= 16 and outputs <= most
+def _of_groups(channels: int) -> Choice:
+    """Of forward and input gradient: those that `groupwise` would join are products."""
+    return DEPTHWISE if channels == 1 else NARROW_GROUPS if channels < groupwise.LEAST else GROUPS
 
 
 def _fills_rows(spec: ConvSpec, x_shape: tuple[int, ...], inputs: int, outputs: int) -> bool:
@@ -175,20 +187,15 @@ def choose(
     if any(sharding_of(a) is not None for a in operands):
         return {"cpu": shifted if spec.groups > 1 and w_shape[-2] == 1 else canonical, "default": direct}
     n, *others = x_shape
-    share = (-(-n // devices_of(*operands)), *others)
+    share = (-(-n // devices_of(*operands)) if is_known(n) else n, *others)
     return {platform: choice.method for platform, choice in explain(spec, share, w_shape)[map_name].items()}
 
 
-# The jit keeps eager calls from compiling their branches anew each time; inlined, it leaves no trace in an outer jit.
-
-
-@partial(jax.jit, static_argnums=(2,), inline=True)
 def forward(x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec) -> Num[Array, "n *j o"]:
     methods = choose(spec, x.shape, w.shape, "forward", x, w)
     return lax.platform_dependent(x, w, **{name: partial(method.forward, spec=spec) for name, method in methods.items()})
 
 
-@partial(jax.jit, static_argnums=(2, 3), inline=True)
 def input_grad(
     dy: Num[Array, "n *j o"], w: Num[Array, "*t cg o"], spec: ConvSpec, x_shape: Sequence[int]
 ) -> Num[Array, "n *i c"]:
@@ -197,7 +204,6 @@ def input_grad(
     return lax.platform_dependent(dy, w, **branches)
 
 
-@partial(jax.jit, static_argnums=(2, 3), inline=True)
 def kernel_grad(
     x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], spec: ConvSpec, w_shape: Sequence[int]
 ) -> Num[Array, "*t cg o"]:

@@ -18,8 +18,13 @@ of space beside x's channels (taps t, from the outputs j), along the others besi
     dw[t, u, c, o]     = sum_{n, j, i} p[n, (j i), (t c)] e[n, (j i), (u o)]
 
 For 3x3 taps, 16 channels and 16 outputs that is 48 + 48 numbers per position, not 144 + 16, and a product of 48x48 sums, which
-fills registers where 144x16 does not. As in any matrix product, 0 times infinity is NaN: an x or dy that is not finite spoils the
-sums of taps that never meet it, too.
+fills registers where 144x16 does not.
+
+As in any matrix product, 0 times infinity is NaN: an x or dy that is not finite spoils the sums of taps that never meet it, too.
+
+As in any matrix product, 0 times infinity is NaN: an x or dy that is not finite spoils the sums of taps that never meet it, too.
+Windows of `MANY_TAPS` and more are refused, unless they overlap with a few of their steps alone: each tap, or all that lie
+between two steps, is an operation of the program, and this would have no bound.
 """
 
 from __future__ import annotations
@@ -34,7 +39,8 @@ from jax import lax
 from jaxtyping import Array, Num
 
 from jaxcnn.ops._common import at_least_float32
-from jaxcnn.ops._windows import fold, unfold
+from jaxcnn.ops._tap_loops import MANY_TAPS
+from jaxcnn.ops._windows import fold, fold_along, unfold_along
 from jaxcnn.ops.conv_methods import batches
 from jaxcnn.ops.conv_methods.batches import mapped_over_blocks, summed_over_blocks
 from jaxcnn.ops.conv_methods.method import ConvSpec, operand_dtype, refuse_sharded
@@ -49,6 +55,28 @@ SHORT_ROW = 32
 RUN = 16
 """Float32 numbers in a cache line."""
 
+MOST_STEPS = 3
+"""From `MANY_TAPS` on a window is laid out only if it overlaps with at most so many of its steps along each axis."""
+
+
+def lays_out(window: Window) -> bool:
+    """Whether the program for this window has a bound.
+
+    >>> from jaxcnn.window import make_window
+    >>> [lays_out(make_window((k, k), (64, 64), stride=s)) for k, s in ((3, 1), (16, 16), (11, 4), (16, 1))]
+    [True, True, True, False]
+    """
+    steps = (k if d > 1 else -(-k // s) for k, s, d in zip(window.size, window.stride, window.dilation, strict=True))
+    return math.prod(window.size) < MANY_TAPS or max(steps) <= MOST_STEPS
+
+
+def _check_taps(window: Window) -> None:
+    if not lays_out(window):
+        raise ValueError(
+            f"method PATCHES takes windows of fewer than {MANY_TAPS} taps, or of up to {MOST_STEPS} strides along each axis, got "
+            f"size {window.size}, stride {window.stride}: leave method out, or pass CANONICAL or DIRECT"
+        )
+
 
 def _images(n: int, positions: Sequence[int], w_shape: Sequence[int], spec: ConvSpec) -> int:
     """How many images to lay out at a time: all where rows are short, or for one tap, where they are x itself."""
@@ -62,6 +90,7 @@ def _images(n: int, positions: Sequence[int], w_shape: Sequence[int], spec: Conv
 @mapped_over_blocks(lambda n, x, w, spec: _images(n, spec.window.output_size(x.shape[1:-1]), w.shape, spec))
 def forward(x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], spec: ConvSpec) -> Num[Array, "n *j go"]:
     """y[n, j, (g o)] = sum_{t, c} p[g, n, j, (t c)] w[g, (t c), o]"""
+    _check_taps(spec.window)
     dtype = operand_dtype(x, w, spec)
     p, w = _patches(x.astype(dtype), spec.window, spec.groups, range(x.ndim - 2)), _grouped_kernel(w.astype(dtype), spec.groups)
     y = _product(p, w, (p.ndim - 1,), (w.ndim - 2,), spec)
@@ -73,12 +102,24 @@ def input_grad(
     dy: Num[Array, "n *j go"], w: Num[Array, "*t c go"], spec: ConvSpec, x_shape: Sequence[int]
 ) -> Num[Array, "n *i gc"]:
     """dp[g, n, j, (t c)] = sum_o dy[g, n, j, o] w[g, (t c), o],  dx[n, i, (g c)] = sum of dp over s j + d t - p_lo = i"""
+    _check_taps(spec.window)
     dtype, taps, g = operand_dtype(dy, w, spec), math.prod(w.shape[:-2]), spec.groups
     dy, grouped = _split(dy.astype(dtype), g), _grouped_kernel(w.astype(dtype), g)
     dp = _product(dy, grouped, (dy.ndim - 1,), (grouped.ndim - 1,), spec)
+    if taps >= MANY_TAPS:
+        return _fold_by_axes(dp, spec, x_shape).astype(spec.accumulation_dtype or dtype)
     c = dp.shape[-1] // taps
     values = [_join(dp[..., t * c : (t + 1) * c], g) for t in range(taps)]
     return fold(values, spec.window, x_shape[1:-1]).astype(spec.accumulation_dtype or dtype)
+
+
+def _fold_by_axes(dp: Array, spec: ConvSpec, x_shape: Sequence[int]) -> Array:
+    """`fold` of one axis after another, the first one first: of many taps, each by a few operations."""
+    g, window = spec.groups, spec.window
+    dp = dp if g == 1 else dp.reshape(-1, *dp.shape[2:])
+    for axis in range(len(window.size)):
+        dp = fold_along(dp, window.along(axis), axis, x_shape[1 + axis])
+    return _join(dp if g == 1 else dp.reshape(g, -1, *dp.shape[1:]), g)
 
 
 class Layout(NamedTuple):
@@ -100,7 +141,8 @@ def layout(spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int]) -> La
     >>> [layout(spec, (2, 8, 8, c), (3, 3, c, o)).beside_dy for c, o in ((16, 16), (3, 64), (64, 3))]
     [(1,), (), (0, 1)]
     """
-    axes = [axis for axis, k in enumerate(spec.window.size) if k > 1]
+    few = math.prod(spec.window.size) < MANY_TAPS  # of many, the stride bounds what is laid out beside x alone
+    axes = [axis for axis, k in enumerate(spec.window.size) if k > 1 and few]
     subsets = [chosen[::-1] for count in (*range(1, len(axes) + 1), 0) for chosen in combinations(reversed(axes), count)]
     return min((_lay_out(chosen, spec, x_shape, w_shape) for chosen in subsets), key=lambda found: found.copied)
 
@@ -138,6 +180,7 @@ def kernel_grad(
     x: Num[Array, "n *i gc"], dy: Num[Array, "n *j go"], spec: ConvSpec, w_shape: Sequence[int]
 ) -> Num[Array, "*t c go"]:
     """dw[g, t, u, c, o] = sum_{n, j, i} p[g, (n j i), (t c)] e[g, (n j i), (u o)]"""
+    _check_taps(spec.window)
     dtype, g, window = operand_dtype(x, dy, spec), spec.groups, spec.window
     beside_dy = layout(spec, x.shape, w_shape).beside_dy
     beside_x = tuple(axis for axis in range(len(window.size)) if axis not in beside_dy)
@@ -172,7 +215,7 @@ def _patches(x: Array, window: Window, g: int, axes: Sequence[int]) -> Array:
     n = x.shape[0]
     p = _split(x, g).reshape(g * n, *x.shape[1:-1], -1)
     for axis in reversed(axes):
-        p = jnp.concatenate(list(unfold(p, window.along(axis))), axis=-1)
+        p = unfold_along(p, window.along(axis), axis)
     return p if g == 1 else p.reshape(g, n, *p.shape[1:])
 
 

@@ -11,15 +11,28 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Num
 
 from jaxcnn.ops._common import at_least_float32, sharding_of, varying_like
+from jaxcnn.ops._tap_loops import UNROLL, fold_loop, in_phases, tap_offsets, tap_slice, tap_starts
 from jaxcnn.ops._windows import fold, taps, unfold
 from jaxcnn.ops.conv_methods import direct
 from jaxcnn.ops.conv_methods.method import ConvSpec, flip_and_exchange, interleaved, operand_dtype
+from jaxcnn.sizes import is_known
 from jaxcnn.window import Window, dilated
+
+MOST_TERMS = 49
+"""Multiply-adds up to which Python writes them out, for XLA to fuse; beyond, the program has a loop over them."""
+
+MOST_SUMS = 9
+"""Taps up to which `kernel_grad` adds all up in one loop over blocks; beyond, it takes a row of taps after another."""
+
+ROW_OF_TAPS = 8
+"""Taps that such a row has, at most."""
 
 SUMS_BYTES = 2**20
 """What the running sums of `kernel_grad` may take: they are read and written for every image, and stay in the cache."""
@@ -31,12 +44,31 @@ IMAGES = 8
 def forward(x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], spec: ConvSpec) -> Num[Array, "n *j go"]:
     """y[n, j, (g o)] = sum_{t, c} x[n, s j + d t - p_lo, (g c)] w[t, c, (g o)]"""
     x, w, dtype = _widen(x, w, spec)
+    if math.prod(w.shape[:-1]) > MOST_TERMS:
+        return _forward_in_a_loop(x, w, spec).astype(dtype)
     terms = [
-        _repeat(x_t.reshape(*x_t.shape[:-1], spec.groups, -1)[..., c], w.shape[-1]) * w[tap][c]
+        _repeat(x_t.reshape(*x_t.shape[:-1], spec.groups, -1)[..., c], w.shape[-1]) * _for_all(w[tap][c], x)
         for tap, x_t in zip(taps(spec.window), unfold(x, spec.window), strict=True)
         for c in range(w.shape[-2])
     ]
     return sum(terms[1:], terms[0]).astype(dtype)
+
+
+def _forward_in_a_loop(x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], spec: ConvSpec) -> Num[Array, "n *j go"]:
+    """The same; the numbers of the terms are (t c)."""
+    outputs = spec.window.output_size(x.shape[1:-1])
+    phases, starts, c = in_phases(x, spec.window), tap_starts(spec.window), w.shape[-2]
+    channels = np.tile(np.arange(c, dtype=np.int32), len(starts))
+
+    def term(start, channel, weights):
+        x_t = tap_slice(phases, start, outputs)
+        of_groups = x_t.reshape(*x_t.shape[:-1], spec.groups, c)
+        x_tc = lax.dynamic_index_in_dim(of_groups, channel, of_groups.ndim - 1, keepdims=False)
+        return _repeat(x_tc, w.shape[-1]) * _for_all(weights, x)
+
+    terms = (np.repeat(starts, c, axis=0), channels, w.reshape(-1, w.shape[-1]))
+    first, others = (jax.tree.map(lambda a, part=part: a[part], terms) for part in (0, slice(1, None)))
+    return lax.scan(lambda total, entry: (total + term(*entry), None), term(*first), others, unroll=UNROLL)[0]
 
 
 def input_grad(
@@ -53,11 +85,17 @@ def input_grad(
     if set(spec.window.stride) == {1}:
         return forward(dy, flip_and_exchange(w, spec.groups), spec._replace(window=spec.window.input_grad(x_shape[1:-1])))
     dy, w, dtype = _widen(dy, w, spec)
-    tap_values = [
-        jnp.sum((dy * w[tap][0]).reshape(*dy.shape[:-1], channels, multiplier), axis=-1) if multiplier > 1 else dy * w[tap][0]
-        for tap in taps(spec.window)
-    ]
-    return fold(tap_values, spec.window, x_shape[1:-1]).astype(dtype)
+
+    def of_tap(weights):
+        products = dy * _for_all(weights, dy)
+        return jnp.sum(products.reshape(*dy.shape[:-1], channels, multiplier), axis=-1) if multiplier > 1 else products
+
+    if math.prod(spec.window.size) > MOST_TERMS:
+        weights = w.reshape(-1, w.shape[-1])
+        dx = fold_loop(lambda t: of_tap(lax.dynamic_index_in_dim(weights, t, keepdims=False)), spec.window, x_shape[1:-1])
+    else:
+        dx = fold([of_tap(w[tap][0]) for tap in taps(spec.window)], spec.window, x_shape[1:-1])
+    return dx.astype(dtype)
 
 
 def kernel_grad(
@@ -72,14 +110,44 @@ def kernel_grad(
     """
     _check_depthwise(w_shape)
     x, dy, dtype = _widen(x, dy, spec)
-    outputs, sharding = dy.shape[-1], sharding_of(dy)
-    q, rows = _block_size(spec.window, dy.shape)
+    of_taps = _kernel_grad_of_taps if math.prod(spec.window.size) <= MOST_SUMS else _kernel_grad_by_rows
+    return of_taps(x, dy, spec.window).reshape(w_shape).astype(dtype)
+
+
+def _kernel_grad_of_taps(x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], window: Window) -> Num[Array, "t cm"]:
+    """All taps at once."""
+    sharding = sharding_of(dy)
+    q, rows = _block_size(window, dy.shape)
     if (sharding is not None and sharding.spec[0] is not None) or (q, rows) == dy.shape[:2]:
-        sums = _products(x, dy, spec.window)
+        sums = _products(x, dy, window)
     else:
-        sums = _sums_of_blocks(x, dy, spec.window, q, rows)
-    dw = jnp.stack([jnp.sum(total.reshape(-1, outputs), axis=0) for total in sums])
-    return dw.reshape(w_shape).astype(dtype)
+        sums = _sums_of_blocks(x, dy, window, q, rows)
+    return jnp.stack([jnp.sum(total.reshape(-1, dy.shape[-1]), axis=0) for total in sums])
+
+
+def _kernel_grad_by_rows(x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], window: Window) -> Num[Array, "t cm"]:
+    """Rows of up to `ROW_OF_TAPS` taps along the last axis, one after another, so that the program does not grow with the taps.
+
+    The last row of an axis may reach beyond its taps: what it finds there is left out.
+    """
+    *outer, k = window.size
+    rows = -(-k // ROW_OF_TAPS)
+    length = -(-k // rows)
+    d = window.dilation[-1]
+    lo, hi = window.pads[-1]
+    x, plain = _pad(x, window._replace(pads=(*window.pads[:-1], (lo, hi + d * (rows * length - k)))))
+    row = plain._replace(size=(*(1 for _ in outer), length), pads=((0, 0),) * len(window.size))
+    spans = [s * (m - 1) + e * (t - 1) + 1 for s, m, e, t in zip(row.stride, dy.shape[1:-1], row.dilation, row.size, strict=True)]
+    places = window._replace(size=(*outer, rows), dilation=(*window.dilation[:-1], d * length))
+
+    def of_row(start):
+        part = lax.dynamic_slice(x, list(start), (x.shape[0], *spans, x.shape[-1]))
+        return _kernel_grad_of_taps(part, dy, row)
+
+    found = lax.map(of_row, np.pad(tap_offsets(places), ((0, 0), (1, 1))))  # [(outer rows), length, (c m)]
+    if rows * length > k:
+        found = found.reshape(math.prod(outer), rows * length, -1)[:, :k]
+    return found.reshape(math.prod(window.size), -1)
 
 
 def _products(x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], window: Window) -> list[Num[Array, "n *j cm"]]:
@@ -126,6 +194,8 @@ def _pad(x: Array, window: Window) -> tuple[Array, Window]:
 def _block_size(window: Window, dy_shape: Sequence[int]) -> tuple[int, int]:
     """Images and rows of each, such that the sums, one per tap, have at most `SUMS_BYTES`: 4 rows of up to `IMAGES`, or more."""
     n, height, *others = dy_shape
+    if not is_known(n, height):
+        return n, height
     row = 4 * math.prod(window.size) * math.prod(others)
     images = _largest_divisor(n, min(IMAGES, SUMS_BYTES // (min(4, height) * row)))
     return images, _largest_divisor(height, SUMS_BYTES // (images * row))
@@ -138,6 +208,11 @@ def _largest_divisor(n: int, limit: int) -> int:
 def _block(a: Num[Array, "q m i *s"], image: Array, first: Array, rows: int) -> Num[Array, "q r *s"]:
     """Rows of q images."""
     return lax.dynamic_slice_in_dim(lax.dynamic_index_in_dim(a, image, 1, keepdims=False), first, rows, 1)
+
+
+def _for_all(weights: Num[Array, " go"], like: Num[Array, "n *i gc"]) -> Num[Array, "*one go"]:
+    """Weights of channels, with the axes of an image."""
+    return weights.reshape((1,) * (like.ndim - 1) + weights.shape)
 
 
 def _repeat(x: Array, outputs: int) -> Array:

@@ -1,0 +1,132 @@
+"""A value that is not finite reaches what its window reaches by the definition, and no more, by the methods of the default."""
+
+import itertools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxcnn
+from experiments.cases import CONV_CASES, POOL_CASES, ConvCase, ids
+from jaxcnn.check import draw
+from jaxcnn.ops.conv_methods import CANONICAL, PATCHES
+from jaxcnn.window import make_window
+from tests import naive
+
+# Shapes for which the default takes a way that the small cases do not reach, and what it takes: forward, input gradient.
+CHOSEN = (
+    (ConvCase("rows of several images", (16, 6, 32, 16), (3, 3, 16, 24), {"padding": 1}), "wide", "wide"),
+    (ConvCase("small images", (2, 4, 4, 16), (5, 5, 16, 16), {"padding": 2}), "wide", "wide"),
+    (ConvCase("a first layer", (2, 8, 9, 1), (5, 5, 1, 8), {"padding": "same"}), "patches", "patches"),
+    (ConvCase("few outputs", (2, 6, 7, 8), (3, 3, 8, 3), {"padding": 1}), "canonical", "patches"),
+    (ConvCase("causal", (2, 12, 3), (4, 3, 8), {"padding": "causal", "dilation": 2}), "canonical", "patches"),
+    (ConvCase("narrow groups", (1, 6, 6, 8), (3, 3, 2, 8), {"groups": 4, "padding": 1}), "patches", "patches"),
+    (ConvCase("groups", (1, 5, 6, 32), (3, 3, 16, 32), {"groups": 2, "padding": 1}), "groupwise", "groupwise"),
+    (ConvCase("a strided product", (8, 32, 32, 32), (3, 3, 32, 8), {"stride": 2, "padding": 1}), "patches", "patches"),
+    (ConvCase("many taps, depthwise", (1, 12, 12, 2), (9, 8, 1, 2), {"groups": 2, "padding": 3}), "shifted", "shifted"),
+    (ConvCase("many taps", (1, 12, 10, 3), (9, 8, 3, 4), {"padding": 3}), "canonical", "canonical"),
+)
+CASES = [(case, None, None) for case in CONV_CASES if case.x[0]] + list(CHOSEN)
+
+
+def places(shape):
+    """Of a batch of images: a corner, an edge, the middle, each in another image and channel."""
+    n, *space, c = shape
+    middle = [size // 2 for size in space]
+    yield (0, *(0 for _ in space), 0)
+    yield (n - 1, space[0] - 1, *middle[1:], c - 1)
+    yield (n // 2, *middle, c // 2)
+
+
+def check(run, inputs, number, reached):
+    """With one value of `inputs[number]` not finite, the result is not finite where `reached` says, and as it was elsewhere."""
+    plain = np.asarray(run(*inputs))
+    for place, value in itertools.product(places(inputs[number].shape), (np.nan, np.inf)):
+        spoilt = [np.array(a) for a in inputs]
+        spoilt[number][place] = value
+        got = np.asarray(run(*spoilt))
+        one = np.zeros(inputs[number].shape)
+        one[place] = 1
+        expected = reached(one)
+        np.testing.assert_array_equal(~np.isfinite(got), expected, err_msg=f"{value} at {place}")
+        np.testing.assert_array_equal(got[~expected], plain[~expected], err_msg=f"{value} at {place}")
+
+
+@pytest.mark.parametrize(("case", "forward", "input_grad"), CASES, ids=[case.id for case, _, _ in CASES])
+def test_convolution(case, forward, input_grad):
+    groups = case.options.get("groups", 1)
+    window = make_window(case.w[:-2], case.x[1:-1], **{k: v for k, v in case.options.items() if k != "groups"})
+    rng = np.random.default_rng(0)
+    y_shape = (case.x[0], *window.output_size(case.x[1:-1]), case.w[-1])
+    x, w, dy = (draw.integers(rng, shape).astype(np.float32) for shape in (case.x, case.w, y_shape))
+    w[w == 0] = 1
+    if forward:
+        chosen = jaxcnn.explain_conv(case.x, case.w, platform="cpu", **case.options)
+        assert (chosen["forward"].name, chosen["input_grad"].name) == (forward, input_grad)
+
+    def meets(one_x, one_dy):
+        y, dx, _, _ = naive.conv_and_gradients(one_x, np.ones(case.w), one_dy, window, groups)
+        return y > 0, dx > 0
+
+    run = jax.jit(lambda x, w: jaxcnn.conv(x, w, **case.options))
+    check(run, (x, w), 0, lambda one: meets(one, np.zeros(y_shape))[0])
+    run = jax.jit(lambda dy, w: jaxcnn.conv_input_grad(dy, w, case.x, **case.options))
+    check(run, (dy, w), 0, lambda one: meets(np.zeros(case.x), one)[1])
+
+
+@pytest.mark.parametrize("case", **ids([case for case in POOL_CASES if case.x[0]]))
+def test_mean(case):
+    options = {"stride": case.size, **case.options}
+    ceil = options.pop("ceil_mode", False)
+    window = make_window(case.size, case.x[1:-1], **options)
+    window = window.ceil(case.x[1:-1]) if ceil else window
+    y_shape = (case.x[0], *window.output_size(case.x[1:-1]), case.x[-1])
+    rng = np.random.default_rng(0)
+    x, dy = (draw.integers(rng, shape).astype(np.float32) for shape in (case.x, y_shape))
+
+    def meets(one_x, one_dy):
+        y, dx = naive.avg_pool_and_gradient(one_x, one_dy, window, window.pads, True)
+        return y > 0, dx > 0
+
+    pool = jax.jit(lambda x: jaxcnn.avg_pool(x, case.size, **case.options))
+    check(pool, (x,), 0, lambda one: meets(one, np.zeros(y_shape))[0])
+    gradient = jax.jit(lambda dy: jax.vjp(lambda x: jaxcnn.avg_pool(x, case.size, **case.options), jnp.zeros(case.x))[1](dy)[0])
+    check(gradient, (dy,), 0, lambda one: meets(np.zeros(case.x), one)[1])
+
+
+@pytest.mark.parametrize("case", **ids([case for case in POOL_CASES if case.x[0]]))
+def test_maximum(case):
+    """Of y the windows that hold it; of dx the winner alone."""
+    x = np.arange(math.prod(case.x), dtype=np.float32).reshape(case.x)
+
+    def pull(x, dy):
+        return jax.vjp(lambda x: jaxcnn.max_pool(x, case.size, **case.options), x)[1](dy)[0]
+
+    pool = jax.jit(lambda x: jaxcnn.max_pool(x, case.size, **case.options))
+    y = pool(x)
+    count = jax.jit(lambda one: jaxcnn.avg_pool(one, case.size, **case.options))
+    for place in places(case.x):
+        spoilt = x.copy()
+        spoilt[place] = np.nan
+        one = np.zeros(case.x, np.float32)
+        one[place] = 1
+        np.testing.assert_array_equal(np.isnan(pool(spoilt)), np.asarray(count(one)) > 0)
+    gradient = jax.jit(pull)
+    for place in places(y.shape):
+        one = np.zeros(y.shape, np.float32)
+        one[place] = 1
+        spoilt = np.ones(y.shape, np.float32)
+        spoilt[place] = np.nan
+        np.testing.assert_array_equal(np.isnan(gradient(x, spoilt)), np.asarray(gradient(x, one)) > 0)
+
+
+@pytest.mark.parametrize("method", [CANONICAL, PATCHES])
+def test_what_the_kernel_gradient_may_do_is_documented(method):
+    """It may spoil taps that never met the value, and its docstring says so."""
+    x = np.zeros((1, 4, 1), np.float32)
+    x[0, 0, 0] = np.nan
+    dw = jaxcnn.conv_kernel_grad(x, np.ones((1, 4, 1), np.float32), (3, 1, 1), padding=1, method=method)
+    assert np.isnan(dw[1, 0, 0])
+    assert "may be NaN also for taps that never met" in jaxcnn.conv_kernel_grad.__doc__
