@@ -82,7 +82,8 @@ def as_number(name: str, value: Any, needed: str = "a number") -> float:
     >>> as_number("momentum", 1)
     1.0
     """
-    if not isinstance(value, bool | np.bool_ | str | bytes):
+    of_array = getattr(value, "ndim", 0) > 0 or str(getattr(value, "dtype", "")) == "bool"
+    if not isinstance(value, bool | str | bytes) and not of_array:
         try:
             number = float(value)
         except (TypeError, ValueError, OverflowError):

@@ -20,10 +20,8 @@ def test_examples(capsys):
     field = names["fields"]["2_max_pool"]
     assert (field.size, field.stride, field.padding) == ((4, 4), (2, 2), (1, 1))
     printed = capsys.readouterr().out
-    assert int(names["state"].step) == 5
-    fresh = names["jaxcnn"].init_train_state(names["model"], names["optimizer"], jax.random.key(0), (1, 8, 8, 1))
-    before = names["jaxcnn"].make_eval_step(names["model"])(fresh, names["x"], names["labels"])["loss"]
-    assert float(printed.splitlines()[0]) < float(before), "five steps lower the loss"
+    assert int(names["state"].step) == 300
+    assert float(printed.splitlines()[0]) > 0.85, "digits that it was not trained on"
     assert "FAIL" not in printed
     assert "ok   integers     w" in printed
     assert names["certificate"].label == "biased"

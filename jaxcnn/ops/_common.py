@@ -88,8 +88,8 @@ def check_floating(name: str, x: Array) -> None:
 def as_precision(value: Any) -> lax.PrecisionLike:
     """A precision of lax's that can be a static argument: two of them may come as a list."""
     value = tuple(value) if isinstance(value, list) else value
-    entries = value if isinstance(value, tuple) else (value,)
-    if len(entries) not in (1, 2) or not all(_is_precision(entry) for entry in entries):
+    both = value if isinstance(value, tuple) and len(value) == 2 else (value, value)
+    if value is not None and not all(_is_precision(entry) for entry in both):
         raise ValueError(
             "precision must be None, 'default', 'high', 'highest', a jax.lax.Precision or DotAlgorithm, or one for each operand, "
             f"got {described(value)}"
@@ -98,10 +98,10 @@ def as_precision(value: Any) -> lax.PrecisionLike:
 
 
 def _is_precision(value: Any) -> bool:
-    if value is None or isinstance(value, lax.Precision | lax.DotAlgorithm | lax.DotAlgorithmPreset):
+    if isinstance(value, lax.Precision | lax.DotAlgorithm | lax.DotAlgorithmPreset):
         return True
     try:
-        return isinstance(value, str) and lax.Precision(value.lower()) is not None
+        return isinstance(value, str) and lax.Precision(value) is not None
     except ValueError:
         return value in lax.DotAlgorithmPreset.__members__
 
@@ -135,7 +135,7 @@ def reverse_mode_only(operation: Callable[P, R]) -> Callable[P, R]:
             name = operation.__name__
             raise TypeError(
                 f"{name} is differentiated by an explicit rule, for reverse mode (grad, vjp, jacrev) alone, not for forward-mode "
-                "(jvp, jacfwd, linear_transpose): take the operation from jaxcnn.AUTODIFF for these"
+                "autodiff (jvp, jacfwd, linear_transpose): take the operation from jaxcnn.AUTODIFF for these"
             ) from error
 
     return named

@@ -51,9 +51,7 @@ def in_phases(x: Num[Array, "n *i c"], window: Window, fill: ArrayLike = 0) -> N
     return lax.pad(x, jnp.asarray(fill, x.dtype), [(0, 0, 0), *amounts, (0, 0, 0)]).reshape(n, *sizes, c)
 
 
-def tap_slice(
-    phases: Num[Array, "n *ar c"], start: Int[Array, " qr"], outputs: Sequence[int]
-) -> Num[Array, "n *j c"]:
+def tap_slice(phases: Num[Array, "n *ar c"], start: Int[Array, " qr"], outputs: Sequence[int]) -> Num[Array, "n *j c"]:
     """x_t[n, j, c], for the tap whose block begins at `start` and `outputs` windows."""
     n, c = phases.shape[0], phases.shape[-1]
     sizes = [size for m in outputs for size in (m, 1)]

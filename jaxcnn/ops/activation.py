@@ -7,13 +7,18 @@ formula; and the public function, which checks its arguments and picks one of th
     f               f'(x)                             residual, and why
     relu            1 if x > 0, else 0                a bit mask
     leaky_relu      1 if x > 0, else slope            a bit mask
-    sigmoid         y (1 - y)                         y: the next operation keeps it anyway
-    tanh            1 - y^2                           y
-    silu            s (1 + x (1 - s)), s = sigmoid    x; s is recomputed
-    gelu            Phi(x) + x phi(x)                 x; or of its tanh approximation, see `gelu`
+    sigmoid = s     s(x) s(-x)                        x
+    tanh            4 s(2x) s(-2x) = 1 / cosh(x)^2    x
+    silu            s(x) (1 + x s(-x))                x
+    gelu            Phi(x) + x phi(x)                 x; or of its tanh approximation, see there
+
+Residuals: sigmoid and tanh keep x, though f' is a function of y, which the next operation keeps anyway: y (1 - y) and 1 - y^2
+have no digits where y rounds to 1 (from x = 17 in float32, from 6 in bfloat16), s(-x) has all. The price is one array of x's size
+kept, as silu and gelu do; no more arrays are read. 1 - s(x) is written s(-x) everywhere for that reason.
 
 Conventions: relu'(0) = 0, so `jnp.maximum(x, 0)` will not do: its derivative there is 1/2. A NaN passes through relu, and so does
-its gradient (PyTorch's rule).
+its gradient (PyTorch's rule). At -inf and inf values and gradients are the limits. 16-bit floats are computed in float32 and
+rounded once.
 
 A forward rule calls the definition, not the function that carries the rule: then the rule is plain JAX, and `jax.hessian`, which
 takes a forward-mode derivative of it, works.
@@ -29,7 +34,23 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from jaxcnn.ops._common import as_array, at_least_float32, check_floating
+from jaxcnn.arguments import as_flag, as_number
+from jaxcnn.ops._common import as_array, at_least_float32, check_floating, reverse_mode_only
+
+_FAR = 1000.0
+"""Beyond it s(-x), Phi(-x), and their products with x, are 0, in float64 too."""
+
+
+def _near(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
+    """x, moved into [-_FAR, _FAR]: no tail changes there, no power overflows, and no infinity meets a 0."""
+    far = x.dtype.type(_FAR)
+    return lax.clamp(-far, x, far)
+
+
+def _from_below(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
+    """x, at least -_FAR: as a factor of a tail that is 0 there."""
+    return jnp.where(x < -_FAR, -_FAR, x)
+
 
 # relu(x) = max(x, 0)
 
@@ -50,20 +71,26 @@ _relu = jax.custom_vjp(_relu_forward)
 _relu.defvjp(_relu_fwd, _relu_bwd)
 
 
+@reverse_mode_only
 def relu(x: ArrayLike, *, autodiff: bool = False) -> Array:
     """max(x, 0), elementwise, with the derivative 0 at 0.
 
     >>> jax.vmap(jax.grad(relu))(jnp.array([-1.0, 0.0, 2.0])).tolist()
     [0.0, 0.0, 1.0]
     """
-    return (_relu_forward if autodiff else _relu)(_check(x))
+    return (_relu_forward if as_flag("autodiff", autodiff) else _relu)(_check(x))
 
 
 # leaky_relu(x) = x where x > 0, slope x elsewhere
 
 
 def _leaky_relu_forward(x: Float[Array, "*s"], slope: float) -> Float[Array, "*s"]:
-    return jnp.where(x <= 0, slope * x, x)
+    return jnp.where(x <= 0, _scaled(x, slope), x)
+
+
+def _scaled(a: Float[Array, "*s"], slope: float) -> Float[Array, "*s"]:
+    """slope a, of a slope that is not rounded to 16 bits; 0 for a slope of 0, of infinities too."""
+    return (slope * at_least_float32(a)).astype(a.dtype) if slope else jnp.zeros_like(a)
 
 
 def _leaky_relu_fwd(x: Float[Array, "*s"], slope: float):
@@ -71,85 +98,94 @@ def _leaky_relu_fwd(x: Float[Array, "*s"], slope: float):
 
 
 def _leaky_relu_bwd(slope: float, reduced: Bool[Array, "*s"], dy: Float[Array, "*s"]):
-    return (jnp.where(reduced, slope * dy, dy),)  # dx = dy where x > 0, slope dy elsewhere
+    return (jnp.where(reduced, _scaled(dy, slope), dy),)  # dx = dy where x > 0, slope dy elsewhere
 
 
 _leaky_relu = jax.custom_vjp(_leaky_relu_forward, nondiff_argnums=(1,))
 _leaky_relu.defvjp(_leaky_relu_fwd, _leaky_relu_bwd)
 
 
+@reverse_mode_only
 def leaky_relu(x: ArrayLike, negative_slope: float = 0.01, *, autodiff: bool = False) -> Array:
-    """x where x > 0, `negative_slope` x elsewhere; the derivative at 0 is the slope.
+    """x where x > 0, `negative_slope` x elsewhere; the derivative at 0 is the slope, which is static and finite.
 
     >>> jax.vmap(jax.grad(leaky_relu))(jnp.array([-1.0, 0.0, 2.0])).tolist()
     [0.009999999776482582, 0.009999999776482582, 1.0]
     """
-    return (_leaky_relu_forward if autodiff else _leaky_relu)(_check(x), float(negative_slope))
+    slope = as_number("negative_slope", negative_slope, "a finite number, static")
+    if not math.isfinite(slope):
+        raise ValueError(f"negative_slope must be finite, got {slope}")
+    return (_leaky_relu_forward if as_flag("autodiff", autodiff) else _leaky_relu)(_check(x), slope)
 
 
-# sigmoid(x) = 1 / (1 + exp(-x))
+# sigmoid(x) = s(x) = 1 / (1 + exp(-x))
 
 
 def _sigmoid_forward(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
-    return lax.logistic(x)
+    return lax.logistic(at_least_float32(x)).astype(x.dtype)
 
 
 def _sigmoid_fwd(x: Float[Array, "*s"]):
-    y = _sigmoid_forward(x)
-    return y, y
+    return _sigmoid_forward(x), x
 
 
-def _sigmoid_bwd(y: Float[Array, "*s"], dy: Float[Array, "*s"]):
-    return (dy * y * (1 - y),)
+def _sigmoid_bwd(x: Float[Array, "*s"], dy: Float[Array, "*s"]):
+    return (_times(dy, _sigmoid_slope(at_least_float32(x))),)  # dx = s(x) s(-x) dy
+
+
+def _sigmoid_slope(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
+    return lax.logistic(x) * lax.logistic(-x)
 
 
 _sigmoid = jax.custom_vjp(_sigmoid_forward)
 _sigmoid.defvjp(_sigmoid_fwd, _sigmoid_bwd)
 
 
+@reverse_mode_only
 def sigmoid(x: ArrayLike, *, autodiff: bool = False) -> Array:
     """1 / (1 + exp(-x)), elementwise.
 
     >>> float(jax.grad(sigmoid)(0.0))
     0.25
     """
-    return (_sigmoid_forward if autodiff else _sigmoid)(_check(x))
+    return (_sigmoid_forward if as_flag("autodiff", autodiff) else _sigmoid)(_check(x))
 
 
-# tanh(x)
+# tanh(x) = 2 s(2x) - 1
 
 
 def _tanh_forward(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
-    return jnp.tanh(x)
+    return jnp.tanh(at_least_float32(x)).astype(x.dtype)
 
 
 def _tanh_fwd(x: Float[Array, "*s"]):
-    y = _tanh_forward(x)
-    return y, y
+    return _tanh_forward(x), x
 
 
-def _tanh_bwd(y: Float[Array, "*s"], dy: Float[Array, "*s"]):
-    return (dy * (1 - y) * (1 + y),)  # 1 - y^2, without its cancellation near |y| = 1
+def _tanh_bwd(x: Float[Array, "*s"], dy: Float[Array, "*s"]):
+    return (_times(dy, 4 * _sigmoid_slope(2 * at_least_float32(x))),)  # dx = 4 s(2x) s(-2x) dy
 
 
 _tanh = jax.custom_vjp(_tanh_forward)
 _tanh.defvjp(_tanh_fwd, _tanh_bwd)
 
 
+@reverse_mode_only
 def tanh(x: ArrayLike, *, autodiff: bool = False) -> Array:
     """The hyperbolic tangent, elementwise.
 
     >>> float(jax.grad(tanh)(0.0))
     1.0
     """
-    return (_tanh_forward if autodiff else _tanh)(_check(x))
+    return (_tanh_forward if as_flag("autodiff", autodiff) else _tanh)(_check(x))
 
 
-# silu(x) = x sigmoid(x), also called swish
+# silu(x) = x s(x), also called swish
 
 
 def _silu_forward(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
-    return x * lax.logistic(x)
+    wide = at_least_float32(x)
+    return (_from_below(wide) * lax.logistic(_near(wide))).astype(x.dtype)
 
 
 def _silu_fwd(x: Float[Array, "*s"]):
@@ -157,34 +193,41 @@ def _silu_fwd(x: Float[Array, "*s"]):
 
 
 def _silu_bwd(x: Float[Array, "*s"], dy: Float[Array, "*s"]):
-    s = lax.logistic(x)
-    return (dy * s * (1 + x * (1 - s)),)
+    x = _near(at_least_float32(x))
+    return (_times(dy, lax.logistic(x) * (1 + x * lax.logistic(-x))),)  # dx = s(x) (1 + x s(-x)) dy
 
 
 _silu = jax.custom_vjp(_silu_forward)
 _silu.defvjp(_silu_fwd, _silu_bwd)
 
 
+@reverse_mode_only
 def silu(x: ArrayLike, *, autodiff: bool = False) -> Array:
     """x sigmoid(x), elementwise (Elfwing, Uchibe and Doya 2017; swish).
 
     >>> float(jax.grad(silu)(0.0))
     0.5
     """
-    return (_silu_forward if autodiff else _silu)(_check(x))
+    return (_silu_forward if as_flag("autodiff", autodiff) else _silu)(_check(x))
 
 
 # gelu(x) = x Phi(x), with Phi and phi the distribution and the density of the standard normal. Its approximation is
-# x (1 + tanh u) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3); its derivative (1 + tanh u) / 2 + x (1 - tanh(u)^2) u' / 2.
+# x (1 + tanh u) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3): 1 + tanh u cancels below 0, and so it is written x s(2u), with the
+# derivative s(2u) + x s(2u) s(-2u) 2u' = s(2u) (1 + x s(-2u) 2u').
 
 _GELU_SCALE = math.sqrt(2 / math.pi)
 _GELU_CUBIC = 0.044715
 
 
 def _gelu_forward(x: Float[Array, "*s"], approximate: bool) -> Float[Array, "*s"]:
-    narrow, x = x.dtype, at_least_float32(x)  # x^3 overflows float16 from x = 41 on
-    twice = 1 + jnp.tanh(_GELU_SCALE * (x + _GELU_CUBIC * x**3)) if approximate else lax.erfc(-x * math.sqrt(0.5))
-    return (x * twice / 2).astype(narrow)
+    wide = at_least_float32(x)
+    near = _near(wide)
+    distribution = lax.logistic(_twice_u(near)) if approximate else lax.erfc(-near * math.sqrt(0.5)) / 2
+    return (_from_below(wide) * distribution).astype(x.dtype)
+
+
+def _twice_u(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
+    return 2 * _GELU_SCALE * (x + _GELU_CUBIC * x**3)
 
 
 def _gelu_fwd(x: Float[Array, "*s"], approximate: bool):
@@ -192,29 +235,42 @@ def _gelu_fwd(x: Float[Array, "*s"], approximate: bool):
 
 
 def _gelu_bwd(approximate: bool, x: Float[Array, "*s"], dy: Float[Array, "*s"]):
-    x = at_least_float32(x)
+    x = _near(at_least_float32(x))
     if approximate:
-        tanh_u = jnp.tanh(_GELU_SCALE * (x + _GELU_CUBIC * x**3))
-        du = _GELU_SCALE * (1 + 3 * _GELU_CUBIC * x**2)
-        derivative = (1 + tanh_u) / 2 + x * (1 - tanh_u) * (1 + tanh_u) * du / 2
+        s, s_of_minus = lax.logistic(_twice_u(x)), lax.logistic(-_twice_u(x))
+        derivative = s * (1 + x * s_of_minus * 2 * _GELU_SCALE * (1 + 3 * _GELU_CUBIC * x**2))
     else:
         distribution = lax.erfc(-x * math.sqrt(0.5)) / 2
         density = jnp.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
         derivative = distribution + x * density
-    return ((at_least_float32(dy) * derivative).astype(dy.dtype),)
+    return (_times(dy, derivative),)
 
 
 _gelu = jax.custom_vjp(_gelu_forward, nondiff_argnums=(1,))
 _gelu.defvjp(_gelu_fwd, _gelu_bwd)
 
 
+@reverse_mode_only
 def gelu(x: ArrayLike, approximate: bool = True, *, autodiff: bool = False) -> Array:
     """x Phi(x), elementwise (Hendrycks and Gimpel 2016), by default in its tanh approximation, as `jax.nn.gelu`.
+
+    PyTorch's `approximate="tanh"` is True here, and its "none" is False.
 
     >>> float(jax.grad(gelu)(0.0))
     0.5
     """
-    return (_gelu_forward if autodiff else _gelu)(_check(x), bool(approximate))
+    if isinstance(approximate, str):
+        raise ValueError(f"approximate must be True (PyTorch's 'tanh') or False (its 'none'), got {approximate!r}")
+    approximate = as_flag("approximate", approximate)
+    return (_gelu_forward if as_flag("autodiff", autodiff) else _gelu)(_check(x), approximate)
+
+
+# Shared.
+
+
+def _times(dy: Float[Array, "*s"], derivative: Float[Array, "*s"]) -> Float[Array, "*s"]:
+    """derivative dy, in dy's dtype."""
+    return (derivative * at_least_float32(dy)).astype(dy.dtype)
 
 
 def _check(x: ArrayLike) -> Array:

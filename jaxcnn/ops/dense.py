@@ -21,7 +21,8 @@ Conventions
     The rule keeps x and w, nothing else: both exist already. A cotangent has the dtype and sharding of its primal: on an Explicit
     mesh the axis summed over in (3) is sharded when the batch is, and `out_sharding` says that the sum crosses the devices.
     With `preferred_element_type` y, hence dy, may have another dtype than x and w: then (2) and (3) are computed from operands
-    widened to the wider of the two. Gradients of 16-bit floats are summed in float32 and rounded once.
+    widened to the wider of the two. Sums of 16-bit floats are made in float32: gradients are rounded once, y once before the bias
+    is added and once after (`preferred_element_type=jnp.float32` leaves both out).
 """
 
 from __future__ import annotations
@@ -32,7 +33,19 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Num
 
-from jaxcnn.ops._common import add_bias, align_varying, as_array, at_least_float32, check_floating, cotangent_like, sharding_of
+from jaxcnn.arguments import as_flag
+from jaxcnn.ops._common import (
+    add_bias,
+    align_varying,
+    as_array,
+    as_dtype,
+    as_precision,
+    at_least_float32,
+    check_floating,
+    cotangent_like,
+    reverse_mode_only,
+    sharding_of,
+)
 
 
 def _dense_forward(
@@ -77,6 +90,7 @@ _dense = jax.custom_vjp(_dense_forward, nondiff_argnums=(2, 3))
 _dense.defvjp(_dense_fwd, _dense_bwd)
 
 
+@reverse_mode_only
 def dense(
     x: ArrayLike,
     w: ArrayLike,
@@ -109,10 +123,8 @@ def dense(
     """
     x, w = as_array("x", x), as_array("w", w)
     _check(x, w)
-    if preferred_element_type is not None:
-        preferred_element_type = jnp.dtype(preferred_element_type)
-    if isinstance(precision, list):
-        precision = tuple(precision)  # static arguments must be hashable
+    autodiff, precision = as_flag("autodiff", autodiff), as_precision(precision)
+    preferred_element_type = as_dtype("preferred_element_type", preferred_element_type)
     x, w = align_varying(x, w)
     y = (_dense_forward if autodiff else _dense)(x, w, precision, preferred_element_type)
     return add_bias(y, b, autodiff=autodiff)

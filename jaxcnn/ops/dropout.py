@@ -22,13 +22,16 @@ Conventions
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
-from jaxcnn.ops._common import align_varying, as_array, at_least_float32, check_floating, sharding_of
+from jaxcnn.arguments import as_flag, as_number, described
+from jaxcnn.ops._common import align_varying, as_array, at_least_float32, check_floating, reverse_mode_only, sharding_of
 
 
 def _dropout_forward(x: Float[Array, "*s"], keep: Bool[Array, "*s"], rate: float) -> Float[Array, "*s"]:
@@ -48,6 +51,7 @@ _dropout = jax.custom_vjp(_dropout_forward, nondiff_argnums=(2,))
 _dropout.defvjp(_dropout_fwd, _dropout_bwd)
 
 
+@reverse_mode_only
 def dropout(x: ArrayLike, key: ArrayLike | None, *, rate: float, train: bool = True, autodiff: bool = False) -> Array:
     """Sets elements of x to 0 with probability `rate`, and divides the others by 1 - rate.
 
@@ -55,14 +59,14 @@ def dropout(x: ArrayLike, key: ArrayLike | None, *, rate: float, train: bool = T
       x: an array of any shape.
       key: a JAX random key; one key, one mask. May be None where nothing is dropped (`train=False` or `rate=0`).
       rate: the probability to DROP an element, in [0, 1), static.
-      train: False returns x unchanged.
+      train: False returns x unchanged, static.
       autodiff: let JAX differentiate the forward instead of the rule. The values are the same.
 
     Returns:
       An array of x's shape and dtype.
 
     Raises:
-      ValueError: on a rate outside [0, 1), or without a key where one is needed.
+      ValueError: on a rate outside [0, 1), or without a key where one is needed, or with what is no single key.
 
     Inside `jax.shard_map` equal keys give equal masks on every shard: fold the shard's index into the key,
     `jax.random.fold_in(key, jax.lax.axis_index("data"))`. Under `jax.vmap` over x alone every example gets the same mask.
@@ -73,7 +77,8 @@ def dropout(x: ArrayLike, key: ArrayLike | None, *, rate: float, train: bool = T
     """
     x = as_array("x", x)
     check_floating("x", x)
-    rate = float(rate)
+    train, autodiff = as_flag("train", train), as_flag("autodiff", autodiff)
+    rate = as_number("rate", rate, "the probability to drop an element, a number in [0, 1)")
     if not 0 <= rate < 1:
         hint = "; to drop everything is to multiply by 0" if rate == 1 else ""
         raise ValueError(f"rate is the probability to drop an element and must be in [0, 1), got {rate}{hint}")
@@ -81,9 +86,23 @@ def dropout(x: ArrayLike, key: ArrayLike | None, *, rate: float, train: bool = T
         return x
     if key is None:
         raise ValueError("key must be a JAX random key when train=True and rate > 0, got None: pass one, or train=False")
-    if isinstance(key, int | float):
-        raise ValueError(f"key must be a JAX random key, got {key!r}: is it a seed? pass jax.random.key({key!r})")
+    _check_key(key)
     # A float32 probability: a Python float would draw 64 random bits per element where 64-bit types are enabled.
     keep = jax.random.bernoulli(key, np.float32(1 - rate), x.shape, out_sharding=sharding_of(x))
     x, keep = align_varying(x, keep)
     return (_dropout_forward if autodiff else _dropout)(x, keep, rate)
+
+
+def _check_key(key: Any) -> None:
+    """One key: of the new kind, a scalar; or of the old one, the integers of the default generator."""
+    if isinstance(key, int | float | np.number) and not isinstance(key, bool):
+        raise ValueError(f"key must be a JAX random key, got {key}: is it a seed? pass jax.random.key({key})")
+    if hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        shape = key.shape
+    else:
+        try:
+            shape = jax.eval_shape(jax.random.wrap_key_data, key).shape
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"key must be a JAX random key, got {described(key)}: pass jax.random.key(seed)") from error
+    if shape != ():
+        raise ValueError(f"key must be a single JAX random key, got keys of shape {shape}: index them, or `jax.vmap` over them")

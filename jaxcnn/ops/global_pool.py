@@ -34,7 +34,7 @@ def _global_max_pool_forward(x: Float[Array, "n i c"], positions: int) -> Float[
 def _global_winner(x: Float[Array, "n i c"], y: Float[Array, "n c"]) -> Int[Array, "n 1 c"]:
     """The first position of the largest value; of NaNs, the last: the smallest of i where x = y, and of -1 - i where x is NaN."""
     x, y = at_least_float32(x), at_least_float32(y)
-    position = lax.broadcasted_iota(jnp.int32, x.shape, 1)
+    position = lax.broadcasted_iota(jnp.int32, (1, x.shape[1], 1), 1)
     key = jnp.where(jnp.isnan(x), -1 - position, jnp.where(x == y[:, None], position, x.shape[1]))
     smallest = jnp.min(key, axis=1, keepdims=True)
     return jnp.where(smallest < 0, -1 - smallest, smallest)

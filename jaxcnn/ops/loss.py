@@ -10,35 +10,42 @@ Softmax cross-entropy
         loss = - sum_j q[j] log p[j] = log sum_j exp(z[j]) - [ (1 - a) z[l] + a mean_j z[j] ]                  (1)
         d loss / dz[j] = exp(z[j]) / sum_i exp(z[i]) - q[j] = p[j] - q[j]                                      (2)
 
-    Nothing overflows: with m = max z, z is replaced by z - m, which changes neither (1) nor (2).
+    Nothing overflows: with m = max z, z is replaced by z - m, which changes neither (1) nor (2). Nor does anything cancel where
+    the label is nearly certain, loss and gradient small: with the sum over the other classes, r = sum_{j != l} exp(z[j] - m),
+
+        log sum_j exp(z[j] - m) = log(1 + (r + exp(z[l] - m) - 1)),   p[l] - 1 = - r / sum_j exp(z[j] - m)     (3)
+
+    the first by log1p and expm1: log(1 + r) where the label has the maximum.
 
 Sigmoid binary cross-entropy
     Logit x, label y in [0, 1], p = sigmoid(x) = 1 / (1 + exp(-x)); log p = -log(1 + exp(-x)), log(1 - p) = -x + log p, and
 
-        loss = - y log p - (1 - y) log(1 - p) = max(x, 0) - x y + log(1 + exp(-|x|))                           (3)
-        d loss / dx = sigmoid(x) - y                                                                           (4)
-        d loss / dy = -x                                                                                       (5)
+        loss = - y log p - (1 - y) log(1 - p) = (1 - y) max(x, 0) + y max(-x, 0) + log(1 + exp(-|x|))          (4)
+        d loss / dx = sigmoid(x) - y = (1 - y) sigmoid(x) - y sigmoid(-x)                                      (5)
+        d loss / dy = -x                                                                                       (6)
 
-    The last form of (3) has no positive exponent. Its two bends at x = 0 (a logit that is common: of a layer that starts with
-    zeros) cancel, but only if one condition decides both: `jnp.maximum` with `jnp.abs` would give JAX the derivative -y there.
+    The last form of (4) has no positive exponent, and that of (5) does not cancel where y is 0 or 1. The three bends of (4)
+    at x = 0 (a logit that is common: of a layer that starts with zeros) cancel, but only if one condition decides all:
+    `jnp.maximum` with `jnp.abs` would give JAX another derivative than 1/2 - y there.
 
 Mean squared error
     Predictions p and targets t of M elements:
 
-        loss = 1/M sum_i (p[i] - t[i])^2                                                                       (6)
-        d loss / dp[i] = 2/M (p[i] - t[i]) = - d loss / dt[i]                                                  (7)
+        loss = 1/M sum_i (p[i] - t[i])^2                                                                       (7)
+        d loss / dp[i] = 2/M (p[i] - t[i]) = - d loss / dt[i]                                                  (8)
 
 Residuals
-    Softmax: the logits, the labels, and two numbers per example, m and sum exp(z - m). p is recomputed from them by one
-    exponential, the same as in the forward pass, so that a program that has both computes it once. To keep p instead would save
-    nothing (it is as large as z), cost the forward pass another array to write, and round p to 16 bits where z has 16.
+    Softmax: the logits, the labels, and two numbers per example, m and r. p is recomputed from them by one exponential, the same
+    as in the forward pass, so that a program that has both computes it once. To keep p instead would save nothing (it is as large
+    as z), cost the forward pass another array to write, and round p to 16 bits where z has 16.
     Sigmoid and mean squared error: the two arguments, which exist already; a sigmoid, or a difference, is recomputed.
 
 Conventions
     A loss has the dtype of the logits (predictions), but 16-bit floats are computed in float32 and rounded once: cast the logits
     to float32 to read losses with more than three digits. 0 log 0 = 0: a logit of -inf is a class of probability 0, which
-    costs nothing while q is 0 there and +inf otherwise. A label outside [0, k) makes the loss NaN, because tracing cannot raise,
-    and the gradient 0.
+    costs nothing while q is 0 there and +inf otherwise. A logit of +inf, or nothing but -inf, is no distribution: NaN. Of the
+    sigmoid's loss an infinite logit is a prediction without doubt: it costs nothing if it is right and +inf if it is wrong, and
+    its gradient is finite. A label outside [0, k) makes the loss NaN, because tracing cannot raise, and the gradient 0.
 """
 
 from __future__ import annotations
@@ -51,52 +58,63 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Integer
 
-from jaxcnn.ops._common import align_varying, as_array, at_least_float32, check_floating, cotangent_like, sharding_of
+from jaxcnn.arguments import as_flag, as_number
+from jaxcnn.ops._common import (
+    align_varying,
+    as_array,
+    at_least_float32,
+    check_floating,
+    cotangent_like,
+    reverse_mode_only,
+    sharding_of,
+)
 
 # softmax_cross_entropy(z, l) = log sum_j exp(z[j]) - [(1 - a) z[l] + a mean z]
 
 
 def _softmax_cross_entropy_forward(z: Float[Array, "*n k"], labels: Integer[Array, "*n"], smoothing: float) -> Float[Array, "*n"]:
-    return _softmax_losses(z, labels, smoothing, *_normaliser(z)).astype(z.dtype)
+    return _softmax_losses(z, labels, smoothing)[0].astype(z.dtype)
 
 
-def _softmax_losses(z, labels, smoothing: float, m: Float[Array, "*n 1"], total: Float[Array, "*n 1"]) -> Float[Array, "*n"]:
+def _softmax_losses(
+    z: Float[Array, "*n k"], labels: Integer[Array, "*n"], smoothing: float
+) -> tuple[Float[Array, "*n"], Float[Array, "*n 1"], Float[Array, "*n 1"]]:
+    """The losses, m = max z, and r, the sum of exp(z - m) over all classes but the label."""
     z = at_least_float32(z)
-    score = jnp.zeros((), z.dtype)
+    # (1) does not depend on m, which thus counts as a constant in derivatives.
+    m = lax.stop_gradient(jnp.max(z, axis=-1, keepdims=True))
+    others = jnp.sum(jnp.where(_is_label(labels, z.shape[-1]), 0, jnp.exp(z - m)), axis=-1, keepdims=True)
+    at_label = _at_label(z, labels) - m
+    loss = jnp.log1p(others + jnp.expm1(at_label))  # (3)
     if smoothing < 1:  # 0 times an infinite mean, or an infinite logit, is NaN: leave out the term whose factor is 0
-        score += (1 - smoothing) * (_at_label(z, labels) - jnp.squeeze(m, -1))
+        loss -= (1 - smoothing) * at_label
     if smoothing > 0:
-        score += smoothing * jnp.mean(z - m, axis=-1)
-    loss = jnp.squeeze(jnp.log(total), -1) - score  # (1)
-    return jnp.where(_in_range(labels, z.shape[-1]), loss, jnp.nan)
+        loss -= smoothing * jnp.mean(z - m, axis=-1, keepdims=True)  # (1)
+    return jnp.where(_in_range(labels, z.shape[-1]), jnp.squeeze(loss, -1), jnp.nan), m, others
 
 
 def _softmax_cross_entropy_fwd(z: Float[Array, "*n k"], labels: Integer[Array, "*n"], smoothing: float):
-    m, total = _normaliser(z)
-    return _softmax_losses(z, labels, smoothing, m, total).astype(z.dtype), (z, labels, m, total)
+    loss, m, others = _softmax_losses(z, labels, smoothing)
+    return loss.astype(z.dtype), (z, labels, m, others)
 
 
 def _softmax_cross_entropy_bwd(smoothing: float, residuals, dy: Float[Array, "*n"]):
-    z, labels, m, total = residuals
-    k = z.shape[-1]
-    p = jnp.exp(at_least_float32(z) - m) / total
-    q = jnp.where(_is_label(labels, k), 1 - smoothing + smoothing / k, smoothing / k)
-    dz = jnp.expand_dims(at_least_float32(dy), -1) * (p - q)  # (2)
+    z, labels, m, others = residuals
+    wide, k = at_least_float32(z), z.shape[-1]
+    total = others + jnp.exp(_at_label(wide, labels) - m)
+    hit = _is_label(labels, k)
+    off = jnp.where(hit, -others, jnp.exp(wide - m)) / total  # p - [j = l], (3)
+    if smoothing > 0:
+        off += jnp.where(hit, smoothing - smoothing / k, -smoothing / k)  # [j = l] - q
+    dz = jnp.expand_dims(at_least_float32(dy), -1) * off  # (2)
     return cotangent_like(jnp.where(jnp.expand_dims(_in_range(labels, k), -1), dz, 0), z), None
 
 
-def _normaliser(z: Float[Array, "*n k"]) -> tuple[Float[Array, "*n 1"], Float[Array, "*n 1"]]:
-    """m = max z and sum exp(z - m). m + log of the sum does not depend on m, so that m counts as a constant in derivatives."""
-    z = at_least_float32(z)
-    m = lax.stop_gradient(jnp.max(z, axis=-1, keepdims=True))
-    return m, jnp.sum(jnp.exp(z - m), axis=-1, keepdims=True)
-
-
-def _at_label(z: Float[Array, "*n k"], labels: Integer[Array, "*n"]) -> Float[Array, "*n"]:
+def _at_label(z: Float[Array, "*n k"], labels: Integer[Array, "*n"]) -> Float[Array, "*n 1"]:
     """z[l], of labels in range; where the type of z may say that the classes are sharded, without a gather."""
     if sharding_of(z) is not None:
-        return jnp.sum(jnp.where(_is_label(labels, z.shape[-1]), z, 0), axis=-1)
-    return jnp.squeeze(jnp.take_along_axis(z, jnp.expand_dims(_wide(labels), -1), axis=-1, mode="clip"), -1)
+        return jnp.sum(jnp.where(_is_label(labels, z.shape[-1]), z, 0), axis=-1, keepdims=True)
+    return jnp.take_along_axis(z, jnp.expand_dims(_wide(labels), -1), axis=-1, mode="clip")
 
 
 def _is_label(labels: Integer[Array, "*n"], k: int) -> Bool[Array, "*n k"]:
@@ -120,6 +138,7 @@ _softmax_cross_entropy = jax.custom_vjp(_softmax_cross_entropy_forward, nondiff_
 _softmax_cross_entropy.defvjp(_softmax_cross_entropy_fwd, _softmax_cross_entropy_bwd)
 
 
+@reverse_mode_only
 def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike, *, label_smoothing: float = 0.0, autodiff: bool = False) -> Array:
     """-log softmax(logits)[label], for each example, equation (1) of this file.
 
@@ -135,6 +154,8 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike, *, label_smoothi
     Raises:
       ValueError: on labels that are not integers or do not fit the logits, or on a smoothing outside [0, 1].
 
+    A logit of -inf is a class of probability 0. A logit of +inf, or an example of nothing but -inf, has the loss NaN.
+
     >>> logits = jnp.log(jnp.array([[1.0, 1.0, 2.0], [3.0, 1.0, 4.0]]))
     >>> jnp.exp(-softmax_cross_entropy(logits, jnp.array([2, 0]))).tolist()
     [0.5, 0.375]
@@ -143,7 +164,8 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike, *, label_smoothi
     """
     z, labels = as_array("logits", logits), as_array("labels", labels)
     check_floating("logits", z)
-    smoothing = float(label_smoothing)
+    smoothing = as_number("label_smoothing", label_smoothing, "a number in [0, 1], static")
+    autodiff = as_flag("autodiff", autodiff)
     if not 0 <= smoothing <= 1:
         raise ValueError(f"label_smoothing must be in [0, 1], got {smoothing}")
     if z.ndim == 0 or z.shape[-1] == 0:
@@ -167,10 +189,12 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike, *, label_smoothi
 
 
 def _sigmoid_binary_cross_entropy_forward(x: Float[Array, "*s"], y: Float[Array, "*s"]) -> Float[Array, "*s"]:
-    wide, y = at_least_float32(x), at_least_float32(y)
+    wide, y = _of_one_dtype(x, y)
     positive = wide >= 0
-    larger, magnitude = jnp.where(positive, wide, 0), jnp.where(positive, wide, -wide)  # max(x, 0) and |x|
-    return (larger - wide * y + jnp.log1p(jnp.exp(-magnitude))).astype(x.dtype)  # (3)
+    above, below = jnp.where(positive, wide, 0), jnp.where(positive, 0, -wide)  # max(x, 0) and max(-x, 0)
+    loss = (1 - y) * above + y * below + jnp.log1p(jnp.exp(-jnp.where(positive, wide, -wide)))  # (4)
+    right = jnp.isinf(wide) & (y == positive.astype(y.dtype))
+    return jnp.where(right, 0, loss).astype(x.dtype)  # 0 inf = 0
 
 
 def _sigmoid_binary_cross_entropy_fwd(x: Float[Array, "*s"], y: Float[Array, "*s"]):
@@ -179,9 +203,10 @@ def _sigmoid_binary_cross_entropy_fwd(x: Float[Array, "*s"], y: Float[Array, "*s
 
 def _sigmoid_binary_cross_entropy_bwd(residuals, dloss: Float[Array, "*s"]):
     x, y = residuals
-    wide, dloss = at_least_float32(x), at_least_float32(dloss)
-    dx = dloss * (lax.logistic(wide) - at_least_float32(y))  # (4)
-    dy = -dloss * wide  # (5)
+    wide, wide_y = _of_one_dtype(x, y)
+    dloss = dloss.astype(wide.dtype)
+    dx = dloss * ((1 - wide_y) * lax.logistic(wide) - wide_y * lax.logistic(-wide))  # (5)
+    dy = -dloss * wide  # (6)
     return cotangent_like(dx, x), cotangent_like(dy, y)
 
 
@@ -189,8 +214,9 @@ _sigmoid_binary_cross_entropy = jax.custom_vjp(_sigmoid_binary_cross_entropy_for
 _sigmoid_binary_cross_entropy.defvjp(_sigmoid_binary_cross_entropy_fwd, _sigmoid_binary_cross_entropy_bwd)
 
 
+@reverse_mode_only
 def sigmoid_binary_cross_entropy(logits: ArrayLike, labels: ArrayLike, *, autodiff: bool = False) -> Array:
-    """-y log sigmoid(x) - (1 - y) log(1 - sigmoid(x)), elementwise, equation (3) of this file.
+    """-y log sigmoid(x) - (1 - y) log(1 - sigmoid(x)), elementwise, equation (4) of this file.
 
     Args:
       logits: x, any shape.
@@ -215,14 +241,15 @@ def sigmoid_binary_cross_entropy(logits: ArrayLike, labels: ArrayLike, *, autodi
         y = y.astype(x.dtype)
     check_floating("labels", y)
     x, y = align_varying(x, y)
-    return (_sigmoid_binary_cross_entropy_forward if autodiff else _sigmoid_binary_cross_entropy)(x, y)
+    return (_sigmoid_binary_cross_entropy_forward if as_flag("autodiff", autodiff) else _sigmoid_binary_cross_entropy)(x, y)
 
 
 # mean_squared_error(p, t) = 1/M sum (p - t)^2
 
 
 def _mean_squared_error_forward(p: Float[Array, "*s"], t: Float[Array, "*s"]) -> Float[Array, ""]:
-    return jnp.mean(jnp.square(at_least_float32(p) - at_least_float32(t))).astype(p.dtype)  # (6)
+    p_wide, t = _of_one_dtype(p, t)
+    return jnp.mean(jnp.square(p_wide - t)).astype(p.dtype)  # (7)
 
 
 def _mean_squared_error_fwd(p: Float[Array, "*s"], t: Float[Array, "*s"]):
@@ -231,7 +258,8 @@ def _mean_squared_error_fwd(p: Float[Array, "*s"], t: Float[Array, "*s"]):
 
 def _mean_squared_error_bwd(residuals, dy: Float[Array, ""]):
     p, t = residuals
-    dp = 2 / p.size * (at_least_float32(p) - at_least_float32(t)) * at_least_float32(dy)  # (7)
+    p_wide, t_wide = _of_one_dtype(p, t)
+    dp = (p_wide - t_wide) * (2 * dy.astype(p_wide.dtype) / p.size)  # (8)
     return cotangent_like(dp, p), cotangent_like(-dp, t)
 
 
@@ -239,8 +267,9 @@ _mean_squared_error = jax.custom_vjp(_mean_squared_error_forward)
 _mean_squared_error.defvjp(_mean_squared_error_fwd, _mean_squared_error_bwd)
 
 
+@reverse_mode_only
 def mean_squared_error(predictions: ArrayLike, targets: ArrayLike, *, autodiff: bool = False) -> Array:
-    """The mean of (predictions - targets)^2 over all elements, a scalar, equation (6) of this file.
+    """The mean of (predictions - targets)^2 over all elements, a scalar, equation (7) of this file.
 
     Args:
       predictions, targets: floating arrays of equal shapes, not empty.
@@ -263,7 +292,14 @@ def mean_squared_error(predictions: ArrayLike, targets: ArrayLike, *, autodiff: 
     if p.size == 0:
         raise ValueError(f"predictions must not be empty, got shape {p.shape}: nothing has no mean")
     p, t = align_varying(p, t)
-    return (_mean_squared_error_forward if autodiff else _mean_squared_error)(p, t)
+    return (_mean_squared_error_forward if as_flag("autodiff", autodiff) else _mean_squared_error)(p, t)
+
+
+def _of_one_dtype(a: Array, b: Array) -> tuple[Array, Array]:
+    """Both in the wider dtype of the two, and at least in float32."""
+    a, b = at_least_float32(a), at_least_float32(b)
+    dtype = max(a.dtype, b.dtype, key=lambda dtype: dtype.itemsize)
+    return a.astype(dtype), b.astype(dtype)
 
 
 def _check_shapes(first: str, a: Array, second: str, b: Array) -> None:

@@ -36,19 +36,32 @@ Derivation
         dx = scale inv_std ( dy - dbias / M - x_hat dscale / M )                                               (9)
 
 Conventions
-    Statistics, sums and (1) are computed in float32 for 16-bit floats, and rounded once. var takes two passes over x, as in (2):
-    <x^2> - <x>^2 would take one, and lose all digits where |mean| is large against the deviation.
-    x_hat and y have x's dtype; a cotangent has the dtype and sharding of its primal.
+    Statistics, sums and (1) to (9) are computed in float32 for 16-bit floats, and y is rounded once. y has x's dtype; a cotangent
+    has the dtype and sharding of its primal.
+
+    (2) is not computed as it stands. A mean in floating point is off by some 1e-7 of itself, and far from 0 that is much against
+    the deviation: 1000.1 in each place of a set has x - mean = 2e-4, not 0, for which (1) with epsilon = 1e-5 makes 0.08. So the
+    first mean counts as some constant m near the set, and the statistics are those of d, which is exact there:
+
+        mean = m + <d>,   x - mean = d - <d>,   var = <d^2> - <d>^2,   with d = x - m                          (10)
+
+    (Chan, Golub and LeVeque 1983). It is true for any constant m, so no gradient flows through m. As <d> is small against d,
+    nothing cancels in var as it does in <x^2> - <x>^2. That costs one more sum, which needs no pass of its own: <d> and <d^2> can
+    be summed in one. dy is not centred before its sums: dx, linear in dy, is right to some 1e-7 of the largest dy.
+
+    In inference the mean is an argument, and x - mean is as good as that: rounded to 1e-7 of itself.
 
 Residuals
-    x_hat, of x's size and dtype, and inv_std, one number per set. (4) and (8), or (9), need x_hat, and x itself is not kept. The
-    running mean and var, and scale and bias, are kept too: they exist already.
+    x, and of each set m, <d> and inv_std (in inference mean and var): x_hat is computed from them anew, in float32. To keep x_hat
+    instead would take as much, cost the forward pass another array to write, and round x_hat to 16 bits where x has 16. Scale and
+    bias are kept too: they exist already.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -56,15 +69,42 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxcnn.ops._common import Layout, align_varying, as_array, at_least_float32, check_floating, check_layout, cotangent_like
+from jaxcnn.arguments import as_flag
+from jaxcnn.ops._common import (
+    Layout,
+    align_varying,
+    as_array,
+    at_least_float32,
+    check_floating,
+    check_layout,
+    cotangent_like,
+    reverse_mode_only,
+)
+from jaxcnn.ops._norm_arguments import check_axes, check_epsilon, check_momentum, check_state, parameter
+from jaxcnn.sizes import is_known
 
 # Statistics and parameters stand here with axes of size 1 where they do not vary ("keepdims"), so that they broadcast.
 
 
-def _moments(x: Float[Array, "*s"], axes: tuple[int, ...]) -> tuple[Float[Array, "*m"], Float[Array, "*m"]]:
+def _moments(x: Float[Array, "*s"], axes: tuple[int, ...]) -> tuple[Float[Array, "*m"], Float[Array, "*m"], Float[Array, "*m"]]:
+    """m, <d> and var of (10), in float32 for 16-bit floats."""
     x = at_least_float32(x)
-    mean = jnp.mean(x, axes, keepdims=True)
-    return mean, jnp.mean(jnp.square(x - mean), axes, keepdims=True)  # (2)
+    m = lax.stop_gradient(jnp.mean(x, axes, keepdims=True))
+    d = x - m
+    mean_d = jnp.mean(d, axes, keepdims=True)
+    var = jnp.mean(jnp.square(d), axes, keepdims=True) - jnp.square(mean_d)
+    return m, mean_d, jnp.maximum(var, 0)  # a constant's may be rounded to less than 0
+
+
+def _inv_std(var: Float[Array, "*m"], epsilon: float) -> Float[Array, "*m"]:
+    return lax.rsqrt(at_least_float32(var) + epsilon)
+
+
+def _scale_shift(
+    x_hat: Float[Array, "*s"], scale: Float[Array, "*m"] | None, bias: Float[Array, "*m"] | None
+) -> Float[Array, "*s"]:
+    y = x_hat if scale is None else x_hat * scale.astype(x_hat.dtype)
+    return y if bias is None else y + bias.astype(x_hat.dtype)  # (3)
 
 
 def _sum_like(a: Float[Array, "*s"], like: Float[Array, "*m"]) -> Float[Array, "*m"]:
@@ -72,102 +112,116 @@ def _sum_like(a: Float[Array, "*s"], like: Float[Array, "*m"]) -> Float[Array, "
     return jnp.sum(a, tuple(axis for axis, size in enumerate(like.shape) if size == 1), keepdims=True)
 
 
-# x_hat = (x - mean) inv_std, the statistics being arguments
+def _cotangents(dx, dscale, dbias, x_like, scale, bias):
+    """Each like its primal; None where there is no parameter."""
+    return (
+        cotangent_like(dx, x_like),
+        None if scale is None else cotangent_like(dscale, scale),
+        None if bias is None else cotangent_like(dbias, bias),
+    )
+
+
+# Inference: y = scale (x - mean) inv_std + bias, the statistics being arguments
 
 
 def _standardize_forward(
-    x: Float[Array, "*s"], mean: Float[Array, "*m"], var: Float[Array, "*m"], epsilon: float
+    x: Float[Array, "*s"],
+    mean: Float[Array, "*m"],
+    var: Float[Array, "*m"],
+    scale: Float[Array, "*m"] | None,
+    bias: Float[Array, "*m"] | None,
+    epsilon: float,
 ) -> Float[Array, "*s"]:
-    wide = at_least_float32(x)
-    inv_std = _inv_std(var, epsilon)
-    return ((wide - mean.astype(wide.dtype)) * inv_std.astype(wide.dtype)).astype(x.dtype)  # (1)
+    return _scale_shift(_standardized(x, mean, var, epsilon)[0], scale, bias).astype(x.dtype)
 
 
-def _standardize_fwd(x, mean, var, epsilon):
-    x_hat = _standardize_forward(x, mean, var, epsilon)
-    return x_hat, (x_hat, _inv_std(var, epsilon), mean, var)
+def _standardized(
+    x: Float[Array, "*s"], mean: Float[Array, "*m"], var: Float[Array, "*m"], epsilon: float
+) -> tuple[Float[Array, "*s"], Float[Array, "*m"]]:
+    """x_hat, and inv_std in its dtype."""
+    x = at_least_float32(x)
+    inv_std = _inv_std(var, epsilon).astype(x.dtype)
+    return (x - mean.astype(x.dtype)) * inv_std, inv_std  # (1)
 
 
-def _standardize_bwd(epsilon, residuals, dx_hat: Float[Array, "*s"]):
-    x_hat, inv_std, mean, var = residuals
-    g = at_least_float32(dx_hat)
-    inv_std = inv_std.astype(g.dtype)
-    dx = inv_std * g  # (5)
-    dmean = -inv_std * _sum_like(g, mean)  # (6)
-    dvar = -0.5 * jnp.square(inv_std) * _sum_like(g * at_least_float32(x_hat), var)  # (7)
-    return cotangent_like(dx, x_hat), cotangent_like(dmean, mean), cotangent_like(dvar, var)
+def _standardize_fwd(x, mean, var, scale, bias, epsilon):
+    return _standardize_forward(x, mean, var, scale, bias, epsilon), (x, mean, var, scale, bias)
 
 
-def _inv_std(var: Float[Array, "*m"], epsilon: float) -> Float[Array, "*m"]:
-    return lax.rsqrt(at_least_float32(var) + epsilon)
+def _standardize_bwd(epsilon, residuals, dy: Float[Array, "*s"]):
+    x, mean, var, scale, bias = residuals
+    x_hat, inv_std = _standardized(x, mean, var, epsilon)
+    g = at_least_float32(dy)
+    dbias, dscale = _sum_like(g, mean), _sum_like(g * x_hat, mean)  # (4)
+    factor = inv_std if scale is None else scale.astype(g.dtype) * inv_std
+    dx = factor * g  # (5)
+    dmean = -factor * dbias  # (6), of a scale that is one number per set
+    dvar = -0.5 * inv_std * factor * dscale  # (7), likewise
+    dx, dscale, dbias = _cotangents(dx, dscale, dbias, x, scale, bias)
+    return dx, cotangent_like(dmean, mean), cotangent_like(dvar, var), dscale, dbias
 
 
-_standardize = jax.custom_vjp(_standardize_forward, nondiff_argnums=(3,))
+_standardize = jax.custom_vjp(_standardize_forward, nondiff_argnums=(5,))
 _standardize.defvjp(_standardize_fwd, _standardize_bwd)
 
 
-# x_hat = (x - mean) inv_std, the statistics being those of x
+# The statistics being those of x: what layer norm and batch norm in training share
 
 
-def _normalize_and_moments(
-    x: Float[Array, "*s"], axes: tuple[int, ...], epsilon: float
-) -> tuple[Float[Array, "*s"], Float[Array, "*m"], Float[Array, "*m"]]:
-    mean, var = _moments(x, axes)
-    return _standardize_forward(x, mean, var, epsilon), mean, var
+class _Set(NamedTuple):
+    """x, and what makes x_hat of it: the residual."""
+
+    x: Float[Array, "*s"]
+    m: Float[Array, "*m"]
+    mean_d: Float[Array, "*m"]
 
 
-def _normalize_forward(x: Float[Array, "*s"], axes: tuple[int, ...], epsilon: float) -> Float[Array, "*s"]:
-    return _normalize_and_moments(x, axes, epsilon)[0]
+def _x_hat(kept: _Set, inv_std: Float[Array, "*m"]) -> Float[Array, "*s"]:
+    return (at_least_float32(kept.x) - kept.m - kept.mean_d) * inv_std  # (1), (10)
 
 
-def _normalize_fwd(x, axes, epsilon):
-    x_hat, _, var = _normalize_and_moments(x, axes, epsilon)
-    return x_hat, (x_hat, _inv_std(var, epsilon))
+def _normalize(x, scale, bias, axes: tuple[int, ...], epsilon: float):
+    """y, the residuals, mean and var."""
+    m, mean_d, var = _moments(x, axes)
+    kept, inv_std = _Set(x, m, mean_d), _inv_std(var, epsilon)
+    return _scale_shift(_x_hat(kept, inv_std), scale, bias).astype(x.dtype), (kept, inv_std, scale, bias), m + mean_d, var
 
 
-def _normalize_bwd(axes, epsilon, residuals, dx_hat: Float[Array, "*s"]):
-    narrow, inv_std = residuals
-    x_hat, g = at_least_float32(narrow), at_least_float32(dx_hat)
-    mean_g = jnp.mean(g, axes, keepdims=True)
-    mean_gx = jnp.mean(g * x_hat, axes, keepdims=True)
-    return (cotangent_like(inv_std * (g - mean_g - x_hat * mean_gx), narrow),)  # (8)
+# Layer norm: the scale varies within a set
 
 
-_normalize = jax.custom_vjp(_normalize_forward, nondiff_argnums=(1, 2))
-_normalize.defvjp(_normalize_fwd, _normalize_bwd)
-
-
-# y = scale x_hat + bias, either of which may be None
-
-
-def _scale_shift_forward(
-    x_hat: Float[Array, "*s"], scale: Float[Array, "*m"] | None, bias: Float[Array, "*m"] | None
+def _layer_norm_forward(
+    x: Float[Array, "*s"],
+    scale: Float[Array, "*f"] | None,
+    bias: Float[Array, "*f"] | None,
+    axes: tuple[int, ...],
+    epsilon: float,
 ) -> Float[Array, "*s"]:
-    y = at_least_float32(x_hat)
-    y = y if scale is None else y * scale.astype(y.dtype)
-    y = y if bias is None else y + bias.astype(y.dtype)
-    return y.astype(x_hat.dtype)  # (3)
+    return _normalize(x, scale, bias, axes, epsilon)[0]
 
 
-def _scale_shift_fwd(x_hat, scale, bias):
-    return _scale_shift_forward(x_hat, scale, bias), (x_hat, scale, bias)
+def _layer_norm_fwd(x, scale, bias, axes, epsilon):
+    return _normalize(x, scale, bias, axes, epsilon)[:2]
 
 
-def _scale_shift_bwd(residuals, dy: Float[Array, "*s"]):
-    x_hat, scale, bias = residuals
-    g = at_least_float32(dy)
+def _layer_norm_bwd(axes, epsilon, residuals, dy: Float[Array, "*s"]):
+    kept, inv_std, scale, bias = residuals
+    x_hat, g = _x_hat(kept, inv_std), at_least_float32(dy)
     dx_hat = g if scale is None else g * scale.astype(g.dtype)  # (4)
-    dscale = None if scale is None else cotangent_like(_sum_like(g * at_least_float32(x_hat), scale), scale)  # (4)
-    dbias = None if bias is None else cotangent_like(_sum_like(g, bias), bias)  # (4)
-    return cotangent_like(dx_hat, x_hat), dscale, dbias
+    mean_g = jnp.mean(dx_hat, axes, keepdims=True)
+    mean_gx = jnp.mean(dx_hat * x_hat, axes, keepdims=True)
+    dx = inv_std * (dx_hat - mean_g - x_hat * mean_gx)  # (8)
+    dscale = None if scale is None else _sum_like(g * x_hat, scale)  # (4)
+    dbias = None if bias is None else _sum_like(g, bias)  # (4)
+    return _cotangents(dx, dscale, dbias, kept.x, scale, bias)
 
 
-_scale_shift = jax.custom_vjp(_scale_shift_forward)
-_scale_shift.defvjp(_scale_shift_fwd, _scale_shift_bwd)
+_layer_norm = jax.custom_vjp(_layer_norm_forward, nondiff_argnums=(3, 4))
+_layer_norm.defvjp(_layer_norm_fwd, _layer_norm_bwd)
 
 
-# Batch norm in training: y = scale x_hat + bias with the statistics of x. They are returned beside y as constants: no gradient
-# flows through them, in the rule as in the definition.
+# Batch norm in training: the scale is one number per set. The statistics are returned beside y as constants: no gradient flows
+# through them, in the rule as in the definition.
 
 
 def _batch_norm_forward(
@@ -177,30 +231,25 @@ def _batch_norm_forward(
     axes: tuple[int, ...],
     epsilon: float,
 ) -> tuple[Float[Array, "*s"], Float[Array, "*m"], Float[Array, "*m"]]:
-    x_hat, mean, var = _normalize_and_moments(x, axes, epsilon)
-    return _scale_shift_forward(x_hat, scale, bias), lax.stop_gradient(mean), lax.stop_gradient(var)
+    y, _, mean, var = _normalize(x, scale, bias, axes, epsilon)
+    return y, lax.stop_gradient(mean), lax.stop_gradient(var)
 
 
 def _batch_norm_fwd(x, scale, bias, axes, epsilon):
-    # inv_std is of a var that is no constant: in a second derivative it depends on x.
-    x_hat, mean, var = _normalize_and_moments(x, axes, epsilon)
-    outputs = (_scale_shift_forward(x_hat, scale, bias), lax.stop_gradient(mean), lax.stop_gradient(var))
-    return outputs, (x_hat, _inv_std(var, epsilon), scale, bias)
+    # The residuals are no constants: in a second derivative they depend on x.
+    y, residuals, mean, var = _normalize(x, scale, bias, axes, epsilon)
+    return (y, lax.stop_gradient(mean), lax.stop_gradient(var)), residuals
 
 
 def _batch_norm_bwd(axes, epsilon, residuals, cotangents):
-    narrow, inv_std, scale, bias = residuals
+    kept, inv_std, scale, bias = residuals
     dy, _, _ = cotangents
-    x_hat, g = at_least_float32(narrow), at_least_float32(dy)
+    x_hat, g = _x_hat(kept, inv_std), at_least_float32(dy)
     dbias, dscale = jnp.sum(g, axes, keepdims=True), jnp.sum(g * x_hat, axes, keepdims=True)  # (4)
     count = math.prod(x_hat.shape[axis] for axis in axes)
     factor = inv_std if scale is None else scale.astype(g.dtype) * inv_std
     dx = factor * (g - dbias / count - x_hat * (dscale / count))  # (9)
-    return (
-        cotangent_like(dx, narrow),
-        None if scale is None else cotangent_like(dscale, scale),
-        None if bias is None else cotangent_like(dbias, bias),
-    )
+    return _cotangents(dx, dscale, dbias, kept.x, scale, bias)
 
 
 _batch_norm = jax.custom_vjp(_batch_norm_forward, nondiff_argnums=(3, 4))
@@ -214,6 +263,7 @@ class BatchNormState(NamedTuple):
     var: Array
 
 
+@reverse_mode_only
 def batch_norm(
     x: ArrayLike,
     scale: ArrayLike | None,
@@ -232,7 +282,7 @@ def batch_norm(
       x: (n, *space, c) with 0 to 3 spatial axes; with `layout="channels_first"` (n, c, *space).
       scale, bias: (c,), or None for 1 and 0 ("gamma" and "beta").
       state: the running mean and variance, (c,) each.
-      train: True normalises by the statistics of x, and moves the running ones:
+      train: static. True normalises by the statistics of x, and moves the running ones:
         new = momentum old + (1 - momentum) batch.  False normalises by the running ones, and returns them unchanged.
       momentum: the weight of the old statistics, in [0, 1].
       epsilon: is added to the variance.
@@ -244,8 +294,9 @@ def batch_norm(
       of differentiation; in inference one flows to the state that was used.
 
     Raises:
-      ValueError: on shapes, dtypes or options that do not fit, and with `train=True` on a batch with no values, or with a single
-        one per channel (it is its own mean: y would be `bias` whatever x).
+      ValueError: on shapes, dtypes or options that do not fit; on a negative variance in the state, where its values are known
+        (not inside `jax.jit`); and with `train=True` on a batch with no values, or with a single one per channel (it is its own
+        mean: y would be `bias` whatever x).
 
     `momentum` is that of Flax, and so is the running variance, which is biased (divided by M). PyTorch's `momentum=0.1` is 0.9
     here, and it keeps the unbiased variance (divided by M - 1), though it normalises, as here, by the biased one.
@@ -263,36 +314,31 @@ def batch_norm(
     ([1.0, 10.0], [1.0, 50.5])
     """
     check_layout(layout)
+    train, autodiff = as_flag("train", train), as_flag("autodiff", autodiff)
+    momentum, epsilon = check_momentum(momentum), check_epsilon(epsilon)
     x = as_array("x", x)
     check_floating("x", x)
-    momentum, epsilon = float(momentum), _check_epsilon(epsilon)
-    if not 0 <= momentum <= 1:
-        raise ValueError(f"momentum is the weight of the old statistics and must be in [0, 1], got {momentum}")
     if not 2 <= x.ndim <= 5:
         raise ValueError(f"x must have a batch, a channel and 0 to 3 spatial axes, got shape {x.shape}")
     channel = x.ndim - 1 if layout == "channels_last" else 1
-    scale = _parameter("scale", scale, x, (channel,), layout)
-    bias = _parameter("bias", bias, x, (channel,), layout)
-    mean = _parameter("state.mean", state[0], x, (channel,), layout)
-    var = _parameter("state.var", state[1], x, (channel,), layout)
-    if mean is None or var is None:
-        raise ValueError("state must have a mean and a var: start from BatchNormState(jnp.zeros(c), jnp.ones(c))")
+    scale = parameter("scale", scale, x, (channel,), layout)
+    bias = parameter("bias", bias, x, (channel,), layout)
+    mean, var = check_state(state, x, channel, layout)
 
     if not train:
-        x, mean, var = align_varying(x, mean, var)
-        x_hat = (_standardize_forward if autodiff else _standardize)(x, mean, var, epsilon)
-        return _finish(x_hat, scale, bias, autodiff), state
+        arrays = _align_given(x, mean, var, scale, bias)
+        return (_standardize_forward if autodiff else _standardize)(*arrays, epsilon=epsilon), state
 
     axes = tuple(axis for axis in range(x.ndim) if axis != channel)
     count = math.prod(x.shape[axis] for axis in axes)
-    if count < 2:
+    if is_known(count) and count < 2:
         some = "no values" if count == 0 else "one value"
         raise ValueError(
             f"x must have at least two values per channel when train=True, got {some}, shape {x.shape} ({layout}): "
             "the statistics of a batch need a batch; pass a larger one, or train=False"
         )
-    x, scale, bias = _align_given(x, scale, bias)
-    y, batch_mean, batch_var = (_batch_norm_forward if autodiff else _batch_norm)(x, scale, bias, axes, epsilon)
+    arrays = _align_given(x, scale, bias)
+    y, batch_mean, batch_var = (_batch_norm_forward if autodiff else _batch_norm)(*arrays, axes=axes, epsilon=epsilon)
     new_state = BatchNormState(
         _running(state[0], jnp.squeeze(batch_mean, axes), momentum), _running(state[1], jnp.squeeze(batch_var, axes), momentum)
     )
@@ -306,12 +352,13 @@ def _running(old: Array, batch: Float[Array, " c"], momentum: float) -> Float[Ar
     return lax.stop_gradient(cotangent_like(moved, old))  # like the old one in dtype and sharding, as a scan's carry must be
 
 
+@reverse_mode_only
 def layer_norm(
     x: ArrayLike,
     scale: ArrayLike | None,
     bias: ArrayLike | None,
     *,
-    axes: int | tuple[int, ...] = -1,
+    axes: int | Sequence[int] = -1,
     epsilon: float = 1e-5,
     autodiff: bool = False,
 ) -> Array:
@@ -335,60 +382,13 @@ def layer_norm(
     """
     x = as_array("x", x)
     check_floating("x", x)
-    epsilon = _check_epsilon(epsilon)
-    axes = _check_axes(axes, x)
-    scale, bias = _parameter("scale", scale, x, axes), _parameter("bias", bias, x, axes)
-    x_hat = (_normalize_forward if autodiff else _normalize)(x, axes, epsilon)
-    return _finish(x_hat, scale, bias, autodiff)
+    autodiff, epsilon = as_flag("autodiff", autodiff), check_epsilon(epsilon)
+    axes = check_axes(axes, x)
+    scale, bias = parameter("scale", scale, x, axes), parameter("bias", bias, x, axes)
+    return (_layer_norm_forward if autodiff else _layer_norm)(*_align_given(x, scale, bias), axes=axes, epsilon=epsilon)
 
 
-def _finish(x_hat: Array, scale: Array | None, bias: Array | None, autodiff: bool) -> Array:
-    if scale is None and bias is None:
-        return x_hat
-    return (_scale_shift_forward if autodiff else _scale_shift)(*_align_given(x_hat, scale, bias))
-
-
-def _align_given(x: Array, scale: Array | None, bias: Array | None) -> tuple[Array, Array | None, Array | None]:
-    """`align_varying` of x and of the parameters that there are."""
-    x, *given = align_varying(x, *(a for a in (scale, bias) if a is not None))
-    return x, None if scale is None else given[0], None if bias is None else given[-1]
-
-
-# Validation.
-
-
-def _parameter(name: str, value: ArrayLike | None, x: Array, axes: tuple[int, ...], layout: Layout | None = None) -> Array | None:
-    """A parameter or statistic with the shape of x along `axes`, brought to x's rank."""
-    if value is None:
-        return None
-    array = as_array(name, value)
-    check_floating(name, array)
-    shape = tuple(x.shape[axis] for axis in axes)
-    if array.shape != shape:
-        hint = ""
-        if layout is not None and array.shape == (x.shape[1 if layout == "channels_last" else -1],):
-            other = "channels_first" if layout == "channels_last" else "channels_last"
-            hint = f"; it fits the other layout: pass layout={other!r}?"
-        elif array.size == math.prod(shape):
-            hint = f"; {name}.reshape({shape}) has it"
-        raise ValueError(
-            f"{name} must have the shape of x along axes {axes}, {shape} for x of {x.shape}, got {array.shape}{hint}"
-        )
-    return jnp.expand_dims(array, tuple(axis for axis in range(x.ndim) if axis not in axes))
-
-
-def _check_epsilon(epsilon: float) -> float:
-    epsilon = float(epsilon)
-    if not epsilon >= 0:
-        raise ValueError(f"epsilon must not be negative, got {epsilon}")
-    return epsilon
-
-
-def _check_axes(axes: int | tuple[int, ...], x: Array) -> tuple[int, ...]:
-    given = tuple(axes) if isinstance(axes, tuple | list) else (axes,)
-    if not given or not all(-x.ndim <= axis < x.ndim for axis in given):
-        raise ValueError(f"axes must be one or more axes of x, which has {x.ndim}, got {axes}")
-    positive = tuple(axis % x.ndim for axis in given)
-    if list(positive) != sorted(set(positive)):
-        raise ValueError(f"axes must be distinct and in increasing order, that of the axes of scale and bias, got {axes}")
-    return positive
+def _align_given(*arrays: Any) -> Any:
+    """`align_varying` of those that are not None."""
+    aligned = iter(align_varying(*(a for a in arrays if a is not None)))
+    return [None if a is None else next(aligned) for a in arrays]

@@ -76,7 +76,7 @@ def _max_along(x: Float[Array, "n *i c"], window: Window, axis: int) -> tuple[Fl
     for t, x_t in enumerate(others, start=1):
         wins = (x_t > largest) | jnp.isnan(x_t)
         if window.dilation[axis] * (t - 1) < window.pads[axis][0]:
-            wins |= _is_first_in_bounds(t, window, largest.shape, axis)
+            wins |= _is_first_in_bounds(t, window, largest.shape[1 + axis], axis, x.ndim)
         largest = jnp.where(wins, x_t, largest)
         winner = jnp.where(wins, jnp.asarray(t, index_dtype), winner)
     return largest, winner
@@ -95,7 +95,7 @@ def _max_along_in_a_loop(
         largest, winner = best
         t, start = tap
         x_t = tap_slice(phases, start, outputs)
-        wins = (x_t > largest) | jnp.isnan(x_t) | _is_first_in_bounds(t, window, first.shape, axis)
+        wins = (x_t > largest) | jnp.isnan(x_t) | _is_first_in_bounds(t, window, outputs[axis], axis, x.ndim)
         return (jnp.where(wins, x_t, largest), jnp.where(wins, t.astype(index_dtype), winner)), None
 
     others = np.arange(1, len(starts), dtype=np.int32), starts[1:]
@@ -108,10 +108,11 @@ def _index_dtype(taps: int) -> DTypeLike:
     return next(d for d in (jnp.int8, jnp.int16, jnp.int32) if taps - 1 <= jnp.iinfo(d).max)
 
 
-def _is_first_in_bounds(t: int | Array, window: Window, shape: tuple[int, ...], axis: int) -> Bool[Array, "n *j c"]:
+def _is_first_in_bounds(t: int | Array, window: Window, m: int, axis: int, ndim: int) -> Bool[Array, "one *j one"]:
     """Where tap t stands on the input and the tap before it on the padding. Computed: from a table XLA's loops are slow."""
     lo, s, d = window.pads[axis][0], window.stride[axis], window.dilation[axis]
-    i = s * lax.broadcasted_iota(jnp.int32, shape, 1 + axis) + (d * t - lo)
+    j = lax.broadcasted_iota(jnp.int32, [m if a == 1 + axis else 1 for a in range(ndim)], 1 + axis)
+    i = s * j + (d * t - lo)
     return (i >= 0) & (i < d)
 
 

@@ -16,6 +16,7 @@ from jaxcnn.check import certify
 TOLERANCE = {"float64": 1e-13, "float32": 2e-6, "bfloat16": 2e-2}
 
 erf = np.vectorize(math.erf)
+erfc = np.vectorize(math.erfc)
 
 
 def assert_close(actual, expected, tolerance: float, what: str) -> None:
@@ -148,3 +149,16 @@ def compare_on_explicit_mesh(operation, args, specs, dtype: str = "float32") -> 
     for i, (argument, actual, expected) in enumerate(zip(placed, sharded, plain, strict=True)):
         assert jax.typeof(actual).sharding == jax.typeof(argument).sharding, f"sharding of the gradient to argument {i}"
         assert_close(actual, expected, 2e-5, f"gradient to argument {i}")
+
+
+def normalised(x, scale, bias, dy, axes, epsilon):
+    """y = scale x_hat + bias with the statistics of x over `axes`, and its gradients to x, scale and bias, in float64: each sum
+    over the axes along which the parameter has size 1. x is centred twice, so that nothing is lost far from 0."""
+    x, scale, bias, dy = (np.asarray(a, np.float64) for a in (x, scale, bias, dy))
+    d = x - x.mean(axes, keepdims=True)
+    d -= d.mean(axes, keepdims=True)
+    inv_std = 1 / np.sqrt((d**2).mean(axes, keepdims=True) + epsilon)
+    x_hat, g = d * inv_std, scale * dy
+    dx = inv_std * (g - g.mean(axes, keepdims=True) - x_hat * (g * x_hat).mean(axes, keepdims=True))
+    along = tuple(axis for axis, size in enumerate(scale.shape) if size == 1)
+    return scale * x_hat + bias, (dx, (dy * x_hat).sum(along), dy.sum(along))

@@ -159,6 +159,10 @@ ERRORS: dict[str, tuple] = {
     "not_flattened": ((np.ones((4, 5, 5, 3), f32), np.ones((75, 2), f32)), r"is x not flattened\? x.reshape\(len\(x\), -1\)"),
     "bias": ((np.ones((4, 3), f32), np.ones((3, 2), f32), np.ones(3, f32)), r"b must have one value per output .* \(2,\)"),
     "no_array": (("x", np.ones((3, 2), f32)), r"x must be an array, got str"),
+    "nothing": ((np.ones((4, 3), f32), None), "w must be an array, got None"),
+    "complex": ((np.ones((4, 3), np.complex64), np.ones((3, 2), np.complex64)), "x must have a floating dtype, got complex64"),
+    "bias_of_integers": ((np.ones((4, 3), f32), np.ones((3, 2), f32), [1, 2]), "b must have a floating dtype, got int32"),
+    "bias_word": ((np.ones((4, 3), f32), np.ones((3, 2), f32), "b"), "b must be an array, got str"),
 }
 
 
@@ -167,6 +171,23 @@ def test_errors(case):
     args, message = ERRORS[case]
     with pytest.raises(ValueError, match=message):
         dense(*args)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"precision": "hihgest"}, "precision must be None, 'default', .* got 'hihgest'"),
+        ({"precision": 3}, "precision must be .* got 3"),
+        ({"precision": ["highest"] * 3}, r"precision must be .* got \('highest', 'highest', 'highest'\)"),
+        ({"preferred_element_type": "nonsense"}, "preferred_element_type must be a dtype, .* got 'nonsense'"),
+        ({"preferred_element_type": 3}, "preferred_element_type must be a dtype, .* got 3"),
+        ({"preferred_element_type": "int32"}, "preferred_element_type must be a floating dtype or None, got int32"),
+        ({"autodiff": "no"}, "autodiff must be True or False, got 'no'"),
+    ],
+)
+def test_wrong_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        dense(np.ones((4, 3), f32), np.ones((3, 2), f32), **options)
 
 
 # Each wrong rule must be seen by the comparison with the definition, or that comparison is worth nothing.

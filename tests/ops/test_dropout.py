@@ -135,6 +135,48 @@ ERRORS = {
         "key must be a JAX random key .* got None: pass one, or",
     ),
     "seed": (lambda: dropout(jnp.ones(3), 7, rate=0.5), r"got 7: is it a seed\? pass jax.random.key\(7\)"),
+    "rate_word": (lambda: dropout(jnp.ones(3), KEY, rate="0.5"), r"rate must be the probability to drop .* \[0, 1\), got '0.5'"),
+    "rate_none": (lambda: dropout(jnp.ones(3), KEY, rate=None), "rate must be the probability to drop .*, got None"),
+    "rate_flag": (lambda: dropout(jnp.ones(3), KEY, rate=True), "rate must be the probability to drop .*, got True"),
+    "rate_array": (
+        lambda: dropout(jnp.ones(3), KEY, rate=jnp.ones(3)),
+        r"rate must be .*, got an array of float32, shape \(3,\)",
+    ),
+    "rate_traced": (
+        lambda: jax.jit(lambda r: dropout(jnp.ones(3), KEY, rate=r))(0.5),
+        "rate must be .*, got an array of float32",
+    ),
+    "train_word": (lambda: dropout(jnp.ones(3), KEY, rate=0.5, train="False"), "train must be True or False, got 'False'"),
+    "train_none": (lambda: dropout(jnp.ones(3), KEY, rate=0.5, train=None), "train must be True or False, got None"),
+    "train_traced": (
+        lambda: jax.jit(lambda t: dropout(jnp.ones(3), KEY, rate=0.5, train=t))(True),
+        "train must be True or False",
+    ),
+    "autodiff": (lambda: dropout(jnp.ones(3), KEY, rate=0.5, autodiff="no"), "autodiff must be True or False, got 'no'"),
+    "seed_of_numpy": (lambda: dropout(jnp.ones(3), np.int64(7), rate=0.5), r"is it a seed\? pass jax.random.key\(7\)"),
+    "seed_of_jax": (
+        lambda: dropout(jnp.ones(3), jnp.array(7), rate=0.5),
+        r"got an array of int32, shape \(\): pass jax.random.key",
+    ),
+    "key_float": (lambda: dropout(jnp.ones(3), 0.5, rate=0.5), "key must be a JAX random key, got 0.5"),
+    "key_flag": (lambda: dropout(jnp.ones(3), True, rate=0.5), "key must be a JAX random key, got True"),
+    "key_word": (lambda: dropout(jnp.ones(3), "key", rate=0.5), "key must be a JAX random key, got 'key'"),
+    "key_list": (lambda: dropout(jnp.ones(3), [0, 42], rate=0.5), r"key must be a JAX random key, got \[0, 42\]"),
+    "key_of_floats": (
+        lambda: dropout(jnp.ones(3), np.ones(2), rate=0.5),
+        "key must be a JAX random key, got an array of float64",
+    ),
+    "key_of_3": (
+        lambda: dropout(jnp.ones(3), np.ones(3, np.uint32), rate=0.5),
+        r"random key, got an array of uint32, shape \(3,\)",
+    ),
+    "keys": (
+        lambda: dropout(jnp.ones(3), jax.random.wrap_key_data(np.ones((4, 2), np.uint32)), rate=0.5),
+        r"key must be a single JAX random key, got keys of shape \(4,\): index them",
+    ),
+    "old_keys": (lambda: dropout(jnp.ones(3), np.ones((4, 2), np.uint32), rate=0.5), r"a single .* got keys of shape \(4,\)"),
+    "nothing": (lambda: dropout(None, KEY, rate=0.5), "x must be an array, got None"),
+    "complex": (lambda: dropout(jnp.ones(3, complex), KEY, rate=0.5, train=False), "x must have a floating dtype, got complex64"),
     "integers": (lambda: dropout(np.ones(3, np.int32), KEY, rate=0.5), "x must have a floating dtype, got int32"),
 }
 

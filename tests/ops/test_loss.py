@@ -200,7 +200,77 @@ def test_torch_cross_entropy(smoothing):
     assert_close(dz, tensor.grad.numpy(), 1e-13, "gradient")
 
 
+def test_a_label_that_is_nearly_certain():
+    """Loss and gradient keep their digits where p rounds to 1, and the gradients of an example add up to 0."""
+    margins = np.array([5.0, 12, 17, 20, 40, 80])
+    z = np.stack([margins, 0 * margins, 0 * margins - 1], 1)
+    losses, (dz,) = value_and_gradients(
+        partial(softmax_cross_entropy, labels=np.zeros(6, np.int32)), [jnp.asarray(z, jnp.float32)]
+    )
+    rest = np.exp(-margins) * (1 + np.exp(-1))
+    p = np.exp(-margins) / (1 + rest)
+    dy = random_like(losses)
+    np.testing.assert_allclose(losses, np.log1p(rest), rtol=2e-6)
+    np.testing.assert_allclose(dz / dy[:, None], np.stack([-rest / (1 + rest), p, p * np.exp(-1)], 1), rtol=2e-6)
+
+
+@modes
+def test_logits_that_are_no_distribution(autodiff):
+    """+inf, or nothing but -inf: NaN, in this example alone."""
+    z = jnp.array([[np.inf, 0.0], [-np.inf, -np.inf], [0.0, 0.0]])
+    losses, (dz,) = value_and_gradients(partial(softmax_cross_entropy, labels=np.zeros(3, np.int32), autodiff=autodiff), [z])
+    np.testing.assert_array_equal(np.isnan(losses), [True, True, False])
+    assert np.isnan(dz[:2]).any(1).all() and np.isfinite(dz[2]).all()
+
+
+@pytest.mark.parametrize(
+    "labels", [[0, 4, 2], (0, 4, 2), range(0, 6, 2), [jnp.array(0), np.int8(4), 2], np.array([0, 4, 2], np.uint64)]
+)
+def test_labels_that_are_no_array_of_jax(labels):
+    z = jnp.asarray(normal(3, 5), jnp.float32)
+    expected = softmax_cross_entropy(z, jnp.asarray(list(map(int, labels))))
+    np.testing.assert_array_equal(softmax_cross_entropy(z, labels), expected)
+    by_sigmoid = sigmoid_binary_cross_entropy(z[:, 0], [1, 0, 1])
+    np.testing.assert_array_equal(by_sigmoid, sigmoid_binary_cross_entropy(z[:, 0], jnp.array([1.0, 0.0, 1.0])))
+
+
 # Sigmoid binary cross-entropy, mean squared error.
+
+
+@modes
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_infinite_logits(dtype, autodiff):
+    """A prediction without doubt costs nothing if it is right, and is infinitely wrong otherwise; the gradient is finite."""
+    x = jnp.array([np.inf, np.inf, np.inf, -np.inf, -np.inf, -np.inf, np.nan], dtype)
+    y = jnp.array([1.0, 0.0, 0.25, 0.0, 1.0, 0.25, 1.0], dtype)
+    loss, (dx, dy) = value_and_gradients(partial(sigmoid_binary_cross_entropy, autodiff=autodiff), [x, y])
+    np.testing.assert_array_equal(loss.astype(np.float64), [0, np.inf, np.inf, 0, np.inf, np.inf, np.nan])
+    cotangent = np.asarray(jnp.asarray(random_like(x), dtype), np.float64)
+    np.testing.assert_allclose(dx.astype(np.float64) / cotangent, [0, 1, 0.75, 0, -1, -0.25, np.nan], rtol=2**-8)
+    if not autodiff:
+        np.testing.assert_array_equal(dy.astype(np.float64), -np.asarray(x, np.float64))
+
+
+def test_tails_of_the_sigmoid_loss():
+    """All digits of a loss and a gradient that are small because the logit is large and right; none are lost near y = 1."""
+    size = np.array([5.0, 10, 17, 20, 40, 80])
+    x, y = np.concatenate([size, -size, [1000]]), np.concatenate([np.ones(6), np.zeros(6), [0.999]])
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    loss, (dx, _) = value_and_gradients(sigmoid_binary_cross_entropy, [x, y])
+    tail, left = np.exp(-size), 1000 * (1 - np.float64(y[-1]))
+    np.testing.assert_allclose(loss, np.concatenate([np.log1p(tail), np.log1p(tail), [left]]), rtol=2e-6)
+    expected = np.concatenate([-tail / (1 + tail), tail / (1 + tail), [left / 1000]])
+    np.testing.assert_allclose(dx / random_like(x), expected, rtol=2e-6)
+
+
+def test_two_floats_of_different_width():
+    """float64 beside float32, without an implicit promotion: the loss like the first, each gradient like its argument."""
+    with jax.enable_x64(True):
+        for operation in (sigmoid_binary_cross_entropy, mean_squared_error):
+            for first, second in (("float32", "float64"), ("float64", "float32"), ("float64", "bfloat16")):
+                args = [jnp.asarray(normal(3, 2), first), jnp.asarray(uniform(3, 2), second)]
+                loss, gradients = jax.eval_shape(jax.value_and_grad(lambda *a, f=operation: jnp.sum(f(*a)), (0, 1)), *args)
+                assert [loss.dtype, *(g.dtype for g in gradients)] == [first, first, second]
 
 
 @modes
@@ -311,6 +381,42 @@ ERRORS = {
     ),
     "squared_scalar": (lambda: mean_squared_error(ones(4), jnp.float32(1)), r"shape of predictions, \(4,\), got \(\)$"),
     "squared_integers": (lambda: mean_squared_error(ones(2), np.ones(2, np.int32)), "targets must have a floating dtype"),
+    "smoothing_word": (
+        lambda: softmax_cross_entropy(ones((2, 3)), [0, 1], label_smoothing="0.1"),
+        "label_smoothing must be a number in .*, static, got '0.1'",
+    ),
+    "smoothing_flag": (
+        lambda: softmax_cross_entropy(ones((2, 3)), [0, 1], label_smoothing=True),
+        "label_smoothing must be a number .* got True",
+    ),
+    "smoothing_nan": (lambda: softmax_cross_entropy(ones((2, 3)), [0, 1], label_smoothing=np.nan), "label_smoothing .* got nan"),
+    "smoothing_traced": (
+        lambda: jax.jit(lambda a: softmax_cross_entropy(ones((2, 3)), [0, 1], label_smoothing=a))(0.1),
+        "label_smoothing must be a number .* got an array of float32",
+    ),
+    "flag_labels": (
+        lambda: softmax_cross_entropy(ones((2, 3)), [True, False]),
+        r"got bool of \(2,\); convert them, labels.astype",
+    ),
+    "no_labels": (lambda: softmax_cross_entropy(ones((2, 3)), None), "labels must be an array, got None"),
+    "word_labels": (lambda: softmax_cross_entropy(ones((2, 3)), ["cat", "dog"]), "labels must be an array, got list"),
+    "huge_labels": (lambda: softmax_cross_entropy(ones((2, 3)), [0, 2**70]), "labels must be an array, got list"),
+    "complex_logits": (
+        lambda: softmax_cross_entropy(ones(3).astype(complex), 0),
+        "logits must have a floating dtype, got complex",
+    ),
+    "autodiff": (lambda: softmax_cross_entropy(ones((2, 3)), [0, 1], autodiff="no"), "autodiff must be True or False, got 'no'"),
+    "sigmoid_autodiff": (
+        lambda: sigmoid_binary_cross_entropy(ones(2), ones(2), autodiff=1),
+        "autodiff must be True or False, got 1",
+    ),
+    "sigmoid_complex_labels": (
+        lambda: sigmoid_binary_cross_entropy(ones(2), ones(2).astype(complex)),
+        "labels must have a floating dtype, got complex",
+    ),
+    "sigmoid_word": (lambda: sigmoid_binary_cross_entropy(ones(2), "10"), "labels must be an array, got str"),
+    "squared_autodiff": (lambda: mean_squared_error(ones(2), ones(2), autodiff=None), "autodiff must be True or False, got None"),
+    "squared_none": (lambda: mean_squared_error(None, ones(2)), "predictions must be an array, got None"),
     "squared_empty": (lambda: mean_squared_error(ones((0, 2)), ones((0, 2))), "predictions must not be empty"),
 }
 
