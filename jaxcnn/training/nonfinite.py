@@ -1,0 +1,124 @@
+"""Where a step first meets an infinity or a NaN."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import DTypeLike
+
+from jaxcnn.layers import Layer, outputs
+from jaxcnn.ops import softmax_cross_entropy
+from jaxcnn.training.calls import Batch, as_batch, as_state
+from jaxcnn.training.memory import check_alive
+from jaxcnn.training.objective import Augment, Loss, can_overflow, cast, make_objective
+from jaxcnn.training.state import TrainState
+from jaxcnn.training.trainable import Trainable, path_name
+
+
+def find_nonfinite(
+    model: Layer,
+    state: TrainState,
+    x: Batch,
+    y: Batch,
+    *,
+    loss: Loss = softmax_cross_entropy,
+    augment: Augment | None = None,
+    compute_dtype: DTypeLike | None = None,
+    trainable: Trainable = None,
+) -> str | None:
+    """Where the step from `state` on this batch first meets an infinity or a NaN, in words; None if it meets none.
+
+    The arguments are those of `make_train_step`. The forward pass is searched layer by layer, what each gives and the statistics
+    that it leaves behind, then the loss, then the gradients from the last layer back, so what is named is where the trouble
+    begins, not where it has spread to.
+
+    >>> import optax
+    >>> from jaxcnn import init_train_state, layers
+    >>> model = layers.serial(layers.dense(2), layers.activation(lambda x: 1 / (x - x), "slip"))
+    >>> state = init_train_state(model, optax.sgd(0.1), jax.random.key(0), (1, 3))
+    >>> find_nonfinite(model, state, jnp.zeros((4, 3)), jnp.zeros(4, int))
+    "layer '1_slip' gives 8 values of 8 that are not finite; what it was given has none larger than 0"
+    """
+    objective = make_objective(model, loss, augment, compute_dtype, trainable)
+    check_alive(as_state(state))
+
+    @jax.jit
+    def measure(state: TrainState, x: Array, y: Array) -> _Step:
+        images, key = objective.inputs(x, jax.random.fold_in(state.key, state.step))
+        params = cast(state.params, objective.compute_dtype)
+        given = outputs(model, params, state.model_state, images, train=True, key=key)
+        at = objective.evaluate(state, x, y)
+        step = _Step(state.params, state.model_state, images, given, at.value, at.model_state, at.grads)
+        return jax.tree.map(_finiteness, step)
+
+    return _first(measure(state, as_batch("x", x), as_batch("y", y)), [entry for entry, _ in model.parts])
+
+
+class _Finiteness(NamedTuple):
+    bad: Array  # how many values are not finite
+    size: Array
+    largest: Array  # the largest magnitude of those that are
+
+    def __str__(self) -> str:
+        return f"{self.bad:,} values of {self.size:,}"
+
+
+class _Step(NamedTuple):
+    """What a step computes, in the order in which it is searched: arrays and trees of them, or a `_Finiteness` for each array."""
+
+    params: Any
+    model_state: Any
+    images: Any
+    given: Any
+    value: Any
+    new_model_state: Any
+    grads: Any
+
+
+def _first(step: _Step, entries: list[str]) -> str | None:
+    """The first that is not finite, in words. `entries` are those of the model, in order."""
+    for path, found in _bad(step.params):
+        return f"parameter {path!r} has {found} that are not finite"
+    lasting = dict(_bad(step.new_model_state))
+    for path, found in _bad(step.model_state):
+        if path in lasting:
+            return f"the statistics {path!r} of the state have {found} that are not finite, before the step as after it"
+    if step.images.bad:
+        return f"the images have {step.images} that are not finite"
+    largest = step.images.largest
+    for path, found in step.given.items():
+        layer = f"layer {path!r}" if path else "the model"
+        before = f"what it was given has none larger than {largest:.3g}"
+        if found.bad:
+            return f"{layer} gives {found} that are not finite; {before}"
+        for entry, statistics in lasting.items():
+            if not path or entry.startswith(f"{path}/"):
+                return f"the new statistics {entry!r} of {layer} have {statistics} that are not finite; {before}"
+        largest = found.largest
+    if step.value.bad:
+        return f"the loss is not finite, while no logit is larger than {largest:.3g}"
+    for path, found in lasting.items():
+        return f"the new statistics {path!r} have {found} that are not finite, though the loss is"
+    order = {entry: position for position, entry in enumerate(entries)}
+    bad = _bad(step.grads)
+    if bad:
+        path, found = max(bad, key=lambda item: order.get(item[0].split("/")[0], -1))
+        return f"the gradient of {path!r} has {found} that are not finite, though the loss is"
+    return None
+
+
+def _finiteness(a: Array) -> _Finiteness:
+    if not can_overflow(a):
+        return _Finiteness(jnp.array(0), jnp.array(a.size), jnp.array(0.0))
+    finite = jnp.isfinite(a)
+    largest = jnp.max(jnp.where(finite, jnp.abs(a), 0), initial=0).astype(jnp.float32)
+    return _Finiteness(jnp.sum(~finite), jnp.array(a.size), largest)
+
+
+def _bad(tree: Any) -> list[tuple[str, _Finiteness]]:
+    """The paths of those that are not finite."""
+    entries = jax.tree.leaves_with_path(tree, is_leaf=lambda node: isinstance(node, _Finiteness))
+    return [(path_name(path), found) for path, found in entries if found.bad]

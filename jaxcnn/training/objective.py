@@ -1,0 +1,139 @@
+"""What a step minimises, for one batch, and whether all that comes of it is finite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import DTypeLike
+
+from jaxcnn.arguments import described
+from jaxcnn.layers import Layer
+from jaxcnn.layers.layer import as_layer
+from jaxcnn.ops._common import as_array
+from jaxcnn.training.state import TrainState
+from jaxcnn.training.trainable import Trainable, agreed, path_name, trained_only, with_frozen
+
+Loss = Callable[[Array, Array], Array]
+Augment = Callable[[Array, Array], Array]
+Metrics = dict[str, Array]
+
+
+class Evaluated(NamedTuple):
+    """An objective at the parameters of a state.
+
+    Attributes:
+      value: J.
+      logits, model_state: what the model gives.
+      frozen: the paths of the parameters that are not trained.
+      params, grads: the parameters that are, and dJ/dparams.
+      value_fn: such parameters -> J, on the same batch and with the same key.
+    """
+
+    value: Array
+    logits: Array
+    model_state: Any
+    frozen: dict[str, None]
+    params: Any
+    grads: Any
+    value_fn: Callable[[Any], Array]
+
+
+class Objective(NamedTuple):
+    model: Layer
+    loss: Loss
+    augment: Augment | None
+    compute_dtype: DTypeLike | None
+    trainable: Trainable
+
+    def inputs(self, x: Array, key: Array) -> tuple[Array, Array]:
+        """The images as the model gets them, and its key."""
+        augment_key, model_key = jax.random.split(key)
+        if self.augment is not None:
+            x = self.augment(augment_key, x)
+        return cast(x, self.compute_dtype), model_key
+
+    def evaluate(self, state: TrainState, x: Array, y: Array) -> Evaluated:
+        frozen = agreed(self.trainable, state.params, state.frozen)
+
+        def objective(trained: Any) -> tuple[Array, tuple[Any, Array]]:
+            images, key = self.inputs(x, jax.random.fold_in(state.key, state.step))
+            params = cast(with_frozen(trained, state.params, frozen), self.compute_dtype)
+            logits, model_state = self.model.apply(params, state.model_state, images, train=True, key=key)
+            if self.compute_dtype is not None and jnp.finfo(logits.dtype).bits < 32:
+                logits = logits.astype(jnp.float32)
+            return mean_loss(self.loss, logits, y), (model_state, logits)
+
+        params = trained_only(state.params, frozen)
+        _check_differentiable(params)
+        (value, (model_state, logits)), grads = jax.value_and_grad(objective, has_aux=True)(params)
+        return Evaluated(value, logits, model_state, frozen, params, grads, lambda params: objective(params)[0])
+
+
+def make_objective(
+    model: Layer, loss: Loss, augment: Augment | None, compute_dtype: DTypeLike | None, trainable: Trainable
+) -> Objective:
+    """The objective, if its parts are what they are called."""
+    if augment is not None and not callable(augment):
+        raise ValueError(f"augment must be a function, (key, x) -> x, or None, got {described(augment)}")
+    return Objective(as_layer("model", model), as_loss(loss), augment, _as_floating(compute_dtype), trainable)
+
+
+def as_loss(loss: Loss) -> Loss:
+    if not callable(loss):
+        raise ValueError(f"loss must be a function, (logits, labels) -> losses, got {described(loss)}")
+    return loss
+
+
+def mean_loss(loss: Loss, logits: Array, y: Array) -> Array:
+    """J"""
+    losses = as_array("what loss gives", loss(logits, y))
+    if not jnp.issubdtype(losses.dtype, jnp.floating):
+        raise ValueError(f"loss must give floating losses, got {described(losses)}")
+    return jnp.mean(losses)
+
+
+def cast(tree: Any, dtype: DTypeLike | None) -> Any:
+    """The tree with its floating leaves in `dtype`, or as they are if that is None."""
+    if dtype is None:
+        return tree
+    return jax.tree.map(lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, tree)
+
+
+def all_finite(tree: Any) -> Array:
+    """Whether the tree's numbers are; integers and keys always are. One reduction serves all arrays of a shape."""
+    alike: dict[Any, Array] = {}
+    for leaf in jax.tree.leaves(tree):
+        if can_overflow(leaf):
+            finite = jnp.isfinite(leaf)
+            kind = jax.typeof(finite)  # with its sharding, where that is part of the type
+            alike[kind] = alike[kind] & finite if kind in alike else finite
+    return jnp.all(jnp.array([jnp.all(finite) for finite in alike.values()]))
+
+
+def can_overflow(leaf: Array) -> bool:
+    return jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)
+
+
+def _as_floating(compute_dtype: DTypeLike | None) -> DTypeLike | None:
+    if compute_dtype is None:
+        return None
+    try:
+        dtype = jnp.dtype(compute_dtype)
+    except TypeError:
+        dtype = jnp.dtype(bool)
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise ValueError(f"compute_dtype must be a floating dtype, jnp.bfloat16, or None, got {described(compute_dtype)}")
+    return dtype
+
+
+def _check_differentiable(params: Any) -> None:
+    for path, leaf in jax.tree.leaves_with_path(params):
+        if not can_overflow(leaf):
+            raise ValueError(
+                f"parameter {path_name(path)!r} has the dtype {leaf.dtype}, and so no gradient: leave it out by trainable=, or "
+                "keep it in the model's state"
+            )
