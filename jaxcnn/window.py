@@ -26,7 +26,7 @@ The gradients of a convolution are convolutions too, and this file knows their w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from jaxcnn.arguments import as_int, as_ints, described, is_several, per_axis
 from jaxcnn.sizes import at_least, at_most, is_known
@@ -231,7 +231,7 @@ def resolve_padding(
             raise ValueError(f"padding must be {needed}, got {described(padding)}") from error
         return ((p, p),) * axes
     entries = []
-    for entry in padding:
+    for entry in cast(Sequence[Any], padding):
         pair = as_ints("padding", entry if is_several(entry) else (entry, entry), needed)
         if len(pair) != 2:
             raise ValueError(f"padding must be {needed}, got {described(padding)}")

@@ -93,13 +93,12 @@ def fold_along(p: Num[Array, "n *j tc"], window: Window, axis: int, size: int) -
         return fold([p[..., t, :] for t in range(k)], window, input_size)
     blocks = -(-k // s)
     p = jnp.pad(p, [(0, 0)] * (p.ndim - 2) + [(0, blocks * s - k), (0, 0)])
-    total = None
+    parts = []
     for q in range(blocks):
         moved = [(0, 0)] * p.ndim
         moved[at] = (q, blocks - 1 - q)
-        part = jnp.pad(p[..., q * s : (q + 1) * s, :], moved)
-        total = part if total is None else total + part
-    rows = jnp.moveaxis(total, -2, at + 1)  # [n, a, r, ..., c]
+        parts.append(jnp.pad(p[..., q * s : (q + 1) * s, :], moved))
+    rows = jnp.moveaxis(sum(parts[1:], parts[0]), -2, at + 1)  # [n, a, r, ..., c]
     length, span = s * (m - 1 + blocks), dilated(size, b)
     flat = rows.reshape(*rows.shape[:at], length, *rows.shape[at + 2 :])
     ends = [(0, 0, 0)] * flat.ndim

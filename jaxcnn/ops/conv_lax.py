@@ -16,6 +16,7 @@ terms here, at the border:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +29,7 @@ from jaxcnn.ops._common import align_varying, as_array, as_precision, reverse_mo
 from jaxcnn.ops.conv import conv_core
 from jaxcnn.ops.conv_methods import DISPATCH, ConvSpec
 from jaxcnn.ops.conv_methods.method import permute_sharding
-from jaxcnn.window import Window, resolve_padding
+from jaxcnn.window import PaddingWord, Window, resolve_padding
 
 
 @reverse_mode_only
@@ -93,7 +94,7 @@ def conv_general_dilated(
     dilations = (1,) * axes if rhs_dilation is None else per_axis("rhs_dilation", rhs_dilation, axes)
     base_dilations = (1,) * axes if lhs_dilation is None else per_axis("lhs_dilation", lhs_dilation, axes)
     if isinstance(padding, str):
-        padding = resolve_padding(padding, x.shape[1:-1], w.shape[:-2], strides, dilations)
+        padding = resolve_padding(cast(PaddingWord, padding), x.shape[1:-1], w.shape[:-2], strides, dilations)
     window = Window(w.shape[:-2], strides, tuple((lo, hi) for lo, hi in padding), dilations, base_dilations)
 
     # out_axes says where (batch, channel, *space) stand in the result; y is (batch, *space, channel).

@@ -124,5 +124,5 @@ FORWARD = {
 @pytest.mark.parametrize("name", FORWARD)
 def test_forward_mode_names_the_operation(name):
     x = data()[0]
-    with pytest.raises(TypeError, match=f"^{name} is differentiated by an explicit rule.*not for forward-mode autodiff.*AUTODIFF"):
+    with pytest.raises(TypeError, match=f"^{name} is differentiated by an explicit rule.*not for forward-mode"):
         jax.jvp(FORWARD[name], (x,), (x,))
