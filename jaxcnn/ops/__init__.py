@@ -24,8 +24,9 @@ from jaxcnn.ops.dense import dense
 from jaxcnn.ops.dropout import dropout
 from jaxcnn.ops.global_pool import global_avg_pool, global_max_pool
 from jaxcnn.ops.loss import mean_squared_error, sigmoid_binary_cross_entropy, softmax_cross_entropy
+from jaxcnn.ops.mean_pool import avg_pool
 from jaxcnn.ops.norm import batch_norm, layer_norm
-from jaxcnn.ops.pool import avg_pool, max_pool
+from jaxcnn.ops.pool import max_pool
 
 
 class Ops(NamedTuple):

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from jaxcnn.arguments import as_flag, per_axis
 from jaxcnn.ops._common import Layout, as_array, check_floating, check_image, check_layout, image_to_channels_last
 from jaxcnn.ops._tap_loops import MANY_TAPS
+from jaxcnn.ops._windows import few_steps
 from jaxcnn.sizes import is_known
 from jaxcnn.window import Padding, Window, make_window
 
@@ -33,6 +34,12 @@ def reduced_along(x: Float[Array, "n *i c"], window: Window, start: float, combi
     padded = lax.pad(x, jnp.asarray(start, x.dtype), [(0, 0, 0), *pads, (0, 0, 0)])
     size, stride, dilation = ((1, *of_space, 1) for of_space in (window.size, window.stride, window.dilation))
     return lax.reduce_window(padded, start, combine, size, stride, "valid", window_dilation=dilation)
+
+
+def reduced_at_once(window: Window, input_size: Sequence[int]) -> bool:
+    """Whether lax's own reduction takes all axes: of many taps that few windows share, this is the least work."""
+    axes = range(len(window.size))
+    return is_known(*input_size) and few_steps(window) and not all(written_out(window, axis, input_size) for axis in axes)
 
 
 def pooled_behind(axis: int, window: Window, input_size: Sequence[int]) -> tuple[int, ...]:

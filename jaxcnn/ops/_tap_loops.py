@@ -19,8 +19,8 @@ from jaxcnn.ops._common import varying_like
 from jaxcnn.ops._windows import taps
 from jaxcnn.window import Window, dilated
 
-UNROLL = 8
-"""Taps that are computed in one step of a loop: so many share a pass over memory."""
+UNROLL = 4
+"""Taps that are computed in one step of a loop: so many share a pass over memory, and each is more to compile."""
 
 
 MANY_TAPS = 64

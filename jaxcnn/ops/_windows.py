@@ -62,21 +62,34 @@ def fold(tap_values: Iterable[Num[Array, "n *j c"]], window: Window, input_size:
 WRITTEN_OUT = 8
 """Taps along an axis up to which each is a slice of its own."""
 
+MOST_STEPS = 3
 
-def unfold_along(x: Num[Array, "n *i c"], window: Window, axis: int) -> Num[Array, "n *j tc"]:
+
+def few_steps(window: Window) -> bool:
+    """Whether a window overlaps with at most `MOST_STEPS` of its steps: then whole strides are few operations.
+
+    >>> from jaxcnn.window import make_window
+    >>> [few_steps(make_window((k, k), (64, 64), stride=s)) for k, s in ((16, 16), (11, 4), (16, 4))]
+    [True, True, False]
+    """
+    sizes = zip(window.size, window.stride, window.dilation, strict=True)
+    return all((k if d > 1 else -(-k // s)) <= MOST_STEPS for k, s, d in sizes)
+
+
+def unfold_along(x: Num[Array, "n *i c"], window: Window, axis: int, fill: ArrayLike = 0) -> Num[Array, "n *j tc"]:
     """All taps along one axis, beside the channels. Many of them by whole strides: [a, r] for position s a + r.
 
     With t = s q + r, x_t[j] is at a = j + q, so that one slice has the s taps of a q. A dilation has no such form.
     """
     k, s = window.size[axis], window.stride[axis]
     if window.dilation[axis] > 1 or s == 1 or k <= WRITTEN_OUT:
-        return jnp.concatenate(list(unfold(x, window)), axis=-1)
+        return jnp.concatenate(list(unfold(x, window, fill)), axis=-1)
     m, blocks, c = window.output_size(x.shape[1:-1])[axis], -(-k // s), x.shape[-1]
     (lo, _), b, at = window.pads[axis], window.base_dilation[axis], 1 + axis
     length = s * (m - 1 + blocks)
     amounts = [(0, 0, 0)] * x.ndim
     amounts[at] = (lo, length - lo - dilated(x.shape[at], b), b - 1)
-    rows = lax.pad(x, jnp.zeros((), x.dtype), amounts).reshape(*x.shape[:at], m - 1 + blocks, s, *x.shape[at + 1 :])
+    rows = lax.pad(x, jnp.asarray(fill, x.dtype), amounts).reshape(*x.shape[:at], m - 1 + blocks, s, *x.shape[at + 1 :])
     rows = jnp.moveaxis(rows, at + 1, -2)  # [n, a, ..., r, c]
     parts = [lax.slice_in_dim(rows, q, q + m, axis=at) for q in range(blocks)]
     p = jnp.concatenate(parts, axis=-2)[..., :k, :]

@@ -47,12 +47,11 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxcnn.arguments import as_flag
 from jaxcnn.ops._common import Layout, at_least_float32, image_from_channels_last, reverse_mode_only
-from jaxcnn.ops._pool_windows import check_no_empty_window, pooled_behind, prepare, reduced_along, tap_counts, written_out
+from jaxcnn.ops._pool_windows import check_no_empty_window, pooled_behind, prepare, reduced_along, written_out
 from jaxcnn.ops._tap_loops import UNROLL, fold_loop, in_phases, tap_slice, tap_starts
-from jaxcnn.ops._windows import fold, unfold
-from jaxcnn.sizes import at_most, is_known
+from jaxcnn.ops._windows import few_steps, fold, fold_along, unfold, unfold_along
+from jaxcnn.sizes import is_known
 from jaxcnn.window import Padding, Window
 
 # Maximum. The jits keep eager calls from compiling their loops anew each time; inlined, they leave no trace in an outer jit.
@@ -62,8 +61,12 @@ def _max_and_winners(x: Float[Array, "n *i c"], window: Window) -> tuple[Float[A
     """(1), and the taps that won along each axis, from the last to the first."""
     largest, winners = at_least_float32(x), []
     for axis in reversed(range(len(window.size))):
-        find = _max_along if written_out(window, axis, x.shape[1:-1]) else _max_along_in_a_loop
-        largest, winner = find(largest, window.along(axis), axis)
+        along = window.along(axis)
+        if written_out(window, axis, x.shape[1:-1]):
+            find = _max_along
+        else:
+            find = _max_along_by_strides if few_steps(along) and is_known(*x.shape[1:-1]) else _max_along_in_a_loop
+        largest, winner = find(largest, along, axis)
         winners.append(winner)
     return largest.astype(x.dtype), winners
 
@@ -80,6 +83,27 @@ def _max_along(x: Float[Array, "n *i c"], window: Window, axis: int) -> tuple[Fl
         largest = jnp.where(wins, x_t, largest)
         winner = jnp.where(wins, jnp.asarray(t, index_dtype), winner)
     return largest, winner
+
+
+def _max_along_by_strides(
+    x: Float[Array, "n *i c"], window: Window, axis: int
+) -> tuple[Float[Array, "n *j c"], Int[Array, "n *j c"]]:
+    """The same of many taps, few strides: all laid out, the first that is as large as lax's maximum, or the last NaN."""
+    largest = reduced_along(x, window, -jnp.inf, lax.max)
+    p = _with_taps(unfold_along(lax.stop_gradient(x), window, axis, -jnp.inf), window, axis)  # [n, j, t, c]
+    k, s, lo, n = window.size[axis], window.stride[axis], window.pads[axis][0], x.shape[1 + axis]
+    t, j = (
+        lax.broadcasted_iota(jnp.int32, [size if a == at else 1 for a, size in enumerate(p.shape)], at)
+        for at in (p.ndim - 2, 1 + axis)
+    )
+    i = s * j + window.dilation[axis] * t - lo
+    is_first = (p == largest[..., None, :]) & (i >= 0) & (i < n)
+    smallest = jnp.min(jnp.where(jnp.isnan(p), -1 - t, jnp.where(is_first, t, k)), axis=-2)
+    return largest, jnp.where(smallest < 0, -1 - smallest, smallest).astype(_index_dtype(k))
+
+
+def _with_taps(p: Float[Array, "n *j tc"], window: Window, axis: int) -> Float[Array, "n *j t c"]:
+    return p.reshape(*p.shape[:-1], window.size[axis], p.shape[-1] // window.size[axis])
 
 
 def _max_along_in_a_loop(
@@ -119,6 +143,8 @@ def _is_first_in_bounds(t: int | Array, window: Window, m: int, axis: int, ndim:
 @partial(jax.jit, static_argnums=(1, 2), inline=True)
 def _max_pool_forward(x: Float[Array, "n *i c"], window: Window, input_size: tuple[int, ...]) -> Float[Array, "n *j c"]:
     largest = at_least_float32(x)
+    if reduced_at_once(window, input_size):
+        return reduced_along(largest, window, -jnp.inf, lax.max).astype(x.dtype)
     for axis in reversed(range(len(window.size))):
         along = window.along(axis)
         if written_out(window, axis, input_size):
@@ -141,6 +167,10 @@ def _max_pool_bwd(window: Window, input_size: tuple[int, ...], winners, dy: Floa
         if written_out(window, axis, input_size):
             won = (jnp.where(winner == t, dx, 0) for t in range(window.size[axis]))  # weight dy of (3), tap by tap
             dx = fold(won, along, size)
+        elif few_steps(along) and is_known(*input_size):
+            t = lax.broadcasted_iota(winner.dtype, (*(1 for _ in dx.shape[1:]), window.size[axis], 1), dx.ndim - 1)
+            of_taps = jnp.where(winner[..., None, :] == t, dx[..., None, :], 0)
+            dx = fold_along(of_taps.reshape(*dx.shape[:-1], -1), along, axis, size[axis])
         else:
             dx = fold_loop(partial(_won, winner, dx), along, size)
     return (dx.astype(dy.dtype),)
@@ -190,90 +220,3 @@ def max_pool(
     check_no_empty_window(window, x.shape[1:-1])
     core = _max_pool_forward if autodiff else _max_pool
     return image_from_channels_last(core(x, window, x.shape[1:-1]), layout)
-
-
-# Mean.
-
-
-@partial(jax.jit, static_argnums=(1, 2, 3), inline=True)
-def _avg_pool_forward(
-    x: Float[Array, "n *i c"], window: Window, input_size: tuple[int, ...], counted: tuple[tuple[int, int], ...]
-) -> Float[Array, "n *j c"]:
-    total = at_least_float32(x)
-    for axis in reversed(range(len(window.size))):
-        total = _sum_along(total, window.along(axis), axis, slices=written_out(window, axis, input_size))
-    return (total / tap_counts(window, input_size, counted, total.dtype)).astype(x.dtype)  # (2)
-
-
-def _avg_pool_fwd(x, window, input_size, counted):
-    return _avg_pool_forward(x, window, input_size, counted), None
-
-
-@partial(jax.jit, static_argnums=(0, 1, 2), inline=True)
-def _avg_pool_bwd(window, input_size, counted, _, dy: Float[Array, "n *j c"]):
-    share = at_least_float32(dy)
-    share = share / tap_counts(window, input_size, counted, share.dtype)  # weight dy of (3): every tap gets the same
-    for axis, taps in enumerate(window.size):
-        size, along = pooled_behind(axis, window, input_size), window.along(axis)
-        if along.stride[axis] > 1 and along.tiles(size):
-            share = jnp.repeat(share, taps, axis=1 + axis)
-        elif along.stride[axis] > 1 and written_out(window, axis, input_size):
-            share = fold([share] * taps, along, size)
-        elif not is_known(*input_size):
-            share = fold_loop(lambda _, share=share: share, along, size)
-        else:
-            share = _sum_along(share, along.input_grad(size), axis, slices=False)
-    return (share.astype(dy.dtype),)
-
-
-def _sum_along(x: Float[Array, "n *i c"], window: Window, axis: int, *, slices: bool) -> Float[Array, "n *j c"]:
-    """The sum of the taps of a window along one axis.
-
-    With a step of 1 XLA's own is up to 5 times as fast as slices added up; with a longer one it is up to 3 times as slow.
-    """
-    if window.stride[axis] == 1 or not slices:
-        return reduced_along(x, window, 0.0, lax.add)
-    tap_values = list(unfold(x, window))
-    return sum(tap_values[1:], tap_values[0])
-
-
-_avg_pool = jax.custom_vjp(_avg_pool_forward, nondiff_argnums=(1, 2, 3))
-_avg_pool.defvjp(_avg_pool_fwd, _avg_pool_bwd)
-
-
-@reverse_mode_only
-def avg_pool(
-    x: ArrayLike,
-    size: int | Sequence[int],
-    *,
-    stride: int | Sequence[int] | None = None,
-    padding: Padding = "valid",
-    dilation: int | Sequence[int] = 1,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    layout: Layout = "channels_last",
-    autodiff: bool = False,
-) -> Array:
-    """The mean of each window, equation (2) of this file, in 1, 2 or 3 dimensions.
-
-    Args:
-      count_include_pad: whether padding counts in the divisor. What `ceil_mode` adds beyond the padding never does.
-      Others as in `max_pool`.
-
-    Returns:
-      (n, *space', c), or (n, c, *space') for "channels_first".
-
-    Raises:
-      ValueError: on shapes or options that do not fit; also where a window would hold nothing that counts.
-
-    >>> avg_pool(jnp.arange(6.0).reshape(1, 6, 1), 2, stride=4, padding=1).ravel().tolist()
-    [0.0, 3.5]
-    >>> avg_pool(jnp.arange(6.0).reshape(1, 6, 1), 3, padding=1, count_include_pad=False).ravel().tolist()
-    [0.5, 3.0]
-    """
-    x, window, pads = prepare(x, size, stride, padding, dilation, ceil_mode, layout)
-    if not as_flag("count_include_pad", count_include_pad):
-        check_no_empty_window(window, x.shape[1:-1])
-        pads = tuple((at_most(lo, 0), at_most(hi, 0)) for lo, hi in pads)
-    core = _avg_pool_forward if autodiff else _avg_pool
-    return image_from_channels_last(core(x, window, x.shape[1:-1], pads), layout)

@@ -55,11 +55,13 @@ PROGRAMS = {
     "mean, tiles": pool(jaxcnn.avg_pool, lambda k: k),
     "mean, padded": pool(jaxcnn.avg_pool, lambda k: k, padding=1, count_include_pad=False),
 }
-SIZES = {"one axis": ((64,), (1024,)), "two axes": ((8, 8), (32, 32)), "three axes": ((4, 2, 8), (8, 8, 16))}
+SIZES = {"one axis": ((64,), (1024,)), "two axes": ((8, 8), (32, 32)), "three axes": ((4, 4, 8), (8, 8, 16))}
 
 
-@pytest.mark.parametrize("axes", SIZES)
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(
+    ("name", "axes"),
+    [(name, axes) for name in PROGRAMS for axes in SIZES if "three" not in axes or ("step one" in name and "max" not in name)],
+)
 def test_the_program_does_not_grow(name, axes):
     """Forward and all gradients, traced: from 64 to 1,024 taps no equation more."""
 

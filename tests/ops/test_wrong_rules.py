@@ -17,7 +17,7 @@ import pytest
 
 import jaxcnn
 from jaxcnn.check import certify
-from jaxcnn.ops import _common, _pool_windows, _windows, activation, norm, pool
+from jaxcnn.ops import _common, _pool_windows, _windows, activation, mean_pool, norm, pool
 from jaxcnn.ops.conv_methods import DISPATCH
 
 # Convolutions: `method._replace(...)` of the method that users get.
@@ -267,7 +267,7 @@ WRONG_RULES = {
     ),
     "tie split": ((pool._max_pool, keep_x_and_y, tie_split), (overlapping_max, (IMAGE,)), {"integers"}, ""),
     "pool padding": (
-        (pool._avg_pool, None, pool_padding_forgotten),
+        (mean_pool._avg_pool, None, pool_padding_forgotten),
         (padded_mean, (IMAGE,)),
         SLOPES,
         "fits what is expected, moved by 1 along axes 1 and 2",

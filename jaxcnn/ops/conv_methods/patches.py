@@ -40,7 +40,7 @@ from jaxtyping import Array, Num
 
 from jaxcnn.ops._common import at_least_float32
 from jaxcnn.ops._tap_loops import MANY_TAPS
-from jaxcnn.ops._windows import fold, fold_along, unfold_along
+from jaxcnn.ops._windows import MOST_STEPS, few_steps, fold, fold_along, unfold_along
 from jaxcnn.ops.conv_methods import batches
 from jaxcnn.ops.conv_methods.batches import mapped_over_blocks, summed_over_blocks
 from jaxcnn.ops.conv_methods.method import ConvSpec, operand_dtype, refuse_sharded
@@ -55,9 +55,6 @@ SHORT_ROW = 32
 RUN = 16
 """Float32 numbers in a cache line."""
 
-MOST_STEPS = 3
-"""From `MANY_TAPS` on a window is laid out only if it overlaps with at most so many of its steps along each axis."""
-
 
 def lays_out(window: Window) -> bool:
     """Whether the program for this window has a bound.
@@ -66,8 +63,7 @@ def lays_out(window: Window) -> bool:
     >>> [lays_out(make_window((k, k), (64, 64), stride=s)) for k, s in ((3, 1), (16, 16), (11, 4), (16, 1))]
     [True, True, True, False]
     """
-    steps = (k if d > 1 else -(-k // s) for k, s, d in zip(window.size, window.stride, window.dilation, strict=True))
-    return math.prod(window.size) < MANY_TAPS or max(steps) <= MOST_STEPS
+    return math.prod(window.size) < MANY_TAPS or few_steps(window)
 
 
 def _check_taps(window: Window) -> None:

@@ -114,14 +114,16 @@ def kernel_grad(
     return of_taps(x, dy, spec.window).reshape(w_shape).astype(dtype)
 
 
-def _kernel_grad_of_taps(x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], window: Window) -> Num[Array, "t cm"]:
+def _kernel_grad_of_taps(
+    x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], window: Window, unroll: int = 2
+) -> Num[Array, "t cm"]:
     """All taps at once."""
     sharding = sharding_of(dy)
     q, rows = _block_size(window, dy.shape)
     if (sharding is not None and sharding.spec[0] is not None) or (q, rows) == dy.shape[:2]:
         sums = _products(x, dy, window)
     else:
-        sums = _sums_of_blocks(x, dy, window, q, rows)
+        sums = _sums_of_blocks(x, dy, window, q, rows, unroll)
     return jnp.stack([jnp.sum(total.reshape(-1, dy.shape[-1]), axis=0) for total in sums])
 
 
@@ -142,7 +144,7 @@ def _kernel_grad_by_rows(x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], win
 
     def of_row(start):
         part = lax.dynamic_slice(x, list(start), (x.shape[0], *spans, x.shape[-1]))
-        return _kernel_grad_of_taps(part, dy, row)
+        return _kernel_grad_of_taps(part, dy, row, unroll=1)
 
     found = lax.map(of_row, np.pad(tap_offsets(places), ((0, 0), (1, 1))))  # [(outer rows), length, (c m)]
     if rows * length > k:
@@ -156,7 +158,7 @@ def _products(x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], window: Window
 
 
 def _sums_of_blocks(
-    x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], window: Window, q: int, rows: int
+    x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], window: Window, q: int, rows: int, unroll: int
 ) -> list[Num[Array, "q r *k cm"]]:
     """By tap, the sum over all blocks of `rows` rows of q images."""
     outputs = dy.shape[-1]
@@ -180,7 +182,7 @@ def _sums_of_blocks(
 
     zeros = varying_like(jnp.zeros((q, rows, *others), dy.dtype), dy)
     steps = n // q * blocks
-    unroll = 2 if steps > 2 else 1  # two steps unrolled are no loop, and the sum is the plain one
+    unroll = unroll if steps > 2 else 1  # two steps unrolled are no loop, and the sum is the plain one
     return lax.scan(add_block, [zeros for _ in taps(window)], jnp.arange(steps), unroll=unroll)[0]
 
 
