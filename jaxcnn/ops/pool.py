@@ -48,7 +48,7 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxcnn.ops._common import Layout, at_least_float32, image_from_channels_last, reverse_mode_only
-from jaxcnn.ops._pool_windows import check_no_empty_window, pooled_behind, prepare, reduced_along, written_out
+from jaxcnn.ops._pool_windows import check_no_empty_window, pooled_behind, prepare, reduced_along, reduced_at_once, written_out
 from jaxcnn.ops._tap_loops import UNROLL, fold_loop, in_phases, tap_slice, tap_starts
 from jaxcnn.ops._windows import few_steps, fold, fold_along, unfold, unfold_along
 from jaxcnn.sizes import is_known
