@@ -22,6 +22,9 @@ from jaxcnn.window import Padding, Window, make_window
 MOST_TAPS = 8
 """Taps along an axis up to which Python writes them out, for XLA to fuse; beyond, the program has a loop over them."""
 
+MOST_STRIDES = 3
+"""Strides along an axis up to which all taps are laid out, in so many times the memory, rather than taken in a loop."""
+
 
 def written_out(window: Window, axis: int, input_size: Sequence[int]) -> bool:
     few = window.size[axis] <= MOST_TAPS and math.prod(window.size) < MANY_TAPS
@@ -39,7 +42,11 @@ def reduced_along(x: Float[Array, "n *i c"], window: Window, start: float, combi
 def reduced_at_once(window: Window, input_size: Sequence[int]) -> bool:
     """Whether lax's own reduction takes all axes: of many taps that few windows share, this is the least work."""
     axes = range(len(window.size))
-    return is_known(*input_size) and few_steps(window) and not all(written_out(window, axis, input_size) for axis in axes)
+    return (
+        is_known(*input_size)
+        and few_steps(window, MOST_STRIDES)
+        and not all(written_out(window, axis, input_size) for axis in axes)
+    )
 
 
 def pooled_behind(axis: int, window: Window, input_size: Sequence[int]) -> tuple[int, ...]:

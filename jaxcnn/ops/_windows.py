@@ -59,21 +59,22 @@ def fold(tap_values: Iterable[Num[Array, "n *j c"]], window: Window, input_size:
     return lax.slice(total, (0,) * total.ndim, (total.shape[0], *spans, total.shape[-1]), (1, *window.base_dilation, 1))
 
 
-WRITTEN_OUT = 8
+WRITTEN_OUT = 12
 """Taps along an axis up to which each is a slice of its own."""
 
-MOST_STEPS = 3
+MOST_STEPS = {1: 24, 2: 3, 3: 3}
+"""Strides that a window may be long, by the number of its axes, to be taken by whole strides."""
 
 
-def few_steps(window: Window) -> bool:
-    """Whether a window overlaps with at most `MOST_STEPS` of its steps: then whole strides are few operations.
+def few_steps(window: Window, most: int | None = None) -> bool:
+    """Whether a window is a few strides long, up to `most` or `MOST_STEPS`: then whole strides are few operations.
 
     >>> from jaxcnn.window import make_window
     >>> [few_steps(make_window((k, k), (64, 64), stride=s)) for k, s in ((16, 16), (11, 4), (16, 4))]
     [True, True, False]
     """
     sizes = zip(window.size, window.stride, window.dilation, strict=True)
-    return all((k if d > 1 else -(-k // s)) <= MOST_STEPS for k, s, d in sizes)
+    return all((k if d > 1 else -(-k // s)) <= (most or MOST_STEPS[len(window.size)]) for k, s, d in sizes)
 
 
 def unfold_along(x: Num[Array, "n *i c"], window: Window, axis: int, fill: ArrayLike = 0) -> Num[Array, "n *j tc"]:

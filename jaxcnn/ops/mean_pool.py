@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from jaxcnn.arguments import as_flag
 from jaxcnn.ops._common import Layout, at_least_float32, image_from_channels_last, reverse_mode_only
 from jaxcnn.ops._pool_windows import (
+    MOST_STRIDES,
     check_no_empty_window,
     pooled_behind,
     prepare,
@@ -56,7 +57,7 @@ def _avg_pool_bwd(window, input_size, counted, _, dy: Float[Array, "n *j c"]):
             share = fold([share] * taps, along, size)
         elif not is_known(*input_size):
             share = fold_loop(lambda _, share=share: share, along, size)
-        elif along.stride[axis] > 1 and few_steps(along):
+        elif along.stride[axis] > 1 and few_steps(along, MOST_STRIDES):
             share = fold_along(jnp.tile(share, taps), along, axis, size[axis])
         else:
             share = _sum_along(share, along.input_grad(size), axis, slices=False)

@@ -48,7 +48,15 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxcnn.ops._common import Layout, at_least_float32, image_from_channels_last, reverse_mode_only
-from jaxcnn.ops._pool_windows import check_no_empty_window, pooled_behind, prepare, reduced_along, reduced_at_once, written_out
+from jaxcnn.ops._pool_windows import (
+    MOST_STRIDES,
+    check_no_empty_window,
+    pooled_behind,
+    prepare,
+    reduced_along,
+    reduced_at_once,
+    written_out,
+)
 from jaxcnn.ops._tap_loops import UNROLL, fold_loop, in_phases, tap_slice, tap_starts
 from jaxcnn.ops._windows import few_steps, fold, fold_along, unfold, unfold_along
 from jaxcnn.sizes import is_known
@@ -65,7 +73,7 @@ def _max_and_winners(x: Float[Array, "n *i c"], window: Window) -> tuple[Float[A
         if written_out(window, axis, x.shape[1:-1]):
             find = _max_along
         else:
-            find = _max_along_by_strides if few_steps(along) and is_known(*x.shape[1:-1]) else _max_along_in_a_loop
+            find = _max_along_by_strides if few_steps(along, MOST_STRIDES) and is_known(*x.shape[1:-1]) else _max_along_in_a_loop
         largest, winner = find(largest, along, axis)
         winners.append(winner)
     return largest.astype(x.dtype), winners
@@ -167,7 +175,7 @@ def _max_pool_bwd(window: Window, input_size: tuple[int, ...], winners, dy: Floa
         if written_out(window, axis, input_size):
             won = (jnp.where(winner == t, dx, 0) for t in range(window.size[axis]))  # weight dy of (3), tap by tap
             dx = fold(won, along, size)
-        elif few_steps(along) and is_known(*input_size):
+        elif few_steps(along, MOST_STRIDES) and is_known(*input_size):
             t = lax.broadcasted_iota(winner.dtype, (*(1 for _ in dx.shape[1:]), window.size[axis], 1), dx.ndim - 1)
             of_taps = jnp.where(winner[..., None, :] == t, dx[..., None, :], 0)
             dx = fold_along(of_taps.reshape(*dx.shape[:-1], -1), along, axis, size[axis])

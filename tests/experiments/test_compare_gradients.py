@@ -26,7 +26,9 @@ from experiments.compare_gradients.config import Config
 from experiments.compare_gradients.page import render
 from experiments.compare_gradients.program import command_line
 from experiments.compare_gradients.report import IN_FLOAT64, IN_LOOPS, make_report, measure
+from experiments.output import claimed
 from experiments.plain import PLAIN
+from experiments.readable import NONE
 from experiments.timing import interleaved
 from jaxcnn.ops import EXPLICIT
 
@@ -333,6 +335,62 @@ def test_autodiff_that_is_wrong_is_told_and_no_failure(tmp_path, monkeypatch):
     assert f"gradient to x is wrong: {row['autodiff_wrong'][0]['detail']}." in result.page
 
 
+# The table, of rows by hand.
+
+
+def judged_row(dtype, *checks, **changes):
+    empty = {"passed": True, "error": None, "left_out": {}, "autodiff_wrong": [], "costs": None, "time": None, "seconds": 0.0}
+    row = {"operation": "conv", "case": "2d", "dtype": dtype, "kind": "table", "description": "x (3,)", **empty}
+    keys = ("name", "of", "error", "autodiff_error")
+    more = {"tolerance": 1e-6, "data": "", "detail": "off", "diagnosis": "", "ulps": None, "autodiff_ulps": None}
+    checks = [{**dict(zip(keys, check, strict=True)), **more, "passed": check[2] < 1e-6} for check in checks]
+    return {**row, "checks": checks, **changes}
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        pytest.param([judged_row("float64", ("accuracy", "x", 1.2, None))], ["1", "1.2e+00", NONE], id="float64"),
+        pytest.param(
+            [judged_row("float64", ("accuracy", "value", 0.0, None), ("accuracy", "x", 3e-16, None))],
+            ["0", "3.0e-16", NONE],
+            id="right in float64",
+        ),
+        *(
+            pytest.param(
+                [judged_row(dtype, ("accuracy", "x", 2e-8, 3e-8), ("accuracy", "w", 0.5, 1e-8))],
+                ["1", "5.0e-01", "3.0e-08"],
+                id=dtype,
+            )
+            for dtype in ("float32", "bfloat16", "float16")
+        ),
+        pytest.param(
+            [judged_row("float64", error="ValueError: no", passed=False), judged_row("float64", ("accuracy", "x", 1e-15, None))],
+            ["1", "1.0e-15", NONE],
+            id="one raised",
+        ),
+        pytest.param([judged_row("float32", error="ValueError: no", passed=False)], ["1", NONE, NONE], id="all raised"),
+        pytest.param([judged_row("float32", ("structure", "value", float("inf"), None))], ["1", NONE, NONE], id="another shape"),
+        pytest.param(
+            [judged_row("float64", *(("accuracy", of, e, None) for of, e in (("x", 1.0), ("w", float("nan")), ("b", 2.0))))],
+            ["3", "nan", NONE],
+            id="NaN",
+        ),
+        pytest.param([judged_row("float32", ("accuracy", "x", float("inf"), float("inf")))], ["1", "inf", "inf"], id="infinite"),
+        pytest.param(
+            [judged_row("float32", ("accuracy", "value", 0.0, 0.0), ("bias", "x", 0.43, None))],
+            ["1", "4.3e-01", "0.0e+00"],
+            id="biased",
+        ),
+    ],
+)
+def test_the_table_has_the_worst_error_in_every_dtype_and_case(rows, expected):
+    out = io.StringIO()
+    Console(file=out, width=140).print(program.table({"rows": rows}))
+    (cells,) = Run(0, out.getvalue(), "", Path()).table
+    assert cells[4:7] == expected
+
+
 # A function of one's own.
 
 RULES = '''
@@ -417,6 +475,14 @@ def test_a_kernel_that_is_not_flipped_is_diagnosed(rules):
     assert f"Diagnosis: {diagnosis}." in result.page
     accuracy = {check["of"]: check["passed"] for check in result.report["rows"][0]["checks"] if check["name"] == "accuracy"}
     assert accuracy == {"value": True, "argument 0": False, "argument 1": True}
+
+
+def test_the_table_tells_of_a_gradient_that_is_wrong_in_float64(rules):
+    result = pair(rules, "flipped", "conv", *CONV, dtypes=("float64",))
+    assert result.status == 1
+    errors = [check["error"] for check in result.report["rows"][0]["checks"] if check["name"] == "accuracy"]
+    assert result.table[0][5:7] == [f"{max(errors):.1e}", NONE]
+    assert max(errors) > 0.1
 
 
 def test_a_rule_that_means_to_differ_passes_under_its_label(rules):
@@ -557,6 +623,43 @@ def nothing_is_judged(config, todo):
         pytest.param(["--random", "-1"], "--random must be at least 0, got -1", id="negative count"),
         pytest.param(["--seed", "-1"], "--seed must be at least 0, got -1", id="negative seed"),
         pytest.param(["--processes", "0"], "--processes must be at least 1, got 0", id="no processes"),
+        *(
+            pytest.param([f"--{name}", str(10**12)], f"--{name} must be at most [0-9,]+, got 1000000000000", id=f"huge {name}")
+            for name in ("random", "repetitions", "steps", "seeds", "processes")
+        ),
+        pytest.param(["--seed", str(2**31)], r"--seed must be between 0 and 2\^31 - 1, got 2147483648", id="huge seed"),
+        pytest.param(["--output", "a\0b"], r"--output must be a path without a NUL byte, got 'a\\x00b'", id="NUL in output"),
+        pytest.param(
+            ["--output", "x" * 300], "--output must be a folder that can be written: x{300}: File name too long", id="long"
+        ),
+        pytest.param(["--output", "a\udcff"], r"--output must be a path in UTF-8, got 'a\\udcff'", id="no UTF-8"),
+        pytest.param(
+            ["--cases", "\n" * 99, "--random", "0"], "no case of any operation has a name like .*characters.*", id="lines"
+        ),
+        pytest.param(["--operations", "a\nb"], r"--operations has 'a\\nb'; there are .*", id="two lines"),
+        pytest.param(["--model", "x" * 999], r"--model must be one of .*, got x+\.\.\. \(999 characters\)", id="long model"),
+        pytest.param([*TANH, "--shapes", "3x"], "--shapes must be sizes .*, got '3x'", id="an x too many"),
+        pytest.param([*TANH, "--shapes", "0x"], "--shapes must be sizes .*, got '0x'", id="0x"),
+        pytest.param([*TANH, "--shapes", "2", "3x0"], "--shapes must be of arrays with entries, got '3x0': .*", id="empty shape"),
+        pytest.param(
+            [*TANH, "--shapes", "1000000x1000000"], "--shapes must have at most [0-9,]+ entries in all, got .*", id="huge"
+        ),
+        pytest.param(
+            [*TANH, "--shapes", *["9999x9999"] * 9], "--shapes must have at most [0-9,]+ entries in all, got .*", id="sum"
+        ),
+        pytest.param([*TANH, "--shapes", "9" * 5000], "--shapes must have at most .*, got 9+.* characters.*", id="5,000 digits"),
+        pytest.param(
+            [*TANH, "--shapes", "x".join("1" * 65)], "--shapes must have at most 32 axes each, got 65: .*", id="65 axes"
+        ),
+        pytest.param([*TANH, "--shapes", "٣"], "--shapes must be sizes .*, got '٣'", id="other digits"),
+        pytest.param(
+            ["--pair", "a\0b:f", "my_rules:tanh", "--shapes", "3"],
+            r"--pair: module 'a\\x00b' does not import: .*",
+            id="NUL in pair",
+        ),
+        pytest.param(
+            ["--pair", ".rules:f", "my_rules:tanh", "--shapes", "3"], "--pair: module '.rules' does not import: .*", id="relative"
+        ),
         pytest.param(["--dtypes"], "--dtypes must have one dtype at least", id="no dtypes"),
     ],
 )
@@ -567,7 +670,8 @@ def test_what_makes_no_sense_gives_one_line_and_status_2(options, message, rules
     assert out == ""
     assert err.count("\n") == 1
     assert re.fullmatch(f"compare_gradients: {message}\n", err)
-    assert not rules.exists()
+    assert len(err) < 500
+    assert sorted(path.name for path in rules.parent.iterdir()) == ["my_mistake.py", "my_rules.py", "my_script.py"]
 
 
 def test_an_output_that_is_no_folder_is_told_before_anything_is_judged(tmp_path, monkeypatch, capsys):
@@ -581,6 +685,16 @@ def test_an_output_that_is_no_folder_is_told_before_anything_is_judged(tmp_path,
     assert err.count("\n") == 1
     assert err.startswith(f"compare_gradients: --output must be a folder that can be written: {path}")
     assert path.read_text() == "mine"
+    (tmp_path / "folder" / "report.html").mkdir(parents=True)
+    assert command_line([*options, "--output", str(tmp_path / "folder")]) == 2
+    assert "--output must be a folder for files: " in capsys.readouterr().err
+
+
+def test_an_output_that_another_program_writes_is_told_before_anything_is_judged(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(gradient_report, "judged", nothing_is_judged)
+    with claimed(tmp_path):
+        assert command_line(["--operations", "relu", "--output", str(tmp_path)]) == 2
+    assert "is being written by another program" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments.compare_gradients import model
 from experiments.compare_gradients.model import EARLY, LayerGradient, LossCurves, figure, images, layer_gradients, loss_curves
 from jaxcnn.models import MODELS
 from jaxcnn.ops import EXPLICIT
@@ -221,6 +222,34 @@ def test_what_makes_no_sense_is_refused(arguments, message):
 def test_gradients_of_no_network_are_refused():
     with pytest.raises(ValueError, match=re.escape("name must be one of the networks example")):
         layer_gradients("alexnet")
+
+
+# A summary that was cut off.
+
+
+@pytest.mark.parametrize("done", [0, 1, 2])
+def test_what_is_done_when_training_is_interrupted_is_kept(done, monkeypatch):
+    rows = [LayerGradient("0_conv/w", (3,), 1.0, 2e-7, 3e-7, 1.0, 1.5, 1e-16)]
+    losses = drawn(3)
+
+    def runs(*_):
+        for seed in range(done):
+            yield tuple(losses[seed].tolist() for _ in range(3))
+        raise KeyboardInterrupt("in the middle")
+
+    monkeypatch.setattr(model, "layer_gradients", lambda name, explicit: rows)
+    monkeypatch.setattr(model, "_training_runs", runs)
+    with pytest.raises(model.UnfinishedError) as caught:
+        model.summary("example", 200, 3)
+    assert isinstance(caught.value.__cause__, KeyboardInterrupt)
+    found = caught.value.model
+    assert [row["path"] for row in found["gradients"]] == ["0_conv/w"]
+    assert {column: len(found["losses"][column]) for column in found["losses"]} == dict.fromkeys(
+        ("explicit", "autodiff", "nudged"), done
+    )
+    assert len(found["sentences"]) == (4 if done else 2)
+    assert bool(found["figure"]) == bool(done)
+    assert found["passed"]
 
 
 # The picture.

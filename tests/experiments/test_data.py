@@ -5,11 +5,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import math
 import os
 import struct
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
+from contextlib import contextmanager, suppress
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -223,6 +226,120 @@ def test_a_wrong_file_is_told_what_came_and_what_was_needed(folder, name, conten
     assert "\n" not in str(caught.value)
 
 
+# Headers that promise anything, and archives that unpack to anything.
+
+
+def header(*shape: int, code: int = 0x08) -> bytes:
+    return struct.pack(f">BBBB{len(shape)}I", 0, 0, code, len(shape), *shape)
+
+
+HUGE = 2**32 - 1
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["raw", "gzipped"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(header(*[1] * 65) + b"\0", "must have at most 64 dimensions, and its header promises 65", id="65 axes"),
+        pytest.param(header(*[1] * 255) + b"\0", "must have at most 64 dimensions, and its header promises 255", id="255 axes"),
+        pytest.param(
+            header(*[HUGE] * 64),
+            r"has too much in it: .* of shape \(4294967295, .*, \.\.\.\) with 64 axes, more than 10\^24 bytes",
+            id="64 large axes",
+        ),
+        pytest.param(
+            header(HUGE, 28, 28),
+            r"has too much in it: .* \(4294967295, 28, 28\), 3,367,254,359,296 bytes .*, and 536,870,912 are read at most",
+            id="absurd",
+        ),
+        pytest.param(header(2**28, code=0x0E), "has too much in it: its header promises float64 of shape", id="float64"),
+        pytest.param(
+            header(0, HUGE, HUGE, HUGE), r"has too much in it: its header promises uint8 of shape \(0, ", id="empty but large"
+        ),
+        pytest.param(
+            header(2**29 - 8),
+            r"was cut off: its header promises uint8 of shape \(536870904,\), .*, and it has 8 bytes",
+            id="half a gigabyte",
+        ),
+        pytest.param(header(1, 1, 1)[:9], "is cut off in its header, which has 16 bytes, at 9", id="in a short header"),
+        pytest.param(header(*[1] * 64)[:200], "is cut off in its header, which has 260 bytes, at 200", id="in a long header"),
+    ],
+)
+def test_a_header_may_promise_anything(tmp_path, content, packed, message):
+    (tmp_path / "file").write_bytes(gzip.compress(content) if packed else content)
+    with bounded_memory(2**22), pytest.raises(DataError, match=f"^{tmp_path}/file {message}") as caught:
+        read_idx(tmp_path / "file")
+    assert len(str(caught.value)) < 400
+
+
+@contextmanager
+def bounded_memory(most: int):
+    """Python's own allocations, of NumPy and of files read."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < most
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (1,) * 64, (2, 3)])
+def test_unusual_shapes_are_read(tmp_path, shape):
+    array = np.arange(math.prod(shape), dtype=np.uint8).reshape(shape)
+    (tmp_path / "file").write_bytes(gzip.compress(idx(array)))
+    read = read_idx(tmp_path / "file")
+    assert read.shape == shape
+    assert not read.flags.writeable
+    np.testing.assert_array_equal(read, array)
+
+
+def test_a_gzip_file_is_unpacked_only_as_far_as_its_header_goes(folder):
+    """30 kB that unpack to 30 MB."""
+    (folder / TRAIN_IMAGES).write_bytes(gzip.compress(GOOD[TRAIN_IMAGES] + bytes(30_000_000)))
+    message = (
+        r"has something behind its end: its header promises uint8 of shape \(3, 28, 28\), 2,368 bytes .*, and it has more \("
+    )
+    with bounded_memory(2**24), pytest.raises(DataError, match=message):
+        load("mnist", folder)
+
+
+def test_a_long_file_is_read_only_as_far_as_its_header_goes(folder):
+    with (folder / TRAIN_LABELS).open("r+b") as file:
+        file.truncate(2**40)  # a hole: no disk is filled
+    with (
+        bounded_memory(2**24),
+        pytest.raises(DataError, match=r"has something behind its end: .*, and it has 1,099,511,627,776 bytes"),
+    ):
+        load("mnist", folder)
+
+
+def test_several_members_of_a_gzip_file_are_one_file(tmp_path):
+    content = GOOD[TRAIN_IMAGES]
+    parts = [gzip.compress(part) for part in (content[:5], b"", content[5:1000], content[1000:])]
+    (tmp_path / "file").write_bytes(b"".join(parts))
+    np.testing.assert_array_equal(read_idx(tmp_path / "file"), images(3))
+    assert unpacked(b"".join(parts)) == content
+    (tmp_path / "file").write_bytes(b"".join([*parts, parts[0]]))
+    with pytest.raises(DataError, match=r"has something behind its end: .* and it has more"):
+        read_idx(tmp_path / "file")
+    (tmp_path / "file").write_bytes(b"".join([*parts, b"garbage"]))
+    with pytest.raises(DataError, match=r"is a damaged gzip file \(Not a gzipped file"):
+        read_idx(tmp_path / "file")
+
+
+def test_bytes_are_unpacked_up_to_a_limit():
+    packed = gzip.compress(bytes(1000))
+    assert unpacked(packed, 1000) == unpacked(bytes(1000), 1000) == bytes(1000)
+    for content in (packed, bytes(1000)):
+        with pytest.raises(DataError, match="more than the 999 bytes that it may have"):
+            unpacked(content, 999)
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path):
+    with pytest.raises(DataError, match=f"^{tmp_path} cannot be read: Is a directory$"):
+        read_idx(tmp_path)
+
+
 def test_a_set_without_images_is_refused(folder):
     (folder / TEST_IMAGES).write_bytes(idx(images(0)))
     (folder / TEST_LABELS).write_bytes(idx(labels()))
@@ -332,6 +449,93 @@ def stalling(handler, name):
     handler.closing.wait()
 
 
+def endless(handler, name):
+    """Until the other side hangs up."""
+    handler.send_response(200)
+    handler.end_headers()
+    flood(handler)
+
+
+def flood(handler, chunk: bytes = bytes(1 << 16)):
+    with suppress(OSError):
+        while not handler.closing.is_set():
+            handler.wfile.write(chunk)
+
+
+def endless_in_chunks(handler, name):
+    handler.protocol_version = "HTTP/1.1"
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    flood(handler, b"10000\r\n" + bytes(1 << 16) + b"\r\n")
+
+
+def promising_too_much(handler, name):
+    respond(handler, ARCHIVES[name], length=10**15)
+
+
+def continuing(handler, name):
+    flood(handler, b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+
+def drip(handler, content: bytes):
+    with suppress(OSError):
+        for byte in content:
+            handler.wfile.write(bytes([byte]))
+            if handler.closing.wait(0.05):
+                return
+
+
+def dripping(handler, name):
+    handler.send_response(200)
+    handler.send_header("Content-Length", "5000")
+    handler.end_headers()
+    drip(handler, bytes(5000))
+
+
+def dripping_headers(handler, name):
+    drip(handler, b"HTTP/1.0 200 OK\r\n" + b"X-Longer: and longer\r\n" * 1000)
+
+
+def redirect(handler, location: str):
+    handler.send_response(302)
+    handler.send_header("Location", location)
+    handler.end_headers()
+
+
+def redirecting_in_circles(handler, name):
+    redirect(handler, f"/set/{name}")
+
+
+def redirecting_on_and_on(handler, name):
+    redirect(handler, f"/set/{name}/more")
+
+
+def redirecting_with_an_endless_body(handler, name):
+    redirect(handler, f"/set/{name}")
+    flood(handler)
+
+
+def redirecting_to_a_file(handler, name):
+    redirect(handler, "ftp://127.0.0.1/etc/passwd")
+
+
+def redirecting_to_no_address(handler, name):
+    redirect(handler, "http://[half")
+
+
+def talkative(handler, name):
+    handler.send_response(404, "x" * 5000)
+    handler.end_headers()
+
+
+BOMB = gzip.compress(bytes(30_000_000))  # larger than what unpacks to 2,368 bytes can be
+
+
+def bomb(handler, name):
+    respond(handler, BOMB)
+
+
 @pytest.fixture
 def serve(monkeypatch):
     """Starts servers, and closes them after the test."""
@@ -424,6 +628,67 @@ def test_a_mirror_that_fails_is_named_with_the_reason_and_the_next_one_serves(se
     assert {path.name: path.read_bytes() for path in cache.iterdir()} == ARCHIVES
 
 
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        (endless, r"the server sends more than the \d,\d\d\d bytes that the file can have"),
+        (endless_in_chunks, r"the server sends more than the \d,\d\d\d bytes that the file can have"),
+        (promising_too_much, "the server announces 1,000,000,000,000,000 bytes, more than the .* that the file can have"),
+        (continuing, "the server sends more than .* bytes, headers and redirections included"),
+        (dripping, r"only \d+ bytes in 0\.\d+ s"),
+        (dripping_headers, r"only \d+ bytes in 0\.\d+ s"),
+        (redirecting_in_circles, "HTTP 302 .*redirect error that would lead to an infinite loop.*"),
+        (redirecting_on_and_on, "HTTP 302 .*redirect error that would lead to an infinite loop.*"),
+        (redirecting_with_an_endless_body, "the server sends more than .* bytes, headers and redirections included"),
+        (redirecting_to_a_file, "HTTP 302 Found: it redirects to ftp://127.0.0.1/etc/passwd"),
+        (redirecting_to_no_address, "Invalid IPv6 URL"),
+        (talkative, r"HTTP 404 x{291}\.\.\."),
+        (bomb, "the server announces .* bytes, more than the .* that the file can have"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_no_server_is_followed_for_ever(serve, cache, behaviour, reason):
+    """Beyond what was published, or so slowly that there would be no end."""
+    slow = behaviour in (dripping, dripping_headers)
+    published = source(serve(behaviour).url)
+    published = published._replace(files=tuple(file._replace(size=len(GOOD[file.name])) for file in published.files))
+    said: list[str] = []
+    start = time.monotonic()
+    with bounded_memory(2**23), pytest.raises(DataError, match=f"{TRAIN_IMAGES}.gz: {reason}") as caught:
+        get(published, said, timeout=0.25 if slow else 30)
+    assert time.monotonic() - start < 20
+    assert "\n" not in str(caught.value)
+    assert len(said[1]) < 400
+    assert list(cache.iterdir()) == []
+
+
+def test_a_content_that_unpacks_to_too_much_is_refused(serve, cache):
+    """Though the archive itself is small enough."""
+    published = source(serve(lambda handler, name: respond(handler, gzip.compress(bytes(1_000_000)))).url)
+    published = published._replace(files=tuple(file._replace(size=2368) for file in published.files))
+    with bounded_memory(2**22), pytest.raises(DataError, match="a gzip file that unpacks to more than the 2,368 bytes"):
+        get(published)
+
+
+def test_a_server_that_is_slow_but_comes_to_an_end_is_waited_for(serve, cache):
+    def slow(handler, name):
+        handler.closing.wait(0.3)
+        good(handler, name)
+
+    check_is_good(get(source(serve(slow).url), timeout=5))
+
+
+def test_a_cached_file_that_is_far_too_long_is_not_read(serve, cache):
+    url = serve(good).url
+    get(source(url))
+    with (cache / f"{TEST_LABELS}.gz").open("r+b") as file:
+        file.truncate(2**40)
+    said: list[str] = []
+    with bounded_memory(2**24):
+        check_is_good(get(source(url), said))
+    assert f"{TEST_LABELS}.gz is damaged, 1,099,511,627,776 bytes: more than the " in said[0]
+
+
 def test_an_error_page_does_not_keep_its_connection():
     connection = io.BytesIO(b"Not Found")
     error = HTTPError("http://localhost", 404, "Not Found", Message(), connection)
@@ -510,6 +775,7 @@ def test_the_tables_are_complete(source):
     assert len({file.sha256 for file in source.files}) == 4
     assert all(len(bytes.fromhex(file.sha256)) == 32 for file in source.files)
     assert len(source.mirrors) == 2
+    assert [file.size for file in source.files] == [16 + 60_000 * 28**2, 8 + 60_000, 16 + 10_000 * 28**2, 8 + 10_000]
     assert all(mirror.endswith("/") for mirror in source.mirrors)
 
 
@@ -524,6 +790,7 @@ def test_mnist_is_the_official_one(real_mnist):
     for file in MNIST.files:
         content = unpacked((real_mnist / f"{file.name}.gz").read_bytes())
         assert hashlib.sha256(content).hexdigest() == file.sha256
+        assert len(content) == file.size
     dataset = load("mnist", real_mnist)
     assert (dataset.x_train.shape, dataset.x_test.shape) == ((60_000, 28, 28, 1), (10_000, 28, 28, 1))
     assert (dataset.x_train.min(), dataset.x_train.max()) == (0, 1)

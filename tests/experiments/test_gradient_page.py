@@ -504,3 +504,38 @@ def test_a_report_that_lacks_something_is_no_page():
 )
 def test_numbers_in_words(words, values, expected):
     assert [spaced(words(value)) for value in values] == expected
+
+
+# What is missing.
+
+
+@pytest.mark.parametrize(
+    ("chosen", "title", "verdict"),
+    [(slice(0, 2), "incomplete", None), (slice(0, 5), "failed, incomplete", "Failed. 3 of 5 cases failed")],
+    ids=["passed", "failed"],
+)
+def test_a_report_that_was_cut_off_says_so_first(chosen, title, verdict):
+    missing = {"why": "terminated", "done": 1200, "of": 6790, "what": "cases were judged"}
+    html = render(report(rows()[chosen]) | {"incomplete": missing})
+    text = Page(html).text
+    assert f"<title>Hand-written gradients: {title}</title>" in html
+    assert "Incomplete: terminated when 1,200 of 6,790 cases were judged. What follows is of these alone." in text
+    assert "Passed" not in text
+    assert (verdict or "none failed") in text
+
+
+def test_a_network_without_training_runs_has_no_picture():
+    model = {**MODEL, "figure": "", "losses": {"explicit": [], "autodiff": [], "nudged": []}}
+    missing = {"why": "interrupted", "done": 0, "of": 3, "what": "seeds were trained from"}
+    html = render(report([], model) | {"incomplete": missing})
+    assert "<figure" not in html
+    assert "Incomplete: interrupted when 0 of 3 seeds were trained from." in Page(html).text
+
+
+def test_it_tells_where_kinks_were_looked_at_and_what_was_left_out():
+    some = rows()[:3]
+    some[0]["left_out"] = {"integers": "kinks <and> ties were not looked at", "bias": "skipped"}
+    text = Page(render(report(some))).text
+    with_integers = sum(any(c["name"] == "integers" for c in r["checks"]) for r in some)
+    assert f"Kinks and ties were looked at in {with_integers} of 3 cases" in text
+    assert "Left out: integers (kinks <and> ties were not looked at), bias (skipped)." in text

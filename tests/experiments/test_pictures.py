@@ -86,8 +86,10 @@ def test_kernels_of_zeros_are_drawn():
 def test_feature_maps_have_a_row_for_each_layer(channels):
     image = RANDOM.random((8, 8, channels))
     signed, positive = RANDOM.normal(size=(8, 8, 16)), RANDOM.random((4, 4, 3))
-    figure = feature_maps(image, [("0_conv", signed), ("2_max_pool", positive), ("dead", np.zeros((2, 2, 1)))], "title")
+    maps = [("0_conv", signed), ("2_max_pool", positive), ("dead", np.zeros((2, 2, 1)))]
+    figure = feature_maps(image, maps, "title", caption="true: 7\npredicted: 9")
     panels = with_images(figure)
+    assert [panel.get_title() for panel in panels if panel.get_title()] == ["true: 7\npredicted: 9"]
     assert len(panels) == 1 + 8 + 3 + 1
     np.testing.assert_allclose(np.atleast_3d(shown(panels[0])), image, rtol=1e-6)
     labels = [panel.get_ylabel() for panel in panels if panel.get_ylabel()]

@@ -6,8 +6,10 @@ import io
 import json
 import math
 import re
+import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -25,9 +27,11 @@ from experiments.data import digits, shuffled_batches
 from experiments.files import write_whole
 from experiments.learning_curves import learning_curves
 from experiments.progress import training_progress
+from experiments.run import DivergedError, Run
 from experiments.train import PICTURES, RUN_FILES, command_line, main
 from jaxcnn.models import lenet
 from jaxcnn.ops import AUTODIFF
+from jaxcnn.training import TrainState
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 2
@@ -127,6 +131,14 @@ def test_curves_are_drawn_where_the_rows_say():
     assert [list(line.get_ydata()) for line in loss_axes.lines] == [[2, 2], [1, 0.75], [0.5, 0.5]]
     assert [list(line.get_ydata()) for line in accuracy_axes.lines] == [[0.5, 0.5], [1, 1]]
     assert [line.get_label() for line in accuracy_axes.lines] == ["training, mean over the epoch", "test, after the epoch"]
+
+
+def test_one_epoch_is_a_point_at_1_and_no_fraction_of_it():
+    row = {"epoch": 1, "train_loss": 2.0, "train_accuracy": 0.5, "test_loss": 1.0, "test_accuracy": 0.7}
+    for axes in learning_curves([row], "title").axes:
+        assert list(axes.get_xticks()) == [1]
+        assert axes.get_xlim() == (0, 2)
+        assert {line.get_marker() for line in axes.lines} == {"o"}
 
 
 def test_a_pipe_gets_a_line_for_each_epoch_and_a_table(runs):
@@ -323,18 +335,148 @@ def test_wrong_options_give_one_line_and_status_2(options, message, tmp_path, ca
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file": "mine", "config.json": "an earlier run"}
 
 
-def test_divergence_stops_an_overwriting_run_and_leaves_no_old_results(tmp_path, capsys):
-    for name in (*RUN_FILES, "notes.txt"):
-        (tmp_path / name).write_text("old")
-    assert command_line(["--learning-rate", "1e30", "--epochs", "3", "--output", str(tmp_path), "--overwrite"]) == 1
+EARLIER = dict.fromkeys((*RUN_FILES, "notes.txt"), "old")
+
+
+@pytest.fixture
+def earlier(tmp_path) -> Path:
+    """A folder with an earlier run, and with a file that is none of a run's."""
+    for name, text in EARLIER.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def texts(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_divergence_in_the_first_epoch_leaves_the_earlier_run_of_an_overwriting_one(earlier, capsys):
+    assert command_line(["--learning-rate", "1e30", "--epochs", "3", "--output", str(earlier), "--overwrite"]) == 1
     printed = capsys.readouterr()
     assert re.match(r"train: not finite in batch \d+ of epoch 1: .*'.*'.*; try a learning rate below 1e\+30", printed.err), (
         printed.err
     )
     assert printed.err.count("\n") == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "metrics.jsonl", "notes.txt"}
-    assert (tmp_path / "metrics.jsonl").read_text() == ""
-    assert (tmp_path / "notes.txt").read_text() == "old"
+    assert texts(earlier) == EARLIER
+
+
+# Runs that end early.
+
+SMALL = ["--model", "example", "--batch-size", "512", "--epochs", "3", "--optimizer", "sgd", "--overwrite", "--output"]
+
+
+def in_epoch(monkeypatch, number: int, after_batches: int, act) -> None:
+    """Have `act` called in that epoch, after so many of its batches."""
+    whole = Run.epoch
+
+    def epoch(run, random, epoch_number):
+        for done, metrics in enumerate(whole(run, random, epoch_number)):
+            if (epoch_number, done) == (number, after_batches):
+                act()
+            yield metrics
+
+    monkeypatch.setattr(Run, "epoch", epoch)
+
+
+@pytest.fixture
+def uncompiled(monkeypatch):
+    """A run that computes nothing: what it does with files and signals is what it is for."""
+    weights = {"0_conv": {"w": np.zeros(3, np.float32)}}
+
+    def epoch(run, random, number):
+        yield {"loss": np.full(2, 1.0 / number), "accuracy": np.ones(2)}
+
+    monkeypatch.setattr(Run, "compile", lambda run: setattr(run, "state", TrainState(weights, {}, (), 0, 0)))
+    monkeypatch.setattr(Run, "epoch", epoch)
+    monkeypatch.setattr(Run, "predict", lambda run, x: np.eye(10)[np.arange(len(x)) % 10])
+    monkeypatch.setattr(experiments.train, "_pictures", lambda *_: iter(()))
+
+
+def test_a_run_that_is_ended_keeps_the_weights_of_its_last_whole_epoch(earlier, capsys, monkeypatch):
+    """After a batch of the third epoch, whose step took the memory of the weights; and again, while they are being saved."""
+    in_epoch(monkeypatch, 3, 1, lambda: signal.raise_signal(signal.SIGTERM))
+    save, predict, tested = experiments.train.save_arrays, Run.predict, []
+
+    def recorded(run, x):
+        tested.append(jax.tree.map(np.array, run.state.params))
+        return predict(run, x)
+
+    monkeypatch.setattr(Run, "predict", recorded)
+    monkeypatch.setattr(experiments.train, "save_arrays", lambda *args: (signal.raise_signal(signal.SIGINT), save(*args)))
+    assert command_line([*SMALL, str(earlier)]) == 143
+    assert capsys.readouterr().err == f"train: terminated; {earlier} has the weights and the metrics of 2 of 3 epochs\n"
+    assert {path.name for path in earlier.iterdir()} == {"config.json", "metrics.jsonl", "model.safetensors", "notes.txt"}
+    rows = [json.loads(line) for line in (earlier / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert json.loads((earlier / "config.json").read_text())["epochs"] == 3
+    assert len(tested) == 2
+    jax.tree.map(np.testing.assert_array_equal, load_arrays(earlier / "model.safetensors")["params"], tested[1])
+    assert not np.array_equal(tested[0]["7_dense"]["w"], tested[1]["7_dense"]["w"])
+
+
+@pytest.mark.parametrize("moment", ["compile", "epoch"])
+def test_before_the_first_epoch_is_done_nothing_is_written_and_nothing_lost(moment, uncompiled, earlier, capsys, monkeypatch):
+    def interrupted(*_):
+        signal.raise_signal(signal.SIGINT)
+        return iter(())
+
+    monkeypatch.setattr(Run, moment, interrupted)
+    line = "train: interrupted; nothing was written: no epoch was done\n"
+    assert command_line([*SMALL, str(earlier)]) == 130
+    assert command_line([*SMALL, str(earlier / "new" / "one")]) == 130
+    assert capsys.readouterr() == ("", line + line)
+    assert texts(earlier) == EARLIER
+
+
+def test_from_the_first_epoch_on_the_folder_has_the_new_run_and_nothing_of_the_old(uncompiled, earlier, capsys, monkeypatch):
+    def failing():
+        raise DivergedError("not finite in batch 1 of epoch 3")
+
+    in_epoch(monkeypatch, 3, 0, failing)
+    assert command_line([*SMALL, str(earlier)]) == 1
+    assert capsys.readouterr().err == "train: not finite in batch 1 of epoch 3\n"
+    assert {path.name for path in earlier.iterdir()} == {"config.json", "metrics.jsonl", "notes.txt"}
+    assert [json.loads(line)["epoch"] for line in (earlier / "metrics.jsonl").read_text().splitlines()] == [1, 2]
+    assert (earlier / "notes.txt").read_text() == "old"
+
+
+def test_an_interruption_among_the_pictures_says_what_is_there(uncompiled, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(experiments.train, "_pictures", lambda *_: signal.raise_signal(signal.SIGTERM) or ())
+    assert command_line([*SMALL, str(tmp_path)]) == 143
+    assert capsys.readouterr().err == f"train: terminated; {tmp_path} has the whole run but for some of its pictures\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "metrics.jsonl", "model.safetensors"}
+
+
+def test_what_killed_runs_left_is_removed(uncompiled, earlier):
+    (earlier / ".first_filters.png.123456.partial").write_text("half")
+    (earlier / ".lock").write_text("123456")
+    assert command_line([*SMALL, str(earlier)]) == 0
+    assert {path.name for path in earlier.iterdir()} == {"config.json", "metrics.jsonl", "model.safetensors", "notes.txt"}
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_full_disk_is_told_with_the_file_and_loses_nothing(name, uncompiled, earlier, capsys, monkeypatch):
+    write = Path.write_text if name == "config.json" else Path.write_bytes
+
+    def full(path, content, *args, **options):
+        return write(Path("/dev/full") if name in path.name else path, content, *args, **options)
+
+    monkeypatch.setattr(Path, write.__name__, full)
+    assert command_line([*SMALL, str(earlier)]) == 1
+    assert re.fullmatch(rf"train: {earlier}/.*{name}: No space left on device\n", capsys.readouterr().err)
+    if name == "config.json":
+        assert texts(earlier) == EARLIER
+    else:
+        assert {path.name for path in earlier.iterdir()} == {"config.json", "metrics.jsonl", "notes.txt"}
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.0])
+def test_the_table_says_how_small_a_smoothed_loss_can_be(smoothing, uncompiled, tmp_path):
+    """By hand: the entropy of one label of 0.91 and nine of 0.01."""
+    printed = io.StringIO()
+    main(Config(epochs=1, label_smoothing=smoothing, output=tmp_path / "run"), Console(file=printed, width=200))
+    found = re.findall(r"least possible test loss, labels smoothed\W+(\S+)", printed.getvalue())
+    assert found == ([f"{-0.91 * math.log(0.91) - 9 * 0.01 * math.log(0.01):.4f}"] if smoothing else [])
 
 
 def test_a_failing_disk_is_told_in_one_line(tmp_path, capsys, monkeypatch):
@@ -362,10 +504,11 @@ def test_help_has_a_sentence_for_each_option(capsys):
 
 
 def test_the_default_folder_is_a_new_one(tmp_path, monkeypatch):
-    """The same command twice is two runs; a folder that was named holds one."""
+    """The same command twice is two runs, and so it is at the same time; a folder that was named holds one."""
     monkeypatch.chdir(tmp_path)
-    assert [str(experiments.train._make_output(Config(seed=3))) for _ in range(3)] == [
-        "runs/digits-lenet-explicit-seed3",
-        "runs/digits-lenet-explicit-seed3-2",
-        "runs/digits-lenet-explicit-seed3-3",
-    ]
+    with ExitStack() as stack:
+        assert [str(stack.enter_context(experiments.train._claimed_output(Config(seed=3)))) for _ in range(3)] == [
+            "runs/digits-lenet-explicit-seed3",
+            "runs/digits-lenet-explicit-seed3-2",
+            "runs/digits-lenet-explicit-seed3-3",
+        ]

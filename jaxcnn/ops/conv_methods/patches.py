@@ -40,10 +40,10 @@ from jaxtyping import Array, Num
 
 from jaxcnn.ops._common import at_least_float32
 from jaxcnn.ops._tap_loops import MANY_TAPS
-from jaxcnn.ops._windows import MOST_STEPS, few_steps, fold, fold_along, unfold_along
+from jaxcnn.ops._windows import WRITTEN_OUT, few_steps, fold, fold_along, unfold_along
 from jaxcnn.ops.conv_methods import batches
 from jaxcnn.ops.conv_methods.batches import mapped_over_blocks, summed_over_blocks
-from jaxcnn.ops.conv_methods.method import ConvSpec, operand_dtype, refuse_sharded
+from jaxcnn.ops.conv_methods.method import ConvSpec, flip_and_exchange, operand_dtype, refuse_sharded
 from jaxcnn.window import Window
 
 BLOCK_BYTES = 2**23
@@ -69,7 +69,7 @@ def lays_out(window: Window) -> bool:
 def _check_taps(window: Window) -> None:
     if not lays_out(window):
         raise ValueError(
-            f"method PATCHES takes windows of fewer than {MANY_TAPS} taps, or of up to {MOST_STEPS} strides along each axis, got "
+            f"method PATCHES takes windows of fewer than {MANY_TAPS} taps, or of a few strides along each axis, got "
             f"size {window.size}, stride {window.stride}: leave method out, or pass CANONICAL or DIRECT"
         )
 
@@ -99,6 +99,8 @@ def input_grad(
 ) -> Num[Array, "n *i gc"]:
     """dp[g, n, j, (t c)] = sum_o dy[g, n, j, o] w[g, (t c), o],  dx[n, i, (g c)] = sum of dp over s j + d t - p_lo = i"""
     _check_taps(spec.window)
+    if spec.groups > 1 and set(spec.window.stride) == {1}:  # gathered as y is: to fold small groups moves more than it saves
+        return forward(dy, flip_and_exchange(w, spec.groups), spec._replace(window=spec.window.input_grad(x_shape[1:-1])))
     dtype, taps, g = operand_dtype(dy, w, spec), math.prod(w.shape[:-2]), spec.groups
     dy, grouped = _split(dy.astype(dtype), g), _grouped_kernel(w.astype(dtype), g)
     dp = _product(dy, grouped, (dy.ndim - 1,), (grouped.ndim - 1,), spec)
@@ -138,7 +140,7 @@ def layout(spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int]) -> La
     [(1,), (), (0, 1)]
     """
     few = math.prod(spec.window.size) < MANY_TAPS  # of many, the stride bounds what is laid out beside x alone
-    axes = [axis for axis, k in enumerate(spec.window.size) if k > 1 and few]
+    axes = [axis for axis, k in enumerate(spec.window.size) if k > 1 and (few or k <= WRITTEN_OUT)]
     subsets = [chosen[::-1] for count in (*range(1, len(axes) + 1), 0) for chosen in combinations(reversed(axes), count)]
     return min((_lay_out(chosen, spec, x_shape, w_shape) for chosen in subsets), key=lambda found: found.copied)
 
