@@ -1,21 +1,32 @@
-"""The options of a training run: on the command line, in a recipe's file, and what makes sense among them."""
+"""The options of a training run: on the command line, on top of a recipe's file, and what makes sense among them."""
 
 from __future__ import annotations
 
 import math
-import tomllib
+import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_type_hints
 
 import tyro
 
+from experiments.options import (
+    FLOAT32,
+    MOST,
+    MOST_EPOCHS,
+    require,
+    require_count,
+    require_paths,
+    require_positive,
+    require_seed,
+)
+from experiments.options import (
+    ConfigError as ConfigError,
+)
+from experiments.recipe import read_words
+
 Model = Literal["example", "lenet", "vgg", "resnet20", "mobilenet"]
-
-
-class ConfigError(ValueError):
-    """The options of a run make no sense."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,7 @@ class Config:
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """How the learning rate goes on after the warm-up: cosine and linear fall to 0 at the end."""
     warmup_epochs: float = 0.0
-    """Epochs, or a part of one, in which the learning rate rises linearly."""
+    """Epochs, or a part of one, in which the learning rate rises linearly; if there are fewer epochs, it rises in all of them."""
     momentum: float = 0.9
     """Of sgd."""
     weight_decay: float = 1e-2
@@ -83,14 +94,14 @@ class Config:
     output: Path | None = None
     """Folder of the run, by default a new one: runs/<dataset>-<model>-<gradients>-seed<seed>, or that with -2, -3, ... behind."""
     overwrite: bool = False
-    """Replace the run that is in the output folder, instead of refusing to start."""
+    """Replace the run that is in the output folder, as soon as an epoch of the new one is done, instead of refusing to start."""
 
 
 def from_command_line(arguments: Sequence[str] | None, prog: str) -> Config:
     """The options of the command line, on top of those of its recipe; a bad option ends the program, as tyro does.
 
     Raises:
-      ConfigError: if the recipe cannot be read or has what is no option.
+      ConfigError: if the recipe cannot be read, has what is no option, or a value that an option cannot have.
     """
     options = (tyro.conf.FlagCreatePairsOff,)
     config = tyro.cli(Config, prog=prog, args=arguments, config=options)
@@ -100,43 +111,50 @@ def from_command_line(arguments: Sequence[str] | None, prog: str) -> Config:
 
 
 def read_recipe(path: Path) -> Config:
-    """The options of a TOML file, the others as they are by default.
+    """The options of a TOML file, the others as they are by default; a bad choice ends the program, as tyro does.
 
     Raises:
-      ConfigError: if it cannot be read or has what is no option.
+      ConfigError: if it cannot be read, has what is no option, or a value that an option cannot have.
     """
-    try:
-        given = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--recipe {path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"--recipe {path} is not TOML: {error}") from error
-    names = {field.name for field in fields(Config)} - {"recipe"}
-    unknown = sorted(set(given) - names)
-    if unknown:
-        raise ConfigError(f"--recipe {path} has what is no option: {', '.join(unknown)}; there are {', '.join(sorted(names))}")
-    # Through the command line's parser, so that types and choices are checked in one place.
-    words = []
-    for name, value in given.items():
-        flag = f"--{name.replace('_', '-')}"
-        words += ([flag] if value else []) if isinstance(value, bool) else [flag, str(value)]
-    return replace(tyro.cli(Config, prog=f"recipe {path}", args=words, config=(tyro.conf.FlagCreatePairsOff,)), recipe=path)
+    hints = get_type_hints(Config)
+    words = read_words(path, {name: hint for name, hint in hints.items() if name != "recipe"})
+    # Through the command line's parser, which knows the choices.
+    prog = f"python -m experiments.train --recipe {shlex.quote(str(path))}"
+    return replace(tyro.cli(Config, prog=prog, args=words, config=(tyro.conf.FlagCreatePairsOff,)), recipe=path)
 
 
 def check(config: Config) -> None:
     """Raises ConfigError where an option makes no sense whatever the data."""
-    for name in ("epochs", "batch_size", "accumulate", "steps_per_dispatch"):
-        _require(config, name, "at least 1", getattr(config, name) >= 1)
-    for name in ("shift", "cutout", "warmup_epochs", "weight_decay"):
-        _require(config, name, "at least 0", 0 <= getattr(config, name) < math.inf)
-    _require(config, "learning_rate", "a positive number", 0 < config.learning_rate < math.inf)
-    _require(config, "label_smoothing", "at least 0 and below 1", 0 <= config.label_smoothing < 1)
-    _require(config, "momentum", "at least 0 and below 1", 0 <= config.momentum < 1)
-    _require(config, "clip_norm", "a positive number", config.clip_norm is None or 0 < config.clip_norm < math.inf)
-    _require(config, "average_decay", "at least 0 and below 1", config.average_decay is None or 0 <= config.average_decay < 1)
-    _require(config, "seed", "between 0 and 2^31 - 1", 0 <= config.seed < 2**31)
+    require_paths(config)
+    require_seed(config.seed)
+    require_count("epochs", config.epochs, most=MOST_EPOCHS)
+    for name in ("batch_size", "accumulate", "steps_per_dispatch"):
+        require_count(name, getattr(config, name))
+    for name in ("shift", "cutout"):
+        require_count(name, getattr(config, name), least=0)
+    for name in ("warmup_epochs", "weight_decay"):
+        value = getattr(config, name)
+        require(name, "at least 0", 0 <= value < math.inf, value)
+    require("warmup_epochs", f"at most {MOST_EPOCHS:,}", config.warmup_epochs <= MOST_EPOCHS, config.warmup_epochs)
+    require("weight_decay", f"at most {FLOAT32[1]:.2g}", config.weight_decay <= FLOAT32[1], config.weight_decay)
+    require_positive("learning_rate", config.learning_rate)
+    for name in ("label_smoothing", "momentum", "average_decay"):
+        value = getattr(config, name)
+        require(name, "at least 0 and below 1", value is None or 0 <= value < 1, value)
+    if config.clip_norm is not None:
+        require_positive("clip_norm", config.clip_norm)
 
 
-def _require(config: Config, name: str, needed: str, holds: bool) -> None:
-    if not holds:
-        raise ConfigError(f"--{name.replace('_', '-')} must be {needed}, got {getattr(config, name)}")
+def check_with_data(config: Config, images: int, image_size: Sequence[int]) -> None:
+    """Raises ConfigError where an option makes no sense with so many training images of that height and width."""
+    size = min(image_size)
+    require("batch_size", f"at most the {images:,} training images", config.batch_size <= images, f"{config.batch_size:,}")
+    batches = images // config.batch_size
+    needed = f"at most {MOST // batches:,}, since JAX counts up to 2^31 - 1 and an epoch has {batches:,} steps"
+    require("epochs", needed, config.epochs * batches <= MOST, config.epochs)
+    needed = f"at most the {config.epochs * batches:,} batches of the run, or else there is no update"
+    require("accumulate", needed, config.accumulate <= config.epochs * batches, config.accumulate)
+    needed = f"less than the {size} pixels of an image, of which nothing would be left"
+    require("shift", needed, config.shift < size, config.shift)
+    needed = f"at most the {size} pixels of an image"
+    require("cutout", needed, config.cutout <= size, config.cutout)

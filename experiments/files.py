@@ -1,17 +1,64 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and errors that name them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_PARTIAL = re.compile(r"\..+\.\d+\.partial")
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Have `write` fill a file beside `path` and rename it: whoever reads `path` sees all of the new file, or none of it."""
+    """Have `write` fill a file beside `path` and rename it: whoever reads `path` sees all of the new file, or none of it.
+
+    Raises:
+      OSError: with the name of `path`, if it cannot be written.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        write(partial)
-        partial.replace(path)
+        with naming(path):
+            write(partial)
+            partial.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Remove what processes left in the folder that were killed in `write_whole`. No other may be writing there now."""
+    for path in folder.iterdir():
+        if _PARTIAL.fullmatch(path.name):
+            with suppress(OSError):
+                path.unlink()
+
+
+def append_line(path: Path, line: str) -> None:
+    """Write a line at the end of a file: all of it, or nothing if it does not fit on the disk.
+
+    Raises:
+      OSError: with the name of `path`, if it cannot be written.
+    """
+    content = f"{line}\n".encode()
+    with naming(path), path.open("ab", buffering=0) as file:
+        end = os.fstat(file.fileno()).st_size
+        written = file.write(content)
+        try:
+            if written < len(content):  # the disk filled up on the way; if that is all, this says so
+                file.write(content[written:])
+        except OSError:
+            file.truncate(end)
+            raise
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have an OSError from inside name the path: that of a full disk names nothing, others a file beside it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise OSError(f"{path}: {error}") from error
+        raise OSError(error.errno, error.strerror, str(path)) from error

@@ -16,11 +16,15 @@ difference [1, -1], which does detect a slope, the flip changes the sign.
 
 from __future__ import annotations
 
-import sys
+if __name__ == "__main__":  # before the slow imports
+    from experiments.interruption import end_at_once
+
+    end_at_once("filters")
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import tyro
@@ -33,8 +37,10 @@ from rich.table import Table
 from sklearn.datasets import load_digits
 
 from experiments.files import write_whole
-from experiments.messages import fail
+from experiments.options import ConfigError, require_paths
+from experiments.output import claimed
 from experiments.pictures import SIGNED
+from experiments.program import leave, run_program
 from jaxcnn import conv, convolve
 
 EDGE = np.array([[-1, -1, 2], [-1, 2, 1], [2, 1, 1]], np.float32)
@@ -67,32 +73,40 @@ class Example(NamedTuple):
 
 
 def main(config: Config, console: Console | None = None) -> Path:
-    """Print the tables and draw the picture; its path. Raises OSError if it cannot be written."""
+    """Print the tables and draw the picture; its path.
+
+    Raises:
+      ConfigError, OSError: if it cannot be written.
+    """
     console = console or Console()
-    config.output.mkdir(parents=True, exist_ok=True)
-    console.print(_patch_table())
-    console.print(_example_table(examples()))
-    path = config.output / "filters.png"
-    write_whole(path, lambda partial: picture().savefig(partial, format="png", dpi=120))
-    console.print(f"picture in {path}", soft_wrap=True)
+    require_paths(config)
+    with claimed(config.output) as output:
+        console.print(_patch_table())
+        console.print(_example_table(examples()))
+        path = output / "filters.png"
+        write_whole(path, lambda partial: picture().savefig(partial, format="png", dpi=120))
+        console.print(f"picture in {path}", soft_wrap=True)
     return path
 
 
 def command_line(arguments: Sequence[str] | None = None) -> int:
     """Run `main` with the options of the command line; the exit status."""
-    config = tyro.cli(Config, prog="python -m experiments.filters", args=arguments)
-    try:
-        main(config)
-    except OSError as error:
-        message = f"--output must be a folder that can be written: {config.output}: {error.strerror or error}"
-        return fail("filters", message, 2)
-    return 0
+
+    def body() -> None:
+        config = tyro.cli(Config, prog="python -m experiments.filters", args=arguments)
+        try:
+            main(config)
+        except OSError as error:
+            message = f"--output must be a folder that can be written: {config.output}: {error.strerror or error}"
+            raise ConfigError(message) from error
+
+    return run_program("filters", body)
 
 
 # The numbers.
 
 
-def responses(images: np.ndarray, padding: str = "same") -> np.ndarray:
+def responses(images: np.ndarray, padding: Literal["same", "valid"] = "same") -> np.ndarray:
     """What the three `FILTERS` give for images (n, h, w), as (n, h', w', 3)."""
     kernel = np.stack(list(FILTERS.values()), axis=-1)[:, :, None]
     return np.asarray(conv(images[..., None], kernel, padding=padding))
@@ -210,4 +224,4 @@ def _draw_matrix(panel: Axes, values: np.ndarray, limit: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(command_line())
+    leave(command_line())

@@ -9,9 +9,13 @@ reads once, when a program starts.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+
+from experiments.interruption import SIGNALS
 
 LINUX_SETTING = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 VARIABLE, ASK = "GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"
@@ -34,9 +38,14 @@ def use_huge_pages() -> None:
     """Start this program again, with the same arguments, in an environment in which malloc asks for huge pages.
 
     To be called first of all, before the slow imports, by a program that is run from a shell. Elsewhere than on Linux, and where
-    `environment_with_huge_pages` has nothing to change, it does nothing.
+    `environment_with_huge_pages` has nothing to change, it does nothing. Signals wait from before the start to after it: while
+    Python itself starts, an interruption would be a traceback.
     """
     setting = LINUX_SETTING.read_text(encoding="ascii") if LINUX_SETTING.is_file() else ""
     environment = environment_with_huge_pages(os.environ, setting)
     if environment is not None:
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        with suppress(OSError):  # then it goes on without
+            os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

@@ -29,7 +29,8 @@ def learning_curves(rows: Sequence[Mapping[str, float]], title: str, *, least_lo
     epochs = [row["epoch"] for row in rows]
     for split, label, colour, style in _CURVES:
         for axes, metric in ((loss_axes, "loss"), (accuracy_axes, "accuracy")):
-            axes.plot(epochs, [row[f"{split}_{metric}"] for row in rows], style, color=colour, marker=".", label=label)
+            values = [row[f"{split}_{metric}"] for row in rows]
+            axes.plot(epochs, values, style, color=colour, marker="." if len(rows) > 1 else "o", label=label)
     if least_loss:
         loss_axes.axhline(least_loss, color="grey", linestyle=":", label=f"least possible with smoothed labels, {least_loss:.3f}")
     loss_axes.set(xlabel="epoch", ylabel="cross-entropy")
@@ -41,6 +42,9 @@ def learning_curves(rows: Sequence[Mapping[str, float]], title: str, *, least_lo
     accuracy_axes.set_yticks(ticks, [f"{tick:.0%}" for tick in ticks])
     for axes in (loss_axes, accuracy_axes):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        if len(rows) == 1:  # else the axis would be a twelfth of an epoch wide, with ticks where there is none
+            axes.set_xlim(epochs[0] - 1, epochs[0] + 1)
+            axes.set_xticks(epochs)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     figure.suptitle(title)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 
 def plural(count: int, noun: str) -> str:
@@ -17,6 +18,12 @@ def times(sizes: Sequence[int]) -> str:
 
 
 def fail(program: str, message: object, status: int) -> int:
-    """Tell what went wrong in a line on stderr; the exit status, to be returned."""
-    print(f"{program}: {message}", file=sys.stderr)
+    """Tell what went wrong in a line on stderr; the exit status, to be returned.
+
+    An error of the file system is told as its file and what is wrong with it.
+    """
+    if isinstance(message, OSError) and message.filename is not None:
+        message = f"{message.filename}: {message.strerror}"
+    with suppress(OSError):  # the terminal may be gone
+        print(f"{program}: {' '.join(str(message).splitlines())}", file=sys.stderr)
     return status

@@ -8,7 +8,11 @@ It stands for any rule that means to differ: quantised, clipped, guided. The con
 
 from __future__ import annotations
 
-import sys
+if __name__ == "__main__":  # before the slow imports
+    from experiments.interruption import end_at_once
+
+    end_at_once("own_rule")
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -20,7 +24,9 @@ import optax
 import tyro
 
 from experiments.data import digits, shuffled_batches
-from experiments.messages import fail, plural
+from experiments.messages import plural
+from experiments.options import MOST_EPOCHS, require_count, require_seed
+from experiments.program import leave, run_program
 from jaxcnn import AUTODIFF, EXPLICIT, Ops, check, conv, init_train_state, make_eval_step, make_train_step, models
 
 BATCH = 32
@@ -88,13 +94,15 @@ def main(config: Config) -> bool:
 
 def command_line(arguments: Sequence[str] | None = None) -> int:
     """Run `main` with the options of the command line; the exit status, 1 if the rule is not what it is said to be."""
-    config = tyro.cli(Config, prog="python -m experiments.own_rule", args=arguments)
-    if config.epochs < 1:
-        return fail("own_rule", f"--epochs must be at least 1, got {config.epochs}", 2)
-    if not 0 <= config.seed < 2**31:
-        return fail("own_rule", f"--seed must be between 0 and 2^31 - 1, got {config.seed}", 2)
-    return 0 if main(config) else 1
+
+    def body() -> int:
+        config = tyro.cli(Config, prog="python -m experiments.own_rule", args=arguments)
+        require_count("epochs", config.epochs, most=MOST_EPOCHS)
+        require_seed(config.seed)
+        return 0 if main(config) else 1
+
+    return run_program("own_rule", body)
 
 
 if __name__ == "__main__":
-    sys.exit(command_line())
+    leave(command_line())

@@ -73,7 +73,7 @@ def first_filters(w: ArrayLike, title: str) -> Figure:
     return figure
 
 
-def feature_maps(image: ArrayLike, named_outputs: Sequence[tuple[str, ArrayLike]], title: str) -> Figure:
+def feature_maps(image: ArrayLike, named_outputs: Sequence[tuple[str, ArrayLike]], title: str, *, caption: str = "") -> Figure:
     """What layers give for one image: a row for each layer, its first 8 channels on one scale, beside the image.
 
     Where a layer has negative values its scale is red above 0 and blue below; else it is bright from 0 up.
@@ -82,6 +82,7 @@ def feature_maps(image: ArrayLike, named_outputs: Sequence[tuple[str, ArrayLike]
       image: (h, w, c) with one or three channels.
       named_outputs: of each layer, in order, its name and its output for the image, (h', w', c'). At least one.
       title: the figure's.
+      caption: what stands over the image: its class, and what the network takes it for.
 
     Raises:
       ValueError: if there is no layer, or on shapes that do not fit.
@@ -97,6 +98,7 @@ def feature_maps(image: ArrayLike, named_outputs: Sequence[tuple[str, ArrayLike]
     grid = figure.add_gridspec(len(outputs), 1 + columns + 1, width_ratios=[2.2] + [1] * columns + [0.1])
     panel = figure.add_subplot(grid[:2, 0])
     _show_image(panel, _in_unit_range(np.asarray(image)[None])[0])
+    panel.set_title(caption, fontsize="medium")
     for row, (name, output) in enumerate(outputs):
         height, width, channels = output.shape
         if output.min(initial=0) < 0:

@@ -31,9 +31,13 @@ at the dark borders of digits this leaves a pattern of dots, which noise of 1e-3
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before the slow imports
+    from experiments.interruption import end_at_once
+
+    end_at_once("receptive_field")
+
 import json
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -57,12 +61,16 @@ from safetensors import SafetensorError
 
 from experiments import train
 from experiments.checkpoint import load_arrays
-from experiments.config import ConfigError, Model
+from experiments.config import Model
 from experiments.data import Dataset, load
 from experiments.devices import use_all_cores
 from experiments.files import write_whole
 from experiments.idx import DataError
-from experiments.messages import fail, plural, times
+from experiments.messages import plural, times
+from experiments.options import MOST_EPOCHS, ConfigError, require_count, require_paths, shown
+from experiments.output import claimed
+from experiments.program import leave, run_program
+from experiments.run import DivergedError
 from jaxcnn import layers
 from jaxcnn.layers import Layer
 from jaxcnn.models import MODELS
@@ -135,14 +143,19 @@ def main(config: Config, console: Console | None = None) -> Path:
     """Print the tables and draw the picture; its path.
 
     Raises:
-      ConfigError, DataError: if an option makes no sense, the run is none of this network, or the images are not to be had;
-        before anything is written.
+      ConfigError, DataError: if an option makes no sense, another program writes into the output folder, the run is none of this
+        network, or the images are not to be had; before anything is written.
       DivergedError: as `experiments.train.main`.
     """
     console = console or Console()
-    for option, value in (("epochs", config.epochs), ("images", config.images)):
-        if value < 1:
-            raise ConfigError(f"--{option} must be at least 1, got {value}")
+    require_paths(config)
+    require_count("epochs", config.epochs, most=MOST_EPOCHS)
+    require_count("images", config.images)
+    with claimed(config.output or Path("runs") / f"receptive_field-{config.model}") as output:
+        return _draw(config, output, console)
+
+
+def _draw(config: Config, output: Path, console: Console) -> Path:
     recorded = None if config.run is None else _read_run_config(config.run, config)
     name = config.dataset or (recorded["dataset"] if recorded else "digits")
     data_dir = config.data_dir or (Path(recorded["data_dir"]) if recorded and recorded.get("data_dir") else None)
@@ -153,11 +166,6 @@ def main(config: Config, console: Console | None = None) -> Path:
 
     trained = None if config.run is None or recorded is None else _read_run(config.run, recorded, model, dataset)
 
-    output = config.output or Path("runs") / f"receptive_field-{config.model}"
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--output must be a folder that can be written: {output}: {error.strerror}") from error
     console.print(_field_table(f"What an output of {config.model} sees of {times(dataset.x_test.shape[1:3])} images", fields))
     trained = trained or _train(config, name, output / "training", console)
 
@@ -178,17 +186,13 @@ def main(config: Config, console: Console | None = None) -> Path:
 
 def command_line(arguments: Sequence[str] | None = None) -> int:
     """Run `main` with the options of the command line; the exit status. What goes wrong is told in one line on stderr."""
-    config = tyro.cli(Config, prog="python -m experiments.receptive_field", args=arguments)
-    try:
+
+    def body() -> None:
+        config = tyro.cli(Config, prog="python -m experiments.receptive_field", args=arguments)
         use_all_cores()
         main(config)
-    except (ConfigError, DataError) as error:
-        return fail("receptive_field", error, 2)
-    except (train.DivergedError, OSError) as error:
-        return fail("receptive_field", error, 1)
-    except KeyboardInterrupt:
-        return fail("receptive_field", "interrupted", 130)
-    return 0
+
+    return run_program("receptive_field", body, refused=(DataError,), failed=(DivergedError,))
 
 
 # The numbers.
@@ -307,7 +311,7 @@ def _chosen_layers(config: Config, model: Layer, fields: dict[str, ReceptiveFiel
     if config.layer is not None:
         if config.layer not in fields:
             raise ConfigError(
-                f"--layer must be a layer whose output has space, got {config.layer}: there are {', '.join(fields)}"
+                f"--layer must be a layer whose output has space, got {shown(config.layer)}: there are {', '.join(fields)}"
             )
         return [config.layer]
     image = next(iter(fields.values())).input_size
@@ -337,11 +341,13 @@ def _positions(config: Config, path: str, field: ReceptiveField) -> tuple[Positi
 def _read_run_config(folder: Path, config: Config) -> dict[str, Any]:
     """What config.json of a run says; it must be one of this model, and of this data set if one is asked for."""
     try:
-        recorded = json.loads((folder / "config.json").read_text())
-        model, dataset = recorded["model"], recorded["dataset"]
+        recorded = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        model, dataset, data_dir = recorded["model"], recorded["dataset"], recorded.get("data_dir")
+        if not (isinstance(model, str) and isinstance(dataset, str) and isinstance(data_dir, str | None)):
+            raise TypeError("texts were needed")
     except OSError as error:
         raise ConfigError(f"--run {folder} is no run of experiments.train: its config.json: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError(f"--run {folder} is no run of experiments.train: config.json does not tell of one") from error
     if model != config.model:
         raise ConfigError(f"--run {folder} trained {model}, not {config.model}")
@@ -513,4 +519,4 @@ def _frame(panel: Axes, view: View) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(command_line())
+    leave(command_line())

@@ -10,8 +10,12 @@ first to the last, padding included, and how far those of neighbouring outputs a
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before the slow imports
+    from experiments.interruption import end_at_once
+
+    end_at_once("summary")
+
 import math
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,10 +28,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from experiments.config import ConfigError
-from experiments.messages import fail, times
+from experiments.messages import times
+from experiments.options import LONGEST, ConfigError, require, require_count, shown
+from experiments.program import leave, run_program
 from jaxcnn.layers import Layer, outputs
-from jaxcnn.models import MODELS
+from jaxcnn.models import MODELS, of_any_space
 from jaxcnn.ops.conv_methods import ConvSpec
 from jaxcnn.ops.conv_methods.dispatch import Choice, explain
 from jaxcnn.receptive_field import ReceptiveField, receptive_fields
@@ -50,6 +55,10 @@ class Config:
 
 BATCH = 32
 """Images, for which the methods of convolutions are told."""
+MOST_VALUES = 2**31 - 1
+"""Of an image, and classes: beyond it JAX does not count."""
+MOST_POSITIONS = 1_000_000
+"""Along an axis: how a convolution is computed depends on each of them."""
 
 
 class Row(NamedTuple):
@@ -101,16 +110,17 @@ def main(config: Config, console: Console | None = None) -> Summary:
       ConfigError: if there is no such model, or it does not take such images.
     """
     if config.model not in MODELS:
-        raise ConfigError(f"MODEL must be one of {', '.join(MODELS)}, got {config.model!r}")
-    if config.classes < 1:
-        raise ConfigError(f"--classes must be at least 1, got {config.classes}")
+        raise ConfigError(f"MODEL must be one of {', '.join(MODELS)}, got {config.model[:LONGEST]!r}")
+    require_count("classes", config.classes, most=MOST_VALUES)
     image = times(config.input_shape)
     if len(config.input_shape) < 2 or min(config.input_shape) < 1:
         raise ConfigError(
-            f"--input-shape must be positive sizes of space, then the channels, such as 28 28 1; got {image or 'none'}"
+            f"--input-shape must be positive sizes of space, then the channels, such as 28 28 1; got {shown(image) or 'none'}"
         )
+    require("input_shape", f"sizes of at most {MOST_POSITIONS:,} each", max(config.input_shape) <= MOST_POSITIONS, image)
+    require("input_shape", f"of at most {MOST_VALUES:,} values in all", math.prod(config.input_shape) <= MOST_VALUES, image)
     try:
-        summary = summarize(MODELS[config.model](config.classes), config.input_shape)
+        summary = summarize(of_any_space(MODELS[config.model](config.classes)), config.input_shape)
     except ValueError as error:
         notes = [note for note in getattr(error, "__notes__", []) if note.startswith("in layer")]
         message = "; ".join([str(error), *notes]).replace("\n", " ")
@@ -126,12 +136,11 @@ def main(config: Config, console: Console | None = None) -> Summary:
 
 def command_line(arguments: Sequence[str] | None = None) -> int:
     """Run `main` with the options of the command line; the exit status. What goes wrong is told in one line on stderr."""
-    config = tyro.cli(Config, prog="python -m experiments.summary", args=arguments)
-    try:
-        main(config)
-    except ConfigError as error:
-        return fail("summary", error, 2)
-    return 0
+
+    def body() -> None:
+        main(tyro.cli(Config, prog="python -m experiments.summary", args=arguments))
+
+    return run_program("summary", body)
 
 
 # What a layer comes to.
@@ -219,4 +228,4 @@ def _notes(summary: Summary) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(command_line())
+    leave(command_line())

@@ -6,58 +6,59 @@
 
 The accuracy reported is that of the last epoch. `experiments/README.md` has the results over seeds, with hardware and time, and
 says how the options were chosen.
+
+The files of a run are there from its first epoch on; until then an earlier run that it replaces is untouched. Ctrl-C and SIGTERM
+end it with the weights of the last epoch that was done.
 """
 
 from __future__ import annotations
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # before the slow imports
     from experiments.huge_pages import use_huge_pages
+    from experiments.interruption import end_at_once
 
-    use_huge_pages()  # starts the program again: before the slow imports
+    end_at_once("train")
+    use_huge_pages()  # starts the program again
 
-import itertools
 import json
 import math
 import platform
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jax.sharding import Mesh
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from experiments.augment import make_augment
 from experiments.checkpoint import save_arrays
-from experiments.config import Config, ConfigError, check, from_command_line
-from experiments.data import Dataset, load, shuffled_batches
-from experiments.devices import make_mesh, replicate, split, use_all_cores
-from experiments.files import write_whole
+from experiments.config import Config, ConfigError, check, check_with_data, from_command_line
+from experiments.data import Dataset, load
+from experiments.devices import make_mesh, use_all_cores
+from experiments.files import append_line, write_whole
 from experiments.idx import DataError
+from experiments.interruption import ignored
 from experiments.learning_curves import learning_curves
-from experiments.messages import fail, plural
-from experiments.optimizer import make_optimizer, make_schedule
+from experiments.messages import plural
+from experiments.output import claimed, replacing
 from experiments.pictures import confusion_matrix, feature_maps, first_filters, worst_mistakes
+from experiments.program import leave, run_program
 from experiments.progress import training_progress
+from experiments.run import DivergedError, Run
 from jaxcnn import layers
-from jaxcnn.models import MODELS
-from jaxcnn.ops import AUTODIFF, EXPLICIT
-from jaxcnn.training import Augment, Loss, TrainState, find_nonfinite, init_train_state, make_train_step, scan_steps
+from jaxcnn.training import TrainState
 
-OPS = {"explicit": EXPLICIT, "autodiff": AUTODIFF}
 PICTURES = ("learning_curves.png", "first_filters.png", "feature_maps.png", "confusion_matrix.png", "worst_mistakes.png")
 RUN_FILES = ("config.json", "metrics.jsonl", "model.safetensors", *PICTURES)
-EVALUATION_BATCH = 1000
 
 Row = dict[str, float]  # a line of metrics.jsonl
 
@@ -71,198 +72,148 @@ class Result(NamedTuple):
     images_per_second: float
 
 
-class DivergedError(ArithmeticError):
-    """A loss or a gradient is no longer a finite number."""
+class Done(NamedTuple):
+    """What there is after an epoch.
+
+    Attributes:
+      rows: of metrics, one for each epoch so far.
+      weights: a copy of the model's params and state in NumPy arrays: the next step takes the memory of its own.
+      logits: of the test images.
+      speed: training images in a second, of this epoch and of all so far.
+    """
+
+    rows: tuple[Row, ...]
+    weights: dict[str, Any]
+    logits: np.ndarray
+    speed: tuple[float, float]
 
 
 def main(config: Config, console: Console | None = None) -> Result:
     """Train as `config` says.
 
     Raises:
-      ConfigError, DataError: before anything is written, if an option makes no sense, the output folder holds a run already, or
-        the images are not to be had.
+      ConfigError, DataError: before anything is written, if an option makes no sense, the output folder holds a run already or is
+        being written by another program, or the images are not to be had.
       DivergedError: if a loss or a gradient becomes infinite or NaN; metrics.jsonl then has the epochs before.
+      KeyboardInterrupt: with a message that says what was saved.
     """
     start = time.perf_counter()
     console = console or Console()
     check(config)
-    dataset = load(config.dataset, config.data_dir, say=partial(console.print, highlight=False, soft_wrap=True))
-    if config.batch_size > len(dataset.x_train):
-        raise ConfigError(f"--batch-size must be at most the {len(dataset.x_train):,} training images, got {config.batch_size:,}")
-    mesh = make_mesh(config.devices, config.batch_size, math.prod(dataset.x_train.shape[1:3]))
-    output = _make_output(config)
-    run = Run(config, dataset, mesh)
-    with console.status("compiling"):  # beforehand, so that the first epoch's time is like the others'
-        run.compile()
-    description = json.dumps(_description(config, dataset, mesh), indent=2)
-    write_whole(output / "config.json", lambda path: path.write_text(description + "\n"))
-
-    rows: list[Row] = []
-    training_seconds = 0.0
-    random = np.random.default_rng(config.seed)
-    with (output / "metrics.jsonl").open("w") as log, training_progress(console, config.epochs, run.batches) as progress:
-        for epoch in range(1, config.epochs + 1):
-            epoch_start = time.perf_counter()
-            seen = []
-            for metrics in run.epoch(random, epoch):
-                seen.append(metrics)
-                progress.batches_done(len(metrics["loss"]))
-            train = {name: float(np.concatenate([metrics[name] for metrics in seen]).mean()) for name in ("loss", "accuracy")}
-            epoch_training_seconds = time.perf_counter() - epoch_start
-            training_seconds += epoch_training_seconds
-            logits = run.predict(dataset.x_test)
-            test = run.evaluate(logits, dataset.y_test)
-            row = {
-                "epoch": epoch,
-                "train_loss": train["loss"],
-                "train_accuracy": train["accuracy"],
-                "test_loss": test["loss"],
-                "test_accuracy": test["accuracy"],
-                "learning_rate": float(run.schedule(epoch * run.batches // config.accumulate)),
-                "seconds": time.perf_counter() - epoch_start,
-            }
-            rows.append(row)
-            log.write(json.dumps(row) + "\n")
-            log.flush()
-            progress.epoch_done(row, run.batches * config.batch_size / epoch_training_seconds)
-
-    params, model_state = run.state.best_guess()
-    save_arrays(output / "model.safetensors", {"params": params, "state": model_state})
-    for name, figure in _pictures(config, run, rows, logits):
-        write_whole(output / name, partial(figure.savefig, format="png", dpi=150))
-    result = Result(output, rows, run.state, config.epochs * run.batches * config.batch_size / training_seconds)
-    console.print(_table(config, result, len(mesh.devices), time.perf_counter() - start))
+    with _claimed_output(config) as output:
+        if any((output / name).exists() for name in RUN_FILES) and not config.overwrite:
+            raise ConfigError(f"{output} holds a run already: pass --overwrite to replace it, or another --output")
+        dataset = load(config.dataset, config.data_dir, say=partial(console.print, highlight=False, soft_wrap=True))
+        check_with_data(config, len(dataset.x_train), dataset.x_train.shape[1:3])
+        mesh = make_mesh(config.devices, config.batch_size, math.prod(dataset.x_train.shape[1:3]))
+        run = Run(config, dataset, mesh)
+        done = _train(run, output, console)
+        try:
+            for name, figure in _pictures(config, run, done):
+                write_whole(output / name, partial(figure.savefig, format="png", dpi=150))
+        except KeyboardInterrupt as interruption:
+            interruption.args = (f"{output} has the whole run but for some of its pictures",)
+            raise
+        result = Result(output, list(done.rows), run.state, done.speed[1])
+        console.print(_table(config, run, result, time.perf_counter() - start))
     return result
-
-
-class _Objective(TypedDict):
-    """What `make_train_step` and `find_nonfinite` must be told alike."""
-
-    loss: Loss
-    augment: Augment | None
-    compute_dtype: jnp.dtype | None
-
-
-class Run:
-    """A network in training: its state, its compiled steps, and the images.
-
-    `state` changes with each step, and its old value is gone: the steps take its memory.
-    """
-
-    def __init__(self, config: Config, dataset: Dataset, mesh: Mesh):
-        ops = OPS[config.gradients]
-        self.config, self.dataset, self.mesh = config, dataset, mesh
-        self.batches = len(dataset.x_train) // config.batch_size
-        self.model = MODELS[config.model](len(dataset.classes), ops=ops)
-        self.loss: Loss = partial(ops.softmax_cross_entropy, label_smoothing=config.label_smoothing)
-        self.schedule = make_schedule(config, max(1, self.batches // config.accumulate))
-        self._optimizer = make_optimizer(config, self.schedule)
-        self._objective = _Objective(
-            loss=self.loss,
-            augment=make_augment(shift_pixels=config.shift, flips=config.flip, cutout_size=config.cutout),
-            compute_dtype=None if config.compute_dtype == "float32" else jnp.dtype(config.compute_dtype),
-        )
-
-    def compile(self) -> None:
-        """Draw the parameters and compile the steps: for `steps_per_dispatch` batches, and for those left at an epoch's end."""
-        config = self.config
-        x_shape = (config.batch_size, *self.dataset.x_train.shape[1:])
-        key, average = jax.random.key(config.seed), config.average_decay is not None
-        self.state = replicate(self.mesh, init_train_state(self.model, self._optimizer, key, x_shape, average=average))
-        decay = config.average_decay or 0.0
-        steps = scan_steps(make_train_step(self.model, self._optimizer, average_decay=decay, **self._objective))
-        at_once = min(config.steps_per_dispatch, self.batches)
-        self._steps = {
-            count: steps.lower(self.state, *self._batches(np.zeros((count, config.batch_size), int))).compile()
-            for count in {at_once, self.batches % at_once} - {0}
-        }
-        self._at_once = at_once
-        self._predict = jax.jit(lambda state, x: self.model.apply(*state.best_guess(), x)[0])
-
-    def epoch(self, random: np.random.Generator, epoch: int) -> Iterator[dict[str, np.ndarray]]:
-        """Train once through the images; the metrics of each dispatch's steps.
-
-        Raises:
-          DivergedError: at the first step whose loss or gradients are not all finite.
-        """
-        order = np.stack(list(shuffled_batches(random, len(self.dataset.x_train), self.config.batch_size)))
-        for first in range(0, len(order), self._at_once):
-            chosen = order[first : first + self._at_once]
-            self.state, metrics = self._steps[len(chosen)](self.state, *self._batches(chosen))
-            metrics = jax.device_get(metrics)
-            if not metrics["finite"].all():
-                bad = int(np.argmin(metrics["finite"]))
-                raise DivergedError(self._trouble(epoch, first + bad, chosen[bad]))
-            yield metrics
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        """Logits (n, classes), in batches of one size, the last one filled up, each split over the devices."""
-        count = len(self.mesh.devices)
-        size = -(-min(EVALUATION_BATCH, len(x)) // count) * count
-        logits = []
-        for first in range(0, len(x), size):
-            batch = x[first : first + size]
-            padded = np.pad(batch, ((0, size - len(batch)), *((0, 0),) * (x.ndim - 1)))
-            logits.append(jax.device_get(self._predict(self.state, split(self.mesh, padded)))[: len(batch)])
-        return np.concatenate(logits)
-
-    def evaluate(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """The mean loss, and the part of the images that is classified rightly."""
-        loss = jnp.mean(self.loss(jnp.asarray(logits), jnp.asarray(labels)))
-        return {"loss": float(loss), "accuracy": float(np.mean(logits.argmax(axis=1) == labels))}
-
-    def _batches(self, indices: np.ndarray) -> tuple[Array, Array]:
-        """Images and labels (steps, batch, ...), each batch split over the devices."""
-        return split(self.mesh, self.dataset.x_train[indices], 1), split(self.mesh, self.dataset.y_train[indices], 1)
-
-    def _trouble(self, epoch: int, batch: int, indices: np.ndarray) -> str:
-        x, y = self.dataset.x_train[indices], self.dataset.y_train[indices]
-        found = find_nonfinite(self.model, self.state, jnp.asarray(x), jnp.asarray(y), **self._objective)
-        where = found or "found in the step, but not when it was searched for"
-        return (
-            f"not finite in batch {batch + 1} of epoch {epoch}: {where}; "
-            f"try a learning rate below {self.config.learning_rate:g}, --warmup-epochs or --clip-norm"
-        )
 
 
 def command_line(arguments: Sequence[str] | None = None) -> int:
     """Run `main` with the options of the command line; the exit status. What goes wrong is told in one line on stderr."""
-    try:
+
+    def body() -> None:
         config = from_command_line(arguments, "python -m experiments.train")
         use_all_cores()
         main(config)
-    except (ConfigError, DataError) as error:
-        return fail("train", error, 2)
-    except (DivergedError, OSError) as error:
-        return fail("train", error, 1)
-    except KeyboardInterrupt:
-        return fail("train", "interrupted: metrics.jsonl has the epochs that were done", 130)
-    return 0
+
+    return run_program("train", body, refused=(DataError,), failed=(DivergedError,))
 
 
-# Before the run.
+def _claimed_output(config: Config) -> AbstractContextManager[Path]:
+    """The run's folder, which no other program can write into meanwhile."""
+    if config.output is not None:
+        return claimed(config.output)
+    return claimed(Path("runs") / f"{config.dataset}-{config.model}-{config.gradients}-seed{config.seed}", new=True)
 
 
-def _make_output(config: Config) -> Path:
-    """The run's folder, without the files of an earlier run, so that none is ever taken for this one's."""
-    name = f"{config.dataset}-{config.model}-{config.gradients}-seed{config.seed}"
-    output = config.output or _new_folder(Path("runs") / name)
+# The run, and its files.
+
+
+def _train(run: Run, output: Path, console: Console) -> Done:
+    """All epochs, with the files of each; at an interruption, those of the epochs that are done, with weights."""
+    config = run.config
+    done = None
     try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--output must be a folder that can be written: {output}: {error.strerror}") from error
-    earlier = [output / name for name in RUN_FILES if (output / name).exists()]
-    if earlier and not config.overwrite:
-        raise ConfigError(f"{output} holds a run already: pass --overwrite to replace it, or another --output")
-    for path in earlier:
-        path.unlink()
-    return output
+        with console.status("compiling"):  # beforehand, so that the first epoch's time is like the others'
+            run.compile()
+        description = json.dumps(_description(config, run.dataset, run.mesh), indent=2)
+        with training_progress(console, config.epochs, run.batches) as progress:
+            for done in _epochs(run, progress.batches_done):
+                if len(done.rows) == 1:
+                    _write_run(output, description, done, with_weights=False)
+                else:
+                    append_line(output / "metrics.jsonl", json.dumps(done.rows[-1]))
+                progress.epoch_done(done.rows[-1], done.speed[0])
+        assert done is not None, "there is an epoch at least"
+        save_arrays(output / "model.safetensors", done.weights)
+    except KeyboardInterrupt as interruption:
+        interruption.args = ("nothing was written: no epoch was done",)
+        if done is not None:
+            with ignored():
+                _write_run(output, description, done, with_weights=True)
+            epochs = f"{len(done.rows)} of {plural(config.epochs, 'epoch')}"
+            interruption.args = (f"{output} has the weights and the metrics of {epochs}",)
+        raise
+    return done
 
 
-def _new_folder(path: Path) -> Path:
-    """`path`, or the first of path-2, path-3, ... that is not there."""
-    names = itertools.chain([path.name], (f"{path.name}-{number}" for number in itertools.count(2)))
-    return next(folder for folder in map(path.with_name, names) if not folder.exists())
+def _epochs(run: Run, batches_done: Callable[[int], object]) -> Iterator[Done]:
+    """Train, and test after each epoch.
+
+    Raises:
+      DivergedError: as `Run.epoch`.
+    """
+    config, dataset = run.config, run.dataset
+    random = np.random.default_rng(config.seed)
+    rows: tuple[Row, ...] = ()
+    training_seconds = 0.0
+    for epoch in range(1, config.epochs + 1):
+        start = time.perf_counter()
+        seen = []
+        for metrics in run.epoch(random, epoch):
+            seen.append(metrics)
+            batches_done(len(metrics["loss"]))
+        train = {name: float(np.concatenate([metrics[name] for metrics in seen]).mean()) for name in ("loss", "accuracy")}
+        epoch_seconds = time.perf_counter() - start
+        training_seconds += epoch_seconds
+        logits = run.predict(dataset.x_test)
+        test = run.evaluate(logits, dataset.y_test)
+        row = {
+            "epoch": epoch,
+            "train_loss": train["loss"],
+            "train_accuracy": train["accuracy"],
+            "test_loss": test["loss"],
+            "test_accuracy": test["accuracy"],
+            "learning_rate": float(run.schedule(epoch * run.batches // config.accumulate)),
+            "seconds": time.perf_counter() - start,
+        }
+        rows = (*rows, row)
+        params, model_state = jax.tree.map(np.array, run.state.best_guess())
+        images = run.batches * config.batch_size
+        yield Done(
+            rows, {"params": params, "state": model_state}, logits, (images / epoch_seconds, epoch * images / training_seconds)
+        )
+
+
+def _write_run(output: Path, description: str, done: Done, *, with_weights: bool) -> None:
+    """All files of the run so far, in the place of what the folder has of a run, at one stroke."""
+    with replacing(output, RUN_FILES) as new:
+        write_whole(new / "config.json", lambda path: path.write_text(f"{description}\n"))
+        lines = "".join(f"{json.dumps(row)}\n" for row in done.rows)
+        write_whole(new / "metrics.jsonl", lambda path: path.write_text(lines))
+        if with_weights:
+            save_arrays(new / "model.safetensors", done.weights)
 
 
 def _description(config: Config, dataset: Dataset, mesh: Mesh) -> dict[str, object]:
@@ -283,9 +234,9 @@ def _description(config: Config, dataset: Dataset, mesh: Mesh) -> dict[str, obje
 # After the run.
 
 
-def _pictures(config: Config, run: Run, rows: Sequence[Row], logits: np.ndarray) -> Iterator[tuple[str, Figure]]:
-    """The name and the figure of each picture; `logits` are those of the test images."""
-    dataset = run.dataset
+def _pictures(config: Config, run: Run, done: Done) -> Iterator[tuple[str, Figure]]:
+    """The name and the figure of each picture."""
+    dataset, rows, predictions = run.dataset, done.rows, done.logits.argmax(axis=1)
     right = f"{rows[-1]['test_accuracy']:.2%} of {len(dataset.y_test):,} test images right"
     title = f"{_title(config)}: {right} after {plural(config.epochs, 'epoch')}"
     least = _label_entropy(config.label_smoothing, len(dataset.classes))
@@ -297,12 +248,11 @@ def _pictures(config: Config, run: Run, rows: Sequence[Row], logits: np.ndarray)
     maps = [(path, np.asarray(y[0])) for path, y in given.items() if y.ndim == 4 and not path.endswith("shortcut")]
     kernel = next(params[entry]["w"] for entry, part in run.model.parts if part.name == "conv")
     yield "first_filters.png", first_filters(kernel, f"{_title(config)}: kernels of the first layer")
-    yield "feature_maps.png", feature_maps(x[0], _chosen(maps, 12), f"{_title(config)}: what the layers give for one image")
-    yield (
-        "confusion_matrix.png",
-        confusion_matrix(dataset.y_test, logits.argmax(axis=1), dataset.classes, _title(config)),
-    )
-    probabilities = np.asarray(jax.nn.softmax(logits, axis=-1))
+    caption = f"true: {dataset.classes[dataset.y_test[0]]}\npredicted: {dataset.classes[predictions[0]]}"
+    title = f"{_title(config)}: what the layers give for one image"
+    yield "feature_maps.png", feature_maps(x[0], _chosen(maps, 12), title, caption=caption)
+    yield "confusion_matrix.png", confusion_matrix(dataset.y_test, predictions, dataset.classes, _title(config))
+    probabilities = np.asarray(jax.nn.softmax(done.logits, axis=-1))
     yield "worst_mistakes.png", worst_mistakes(dataset.x_test, dataset.y_test, probabilities, dataset.classes, _title(config))
 
 
@@ -318,22 +268,24 @@ def _label_entropy(smoothing: float, classes: int) -> float:
     return float(-np.sum(labels * np.log(labels, where=labels > 0, out=np.zeros(classes))))
 
 
-def _table(config: Config, result: Result, devices: int, seconds: float) -> Table:
+def _table(config: Config, run: Run, result: Result, seconds: float) -> Table:
     last = result.rows[-1]
     table = Table(title=_title(config), show_header=False)
     for name, value in (
         ("test accuracy", f"{last['test_accuracy']:.2%}"),
         ("test loss", f"{last['test_loss']:.4f}"),
+        ("least possible test loss, labels smoothed", f"{_label_entropy(config.label_smoothing, len(run.dataset.classes)):.4f}"),
         ("train accuracy (as trained)", f"{last['train_accuracy']:.2%}"),
         ("train loss (as trained)", f"{last['train_loss']:.4f}"),
         ("epochs", f"{config.epochs}"),
         ("parameters", f"{sum(p.size for p in jax.tree.leaves(result.state.params)):,}"),
-        ("devices", f"{devices}"),
+        ("devices", f"{run.mesh.devices.size}"),
         ("training speed", f"{result.images_per_second:,.0f} images/s"),
         ("time, with compilation", f"{seconds:.1f} s"),
         ("files in", str(result.output)),
     ):
-        table.add_row(name, value)
+        if config.label_smoothing or "smoothed" not in name:
+            table.add_row(name, value)
     return table
 
 
@@ -342,4 +294,4 @@ def _title(config: Config) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(command_line())
+    leave(command_line())

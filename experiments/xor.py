@@ -9,7 +9,11 @@ No line can part {(0, 1), (1, 0)} from {(0, 0), (1, 1)}, so one layer is not eno
 
 from __future__ import annotations
 
-import sys
+if __name__ == "__main__":  # before the slow imports
+    from experiments.interruption import end_at_once
+
+    end_at_once("xor")
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -19,7 +23,8 @@ import jax.numpy as jnp
 import optax
 import tyro
 
-from experiments.messages import fail
+from experiments.options import require_seed
+from experiments.program import leave, run_program
 from jaxcnn import AUTODIFF, EXPLICIT, init_train_state, layers, make_train_step
 
 STEPS = 200
@@ -59,11 +64,14 @@ def main(config: Config) -> bool:
 
 def command_line(arguments: Sequence[str] | None = None) -> int:
     """Run `main` with the options of the command line; the exit status."""
-    config = tyro.cli(Config, prog="python -m experiments.xor", args=arguments)
-    if not 0 <= config.seed < 2**31:
-        return fail("xor", f"--seed must be between 0 and 2^31 - 1, got {config.seed}", 2)
-    return 0 if main(config) else 1
+
+    def body() -> int:
+        config = tyro.cli(Config, prog="python -m experiments.xor", args=arguments)
+        require_seed(config.seed)
+        return 0 if main(config) else 1
+
+    return run_program("xor", body)
 
 
 if __name__ == "__main__":
-    sys.exit(command_line())
+    leave(command_line())

@@ -1,11 +1,12 @@
 """python -m experiments.benchmark: see `program.py`."""
 
-import sys
-
 from experiments.huge_pages import use_huge_pages
+from experiments.interruption import end_at_once
 
 if __name__ == "__main__":
+    end_at_once("benchmark")
     use_huge_pages()
     from experiments.benchmark.program import command_line
+    from experiments.program import leave
 
-    sys.exit(command_line())
+    leave(command_line())

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.benchmark import cases as table
 from experiments.benchmark.columns import METHODS
+from experiments.options import ConfigError, require_count, shown
 
 PARTS = ("maps", "accuracy", "growth", "steps", "memory")
 DTYPES = ("float32", "bfloat16")
+MOST_REPETITIONS = 10_000
 MAPS = tuple(dict.fromkeys((*table.CONV_MAPS, *table.OTHER_MAPS)))
 
 
-class OptionError(ValueError):
+class OptionError(ConfigError):
     """The options make no sense."""
 
 
@@ -48,8 +49,7 @@ class Config:
 
 def check(config: Config) -> None:
     """Raises OptionError where an option makes no sense."""
-    if config.repetitions < 1:
-        raise OptionError(f"--repetitions must be at least 1, got {config.repetitions}")
+    require_count("repetitions", config.repetitions, most=MOST_REPETITIONS)
     for name, there in (
         ("parts", PARTS),
         ("families", tuple(dict.fromkeys(case.family for case in table.CASES))),
@@ -69,10 +69,6 @@ def check(config: Config) -> None:
         raise OptionError("--parts memory goes with steps: it is the memory of them")
     if "maps" in config.parts and not chosen_cases(config):
         raise OptionError("no case is left by --families, --cases, --maps and --places together")
-    folder = config.output
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not (existing.is_dir() and os.access(existing, os.W_OK)):
-        raise OptionError(f"--output must be a folder that can be written: {folder}")
 
 
 def _check_names(option: str, came: Sequence[str], there: Sequence[str]) -> None:
@@ -82,7 +78,7 @@ def _check_names(option: str, came: Sequence[str], there: Sequence[str]) -> None
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f'"{name}"' if " " in name else name for name in names)
+    return ", ".join(f'"{shown(name)}"' if " " in name else shown(name) for name in names)
 
 
 def chosen_cases(config: Config) -> list[table.Case]:

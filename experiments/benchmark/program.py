@@ -40,7 +40,9 @@ from experiments.benchmark.steps import NETWORKS, DisagreementError, measure_mem
 from experiments.benchmark.summary import growth_table, print_maps
 from experiments.devices import use_all_cores
 from experiments.files import write_whole
-from experiments.messages import fail
+from experiments.options import require_paths
+from experiments.output import claimed
+from experiments.program import run_program
 
 Row = dict[str, Any]
 Report = dict[str, Any]
@@ -49,10 +51,28 @@ Report = dict[str, Any]
 def main(config: Config, command: str = "") -> int:
     console = Console()
     console = console if console.is_terminal else Console(width=160)
+    require_paths(config)
     if config.summarise is not None:
-        show(load(config.summarise), config.summarise, console)
+        reports = load(config.summarise)
+        with claimed(config.summarise) as folder:
+            try:
+                show(reports, folder, console)
+            except (KeyError, TypeError, ValueError) as error:
+                slip = f"{type(error).__name__}: {error}"
+                raise OptionError(f"--summarise {folder} has rows that are not as this program writes them: {slip}") from error
         return 0
     check(config)
+    with claimed(config.output) as folder:
+        measure(config, folder, command, console)
+    return 0
+
+
+def measure(config: Config, folder: Path, command: str, console: Console) -> None:
+    """All that `config` asks for, into the folder.
+
+    Raises:
+      KeyboardInterrupt: with a message that says where what was measured is.
+    """
     if "steps" in config.parts:
         use_all_cores()
     rates = {dtype: matrix_product_rate(dtype) for dtype in DTYPES} if {"maps", "growth"} & set(config.parts) else {}
@@ -64,21 +84,25 @@ def main(config: Config, command: str = "") -> int:
         report[name] = []
         for row in rows:
             report[name].append(row)
-            write(report, config.output / f"{part}.json")
+            write(report, folder / f"{part}.json")
 
-    if "maps" in config.parts:
-        collect(measure_maps(config, console, rates), "maps")
-    if "accuracy" in config.parts:
-        collect(measure_accuracy(config, console), "accuracy")
-    if "growth" in config.parts:
-        collect(measure_growth(config.repetitions, console), "growth")
-    if "steps" in config.parts:
-        collect(measure_steps(tuple(NETWORKS), max(LEAST_REPETITIONS, config.repetitions), console, devices=(1, 2)), "steps")
-    if "memory" in config.parts:
-        collect(measure_memories(tuple(NETWORKS), console), "steps", "memory")
-    show(reports, config.output, console)
-    console.print(f"written to {config.output}", markup=False, highlight=False, soft_wrap=True)
-    return 0
+    try:
+        if "maps" in config.parts:
+            collect(measure_maps(config, console, rates), "maps")
+        if "accuracy" in config.parts:
+            collect(measure_accuracy(config, console), "accuracy")
+        if "growth" in config.parts:
+            collect(measure_growth(config.repetitions, console), "growth")
+        if "steps" in config.parts:
+            collect(measure_steps(tuple(NETWORKS), max(LEAST_REPETITIONS, config.repetitions), console, devices=(1, 2)), "steps")
+        if "memory" in config.parts:
+            collect(measure_memories(tuple(NETWORKS), console), "steps", "memory")
+        show(reports, folder, console)
+    except KeyboardInterrupt as interruption:
+        if any(report["rows"] for report in reports.values()):
+            interruption.args = (f"what was measured so far is in {folder}",)
+        raise
+    console.print(f"written to {folder}", markup=False, highlight=False, soft_wrap=True)
 
 
 def describe(command: str, config: Config, rates: Mapping[str, float]) -> dict[str, Any]:
@@ -124,7 +148,15 @@ def write(report: Report, path: Path) -> None:
 def load(folder: Path) -> dict[str, Report]:
     """The reports of a folder, by part."""
     paths = {part: folder / f"{part}.json" for part in PARTS if part != "memory"}
-    found = {part: json.loads(path.read_text(encoding="utf-8")) for part, path in paths.items() if path.is_file()}
+    found = {}
+    for part, path in paths.items():
+        if path.is_file():
+            try:
+                found[part] = json.loads(path.read_text(encoding="utf-8"))
+            except (ValueError, RecursionError) as error:
+                raise OptionError(f"--summarise {folder} has a {path.name} that is not JSON: {error}") from error
+            if not isinstance(found[part], dict) or {"rows", "environment"} - found[part].keys():
+                raise OptionError(f"--summarise {folder} has a {path.name} without rows and environment")
     if not found:
         raise OptionError(f"--summarise must be a folder with {', '.join(p.name for p in paths.values())}, got {folder}")
     return found
@@ -156,12 +188,9 @@ def show(reports: Mapping[str, Report], folder: Path, console: Console) -> None:
 def command_line(arguments: Sequence[str] | None = None) -> int:
     program = "python -m experiments.benchmark"
     words = list(sys.argv[1:] if arguments is None else arguments)
-    config = tyro.cli(Config, prog=program, args=words, config=(tyro.conf.FlagCreatePairsOff,))
-    try:
+
+    def body() -> int:
+        config = tyro.cli(Config, prog=program, args=words, config=(tyro.conf.FlagCreatePairsOff,))
         return main(config, f"{program} {shlex.join(words)}".rstrip())
-    except OptionError as error:
-        return fail("benchmark", error, 2)
-    except DisagreementError as error:
-        return fail("benchmark", error, 1)
-    except KeyboardInterrupt:
-        return fail("benchmark", f"interrupted; what was measured so far is in {config.output}", 130)
+
+    return run_program("benchmark", body, failed=(DisagreementError,))
