@@ -22,8 +22,8 @@ import optax
 from jax import lax
 
 from jaxcnn.ops import Ops
-from jaxcnn.ops.norm import BatchNormState
 from jaxcnn.ops._pool_windows import pool_window
+from jaxcnn.ops.norm import BatchNormState
 from jaxcnn.window import make_window
 
 # The axes of images and kernels, as lax is told them, by the number of spatial axes.

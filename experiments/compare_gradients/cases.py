@@ -13,8 +13,8 @@ import numpy as np
 from experiments.cases import CONV_CASES, POOL_CASES, SIZED_CONV_CASES, ConvCase, PoolCase
 from experiments.plain import PLAIN
 from jaxcnn.ops import AUTODIFF, EXPLICIT, Ops
+from jaxcnn.ops._pool_windows import pool_window
 from jaxcnn.ops.norm import BatchNormState
-from jaxcnn.ops.pool import pool_window
 
 Shape = tuple[int, ...]
 
