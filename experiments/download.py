@@ -1,14 +1,14 @@
 """The published files of MNIST and Fashion-MNIST, downloaded once, from the first mirror that has them, and verified.
 
 A file is held in memory until its SHA-256 is right, and only then written, whole or not at all. Each use verifies it again: disks
-and people damage files.
+and people damage files. How large a file is has been published too, so that no server, and no gzip file that unpacks to far more
+than it is, is followed beyond that; nor one that sends too slowly to come to an end.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import urllib.request
 from collections.abc import Callable, Sequence
 from http.client import HTTPException, IncompleteRead
 from pathlib import Path
@@ -19,20 +19,30 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from experiments.files import write_whole
-from experiments.idx import DataError, unpacked
+from experiments.idx import DataError, unpacked_chunks
+from experiments.pace import Pace, SlowError, opener
 
 TIMEOUT = 30.0  # seconds without a byte, after which a mirror is given up
+LEAST_RATE = 4096  # bytes a second, on average over each TIMEOUT: ten megabytes come within 40 minutes, or not at all
+LONGEST_REASON = 300  # characters of what a server says
 
 
 class File(NamedTuple):
     """A published file: its name without ".gz", and a SHA-256, either of the .gz archive or of the content that is packed in it.
 
-    The content is the better choice where copies were packed anew, and so differ as archives.
+    The content is the better choice where copies were packed anew, and so differ as archives. `size` is that of the content in
+    bytes, or at least no less.
     """
 
     name: str
     of: Literal["archive", "content"]
     sha256: str
+    size: int = 2**26
+
+    @property
+    def most(self) -> int:
+        """Bytes that the archive may have: what deflate cannot make smaller it makes larger by less."""
+        return self.size + self.size // 64 + 4096
 
 
 class Source(NamedTuple):
@@ -47,10 +57,12 @@ MNIST = Source(
     "mnist",
     ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
     (
-        File("train-images-idx3-ubyte", "content", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
-        File("train-labels-idx1-ubyte", "content", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
-        File("t10k-images-idx3-ubyte", "content", "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
-        File("t10k-labels-idx1-ubyte", "content", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+        File(
+            "train-images-idx3-ubyte", "content", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db", 47_040_016
+        ),
+        File("train-labels-idx1-ubyte", "content", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5", 60_008),
+        File("t10k-images-idx3-ubyte", "content", "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7", 7_840_016),
+        File("t10k-labels-idx1-ubyte", "content", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2", 10_008),
     ),
 )
 
@@ -62,10 +74,12 @@ FASHION_MNIST = Source(
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
     ),
     (
-        File("train-images-idx3-ubyte", "archive", "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
-        File("train-labels-idx1-ubyte", "archive", "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
-        File("t10k-images-idx3-ubyte", "archive", "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
-        File("t10k-labels-idx1-ubyte", "archive", "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+        File(
+            "train-images-idx3-ubyte", "archive", "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84", 47_040_016
+        ),
+        File("train-labels-idx1-ubyte", "archive", "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845", 60_008),
+        File("t10k-images-idx3-ubyte", "archive", "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073", 7_840_016),
+        File("t10k-labels-idx1-ubyte", "archive", "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5", 10_008),
     ),
 )
 
@@ -83,7 +97,7 @@ def download(source: Source, *, say: Callable[[str], object] = print, timeout: f
     Args:
       source: the data set.
       say: is told, in a line, of each download and of what goes wrong.
-      timeout: seconds without a byte, after which the next mirror is tried.
+      timeout: seconds without a byte, or with fewer than `LEAST_RATE` bytes each, after which the next mirror is tried.
 
     Raises:
       DataError: if no mirror has a file as it was published, or the folder cannot be written. No part of a file is left there.
@@ -111,7 +125,8 @@ def download(source: Source, *, say: Callable[[str], object] = print, timeout: f
 def _is_whole(file: File, path: Path, say: Callable[[str], object]) -> bool:
     if not path.exists():
         return False
-    fault = _fault(file, path.read_bytes())
+    size = path.stat().st_size
+    fault = _fault(file, path.read_bytes()) if size <= file.most else f"{size:,} bytes: {_too_many(file)}"
     if fault:
         say(f"{path} is damaged, {fault}: downloading it again")
     return fault is None
@@ -130,9 +145,9 @@ def _download_file(
         url = f"{mirror}{file.name}.gz"
         say(f"trying the next mirror: {url}" if failures else f"downloading {url} to {cache_folder(source)}")
         try:
-            content = _get(url, timeout, Console(stderr=True))
+            content = _get(url, timeout, Console(stderr=True), file.most)
             fault = _fault(file, content)
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, ValueError) as error:  # ValueError: of an address to which a server redirects
             fault = _reason(error, timeout)
         if fault is None:
             return content, mirror
@@ -145,17 +160,27 @@ def _download_file(
     )
 
 
-def _get(url: str, timeout: float, console: Console) -> bytes:
-    """What is at the address; a bar tells how far it is if the console is a terminal."""
+def _get(url: str, timeout: float, console: Console, most: int = File("", "archive", "").most) -> bytes:
+    """What is at the address; a bar tells how far it is if the console is a terminal.
+
+    Raises:
+      OSError, HTTPException, ValueError: if it cannot be had, is larger than `most`, or comes too slowly.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with urllib.request.urlopen(url, timeout=timeout) as response, bar:
+    # Redirections and headers count too.
+    pace = Pace(LEAST_RATE, timeout, most + most // 8 + 2**20)
+    with opener(pace).open(url, timeout=timeout) as response, bar:
         length = response.length  # None if the server does not tell
+        if length is not None and length > most:
+            raise ValueError(f"the server announces {length:,} bytes, more than the {most:,} that the file can have")
         task = bar.add_task(url.rpartition("/")[2], total=length)
         content = bytearray()
-        while chunk := response.read(1 << 16):
+        while chunk := response.read(min(1 << 16, most + 1 - len(content))):
             content += chunk
             bar.advance(task, len(chunk))
+            if len(content) > most:
+                raise ValueError(f"the server sends more than the {most:,} bytes that the file can have")
     # Not every version of Python raises this by itself.
     if length is not None and len(content) < length:
         raise IncompleteRead(bytes(content), length - len(content))
@@ -164,19 +189,33 @@ def _get(url: str, timeout: float, console: Console) -> bytes:
 
 def _fault(file: File, archive: bytes) -> str | None:
     """Why `archive` is not the published file, or None if it is."""
+    if len(archive) > file.most:
+        return f"{len(archive):,} bytes: {_too_many(file)}"
+    digest = hashlib.sha256()
     try:
-        hashed = unpacked(archive) if file.of == "content" else archive
+        for chunk in unpacked_chunks(archive, file.size) if file.of == "content" else [archive]:
+            digest.update(chunk)
     except DataError as error:
         return str(error)
-    sha256 = hashlib.sha256(hashed).hexdigest()
-    if sha256 == file.sha256:
+    if digest.hexdigest() == file.sha256:
         return None
-    return f"{len(archive):,} bytes that begin with {archive[:10]!r} (the {file.of} has SHA-256 {sha256}, expected {file.sha256})"
+    found = f"the {file.of} has SHA-256 {digest.hexdigest()}, expected {file.sha256}"
+    return f"{len(archive):,} bytes that begin with {archive[:10]!r} ({found})"
 
 
-def _reason(error: OSError | HTTPException, timeout: float) -> str:
+def _too_many(file: File) -> str:
+    return f"more than the {file.most:,} that the file can have"
+
+
+def _reason(error: OSError | HTTPException | ValueError, timeout: float) -> str:
+    """In one line, and not too long, whatever a server says."""
     if isinstance(error, HTTPError):
         error.close()  # it holds the connection
-        return f"HTTP {error.code} {error.reason}"
-    cause = error.reason if isinstance(error, URLError) else error
-    return f"no answer for {timeout:g} s" if isinstance(cause, TimeoutError) else str(cause)
+        reason = f"HTTP {error.code} {error.reason}"
+    else:
+        cause = error.reason if isinstance(error, URLError) else error
+        silent = isinstance(cause, TimeoutError) and not isinstance(cause, SlowError)
+        reason = f"no answer for {timeout:g} s" if silent else str(cause)
+    words = " ".join(reason.split())
+    words = words if words.isprintable() else ascii(words)
+    return words if len(words) <= LONGEST_REASON else f"{words[:LONGEST_REASON]}..."

@@ -2,7 +2,10 @@
 
 import sys
 
-from experiments.compare_gradients.program import command_line
+from experiments.interruption import end_at_once
 
 if __name__ == "__main__":
+    end_at_once("compare_gradients")
+    from experiments.compare_gradients.program import command_line
+
     sys.exit(command_line())

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
+from experiments.options import LONGEST, ConfigError, require_count, require_path, require_seed, shown
 from jaxcnn.models import MODELS
 from jaxcnn.ops import EXPLICIT
 
 Dtype = Literal["float32", "bfloat16", "float16", "float64"]
 
+COUNTS = {
+    "random": (0, 100_000),
+    "repetitions": (0, 10_000),
+    "steps": (2, 1_000_000),
+    "seeds": (1, 1_000),
+    "processes": (1, 256),
+}
+"""The least and the most of each option that is a count: beyond, it would not end, or not fit into memory."""
+MOST_ENTRIES = 2**26
+"""Of all arguments of --pair together: in float64, with gradients and steps, some ten gigabytes."""
+MOST_AXES = 32
 
-class OptionError(ValueError):
+
+class OptionError(ConfigError):
     """The options make no sense."""
 
 
@@ -61,49 +75,76 @@ class Config:
 
 
 def check(config: Config) -> None:
-    """Raises OptionError where an option makes no sense."""
-    for name, least in (("random", 0), ("repetitions", 0), ("steps", 2), ("seeds", 1), ("seed", 0)):
-        if getattr(config, name) < least:
-            raise OptionError(f"--{name} must be at least {least}, got {getattr(config, name)}")
-    if config.processes is not None and config.processes < 1:
-        raise OptionError(f"--processes must be at least 1, got {config.processes}")
+    """Raises ConfigError where an option makes no sense."""
+    for name, (least, most) in COUNTS.items():
+        value = getattr(config, name)
+        if value is not None:
+            require_count(name, value, least=least, most=most)
+    if config.seed < 0:
+        raise OptionError(f"--seed must be at least 0, got {shown(config.seed)}")
+    require_seed(config.seed)
+    require_path("output", config.output)
     if not config.dtypes:
         raise OptionError("--dtypes must have one dtype at least")
-    unknown = [name for name in config.operations if name not in EXPLICIT._fields]
+    unknown = [shown(name) for name in config.operations if name not in EXPLICIT._fields]
     if unknown:
         raise OptionError(f"--operations has {', '.join(unknown)}; there are {', '.join(EXPLICIT._fields)}")
     if config.model is not None and config.model not in MODELS:
-        raise OptionError(f"--model must be one of {', '.join(MODELS)}, got {config.model!r}")
+        raise OptionError(f"--model must be one of {', '.join(MODELS)}, got {_quoted(config.model)}")
     if config.model and config.pair:
         raise OptionError("--model and --pair are two things to compare: give one of them")
     for name, default in (("shapes", ()), ("linear_in", ()), ("label", "exact")):
         if getattr(config, name) != default and not config.pair:
             raise OptionError(f"--{name.replace('_', '-')} is about the function of --pair, which is missing")
-    there = next(path for path in (config.output, *config.output.absolute().parents) if path.exists())
-    if not (there.is_dir() and os.access(there, os.W_OK)):
-        raise OptionError(f"--output must be a folder that can be written: {config.output}")
+    for name in ("report.html", "report.json"):
+        if os.path.isdir(config.output / name):
+            raise OptionError(f"--output must be a folder for files: {config.output / name} is a folder")
 
 
 def load(path: str) -> Callable[..., Any]:
     """The function of module:function; modules are looked for in the current folder too."""
     module_name, _, name = path.partition(":")
     if not module_name or not name:
-        raise OptionError(f"--pair must be two of module:function, got {path!r}")
+        raise OptionError(f"--pair must be two of module:function, got {_quoted(path)}")
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
         module = import_module(module_name)
     except (Exception, SystemExit) as error:  # whatever stands in the user's module
         words = " ".join(str(error).split())
-        raise OptionError(f"--pair: module {module_name!r} does not import: {type(error).__name__}: {words}") from error
+        raise OptionError(f"--pair: module {_quoted(module_name)} does not import: {type(error).__name__}: {words}") from error
     function = getattr(module, name, None)
     if not callable(function):
         there = sorted(n for n, value in vars(module).items() if callable(value) and not n.startswith("_"))
-        raise OptionError(f"--pair: module {module_name!r} has no function {name!r}; it has {', '.join(there) or 'none'}")
+        raise OptionError(
+            f"--pair: module {_quoted(module_name)} has no function {_quoted(name)}; it has {', '.join(there) or 'none'}"
+        )
     return function
 
 
+def parse_shapes(texts: Sequence[str]) -> list[tuple[int, ...]]:
+    """The shapes of --shapes, of arrays that hold something and fit into memory together."""
+    shapes = [parse_shape(text) for text in texts]
+    entries = sum(math.prod(shape) for shape in shapes)
+    if entries > MOST_ENTRIES:
+        raise OptionError(f"--shapes must have at most {MOST_ENTRIES:,} entries in all, got {shown(f'{entries:,}')}")
+    return shapes
+
+
 def parse_shape(text: str) -> tuple[int, ...]:
-    if not re.fullmatch(r"\d+(x\d+)*|", text):
-        raise OptionError(f"--shapes must be sizes with x between them, such as 2x8x8x3, got {text!r}")
-    return tuple(map(int, text.split("x"))) if text else ()
+    if not re.fullmatch(r"[0-9]+(x[0-9]+)*|", text):
+        raise OptionError(f"--shapes must be sizes with x between them, such as 2x8x8x3, got {_quoted(text)}")
+    sizes = text.split("x") if text else []
+    if len(sizes) > MOST_AXES:
+        raise OptionError(f"--shapes must have at most {MOST_AXES} axes each, got {len(sizes)}: {_quoted(text)}")
+    if any(len(size.lstrip("0")) > len(str(MOST_ENTRIES)) for size in sizes):
+        raise OptionError(f"--shapes must have at most {MOST_ENTRIES:,} entries in all, got {_quoted(text)}")
+    shape = tuple(int(size.lstrip("0") or "0") for size in sizes)
+    if 0 in shape:
+        raise OptionError(f"--shapes must be of arrays with entries, got {_quoted(text)}: of none there is no gradient")
+    return shape
+
+
+def _quoted(text: str) -> str:
+    """In quotation marks, short, and in one line."""
+    return repr(text) if text.isprintable() and len(text) <= LONGEST else shown(text)

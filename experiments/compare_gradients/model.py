@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -271,10 +271,22 @@ def loss_curves(
     Raises:
       ValueError: if there is no such network, or on a number of steps or seeds that is too small.
     """
+    _check_counts(steps, seeds)
+    runs = list(_training_runs(name, steps, seeds, progress, explicit))
+    return LossCurves(name, *np.array(runs).swapaxes(0, 1))
+
+
+def _check_counts(steps: int, seeds: int) -> None:
     if steps < 2:
         raise ValueError(f"steps must be at least 2, because the first loss is before any update, got {steps}")
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds}")
+
+
+def _training_runs(
+    name: str, steps: int, seeds: int, progress: Callable[[int, int], object] | None, explicit: Ops
+) -> Iterator[tuple[list[float], list[float], list[float]]]:
+    """The losses of each seed: explicit, autodiff, nudged."""
     x, y = images(name)
     optimizer = optax.sgd(LEARNING_RATE, momentum=MOMENTUM, nesterov=True)
     start = jax.jit(lambda key: init_train_state(_model(name, PLAIN), optimizer, key, (BATCH_SIZE, *x.shape[1:])))
@@ -293,8 +305,8 @@ def loss_curves(
                 progress(next(done), 3 * seeds * steps)
         return losses
 
-    runs = [(run(explicit, seed), run(PLAIN, seed), run(PLAIN, seed, nudged=True)) for seed in range(seeds)]
-    return LossCurves(name, *np.array(runs).swapaxes(0, 1))
+    for seed in range(seeds):
+        yield run(explicit, seed), run(PLAIN, seed), run(PLAIN, seed, nudged=True)
 
 
 def _batches(random: np.random.Generator, count: int):
@@ -336,16 +348,37 @@ def _model(name: str, ops: Ops):
 # Both, for a report.
 
 
+class UnfinishedError(Exception):
+    """Training was cut off, by the cause of this exception.
+
+    Attributes:
+      model: what `summary` would have returned if no more seeds had been asked for than are done.
+    """
+
+    def __init__(self, model: dict[str, Any]):
+        super().__init__()
+        self.model = model
+
+
 def summary(
     name: str, steps: int, seeds: int, progress: Callable[[int, int], object] | None = None, *, explicit: Ops = EXPLICIT
 ) -> dict[str, Any]:
     """Gradients and training runs as numbers, sentences and a picture, as `experiments.compare_gradients.page` shows them.
 
-    Arguments and errors as in `loss_curves`.
+    Arguments and errors as in `loss_curves`; and UnfinishedError from KeyboardInterrupt, once the gradients are there.
     """
+    _check_counts(steps, seeds)
     gradients = layer_gradients(name, explicit=explicit)
-    curves = loss_curves(name, steps, seeds, progress, explicit=explicit)
-    verdict = curves.verdict()
+    runs = []
+    try:
+        for run in _training_runs(name, steps, seeds, progress, explicit):
+            runs.append(run)
+    except KeyboardInterrupt as error:
+        raise UnfinishedError(_summary(name, gradients, runs)) from error
+    return _summary(name, gradients, runs)
+
+
+def _summary(name: str, gradients: list[LayerGradient], runs: Sequence[tuple[list[float], ...]]) -> dict[str, Any]:
     strange = [g.path for g in gradients if not g.same_formula]
     worst = max(gradients, key=lambda g: g.explicit_error)
     if strange:
@@ -353,28 +386,41 @@ def summary(
     else:
         most = max(g.explicit64_error for g in gradients)
         formula = f"In float64 the explicit gradient of every parameter is autodiff's: they differ by {most:.1e} at most."
-    answer = "the same within rounding" if verdict.within_rounding else "further apart than rounding explains"
     sentences = [
         formula,
         f"In float32 the largest relative error is {worst.explicit_error:.1e}, of {worst.path}; there autodiff's is "
         f"{worst.autodiff_error:.1e}.",
+    ]
+    losses: dict[str, list[list[float]]] = {"explicit": [], "autodiff": [], "nudged": []}
+    passed, picture = not strange, io.StringIO()
+    if runs:
+        curves = LossCurves(name, *np.array(runs).swapaxes(0, 1))
+        verdict = curves.verdict()
+        passed = passed and verdict.within_rounding
+        sentences += _training_sentences(curves, verdict)
+        losses = {column: getattr(curves, column).tolist() for column in losses}
+        figure(curves).savefig(picture, format="svg", metadata={"Date": None})
+    return {
+        "name": name,
+        "data": "a batch of 8 digits",
+        "gradients": [gradient._asdict() for gradient in gradients],
+        "losses": losses,
+        "sentences": sentences,
+        "passed": passed,
+        "figure": picture.getvalue(),
+    }
+
+
+def _training_sentences(curves: LossCurves, verdict: Verdict) -> list[str]:
+    seeds, steps = curves.autodiff.shape
+    answer = "the same within rounding" if verdict.within_rounding else "further apart than rounding explains"
+    return [
         f"The training runs are {answer}: over the first ten updates the losses differ by {verdict.early_explicit:.1f} units in "
         f"the last place; those of autodiff started from parameters moved by one such unit, by {verdict.early_nudged:.1f}.",
         f"Over {plural(steps, 'step')} from {plural(seeds, 'seed')} they differ by {max(verdict.largest_explicit):.1e} at most, "
         f"the moved runs by {max(verdict.largest_nudged):.1e}"
         + (f"; the seeds differ by {verdict.spread:.1e} (standard deviation)." if seeds > 1 else "."),
     ]
-    picture = io.StringIO()
-    figure(curves).savefig(picture, format="svg", metadata={"Date": None})
-    return {
-        "name": name,
-        "data": "a batch of 8 digits",
-        "gradients": [gradient._asdict() for gradient in gradients],
-        "losses": {column: getattr(curves, column).tolist() for column in ("explicit", "autodiff", "nudged")},
-        "sentences": sentences,
-        "passed": not strange and verdict.within_rounding,
-        "figure": picture.getvalue(),
-    }
 
 
 # The picture.

@@ -39,7 +39,7 @@ HOLDS = {
     "differences": "The gradients are the slopes of the function itself, by central differences in float64.",
     "reference": "The reference's own gradients are the slopes of the reference: what judges is right itself.",
     "second order": "The gradient can be differentiated again, and that is right too.",
-    "zeros": "A zero cotangent gives zero gradients.",
+    "zeros": "A zero cotangent gives zero gradients; where arguments are 0, all is finite that the reference has finite.",
     "repeats": "Runs repeat to the bit.",
     "jit": "Step by step, outside jit, it gives the same.",
     "vmap": "Under vmap it gives the same.",
@@ -189,10 +189,12 @@ def render(report: Mapping[str, Any]) -> str:
         sized=sized,
         charts=charts([row for _, row in sized]),
         seen=_seen([row for _, row in rows]),
+        at_kinks=sum(any(check["name"] == "integers" for check in row["checks"]) for _, row in rows),
         kinds=KINDS,
         places=lambda row: " ".join(str(places[text]) for text in _texts(row)),
         packed=_packed(texts),
-        figure=Markup(_svg(report["model"]["figure"])) if report["model"] else "",
+        figure=Markup(_svg(report["model"]["figure"])) if report["model"] and report["model"]["figure"] else "",
+        incomplete=report.get("incomplete"),
     )
 
 

@@ -8,7 +8,8 @@
 Every operation is judged by `jaxcnn.check.certify` in cases picked by hand and drawn at random, against the same operation as
 JAX's users write it (`experiments/plain.py`), on whatever device JAX finds; at sizes of real networks its accuracy, time and
 memory are measured too. What comes out is a table, one HTML page to be read or sent, and the same data as JSON. The exit status
-is 1 when a check fails, 2 when the options make no sense.
+is 1 when a check fails, 2 when the options make no sense. Cut off by Ctrl-C (130) or SIGTERM (143), it leaves page and JSON of
+what was done until then, which say that they are incomplete.
 """
 
 from __future__ import annotations
@@ -26,19 +27,56 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from experiments.compare_gradients.config import Config, OptionError, check
+from experiments.compare_gradients.config import Config, check
 from experiments.compare_gradients.page import render
-from experiments.compare_gradients.report import Row, make_report, name, say
+from experiments.compare_gradients.report import CutOffError, Row, make_report, name, say
+from experiments.compare_gradients.workers import LostProcessError
 from experiments.files import write_whole
-from experiments.messages import fail, plural, times
+from experiments.interruption import ignored
+from experiments.messages import plural, times
+from experiments.options import shown
+from experiments.output import claimed
+from experiments.program import run_program
+from experiments.readable import NONE
 
 
 def main(config: Config, command: str = "") -> int:
+    """Judge, print, write; the exit status.
+
+    Raises:
+      ConfigError: if an option makes no sense, or another program writes into the output folder.
+      KeyboardInterrupt, LostProcessError: with a message that tells what was written.
+    """
     check(config)
     console = Console()
     console = console if console.is_terminal else Console(width=140)
-    report = make_report(config, command, console)
-    write(report, config.output)
+    with claimed(config.output) as folder:
+        try:
+            report = make_report(config, command, console)
+        except CutOffError as error:
+            with ignored():
+                raise _told(error, folder) from None
+        with ignored():  # all is done: a signal would only lose it
+            write(report, folder)
+        return show(report, folder, console)
+
+
+def _told(error: CutOffError, folder: Path) -> BaseException:
+    """Write what there is; the cause, with a message that tells where."""
+    cause, report = error.__cause__, error.report
+    assert cause is not None
+    written = "nothing was written"
+    if report is not None:
+        write(report, folder)
+        missing = report["incomplete"]
+        done = f"{missing['done']:,} of {missing['of']:,} {missing['what']}"
+        written = f"{done}: {_shown(folder / 'report.html')} and report.json have them, marked as incomplete"
+    cause.args = ("; ".join([*map(str, cause.args), written]),)
+    return cause
+
+
+def show(report: dict[str, Any], folder: Path, console: Console) -> int:
+    """The table, and what it does not say; the exit status."""
     rows, model = report["rows"], report["model"]
     if model:
         console.print(model_table(model))
@@ -55,8 +93,12 @@ def main(config: Config, command: str = "") -> int:
         checks = sum(len(row["checks"]) for row in rows)
         verdict = f"{plural(len(bad), 'case')} failed" if bad else "all passed"
         say(console, f"{checks:,} checks on {plural(len(rows), 'case')} in {report['seconds']:.0f} s: {verdict}")
-    say(console, f"written to {config.output / 'report.html'} and report.json")
+    say(console, f"written to {_shown(folder / 'report.html')} and report.json")
     return 1 if bad or (model and not model["passed"]) else 0
+
+
+def _shown(path: Path) -> str:
+    return str(path) if str(path).isprintable() else shown(path)
 
 
 def table(report: dict[str, Any]) -> Table:
@@ -70,19 +112,28 @@ def table(report: dict[str, Any]) -> Table:
     for (operation, dtype), rows in groups.items():
         checks = [check for row in rows for check in row["checks"]]
         failed = sum(not check["passed"] for check in checks) + sum(row["error"] is not None for row in rows)
-        accuracy = [check for check in checks if check["name"] == "accuracy" and check["autodiff_error"] is not None]
+        # What "accuracy" compares; of gradients that mean to differ, "bias" tells how far. In float64 autodiff has no error.
+        errors = [check["error"] for check in checks if check["name"] in ("accuracy", "bias")]
+        others = [check["autodiff_error"] for check in checks if check["name"] == "accuracy"]
         ratios = [row["time"]["ratio"]["median"] for row in rows if row["time"]]
+        ratios = [ratio for ratio in ratios if 0 < ratio < math.inf]
         found.add_row(
             operation,
             dtype,
             str(len(rows)),
             str(len(checks)),
             f"[red]{failed}[/]" if failed else "0",
-            f"{max((c['error'] for c in accuracy), default=0.0):.1e}",
-            f"{max((c['autodiff_error'] for c in accuracy), default=0.0):.1e}",
+            _worst(errors),
+            _worst([error for error in others if error is not None]),
             f"{np.exp(np.mean(np.log(ratios))):.2f}" if ratios else "",
         )
     return found
+
+
+def _worst(errors: Sequence[float]) -> str:
+    """The largest, of which NaN is worse than infinity; a dash if there is none, because a function raised, for instance."""
+    worst = max(errors, key=lambda error: (math.isnan(error), error), default=None)
+    return NONE if worst is None else f"{worst:.1e}"
 
 
 def model_table(model: dict[str, Any]) -> Table:
@@ -100,7 +151,8 @@ def write(report: dict[str, Any], folder: Path) -> None:
     texts = {"report.json": json.dumps(_without_infinity(report), allow_nan=False) + "\n", "report.html": render(report)}
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in texts.items():
-        write_whole(folder / file, lambda path, text=text: path.write_text(text, encoding="utf-8"))
+        # The words of a command or of an error may be such as UTF-8 has not.
+        write_whole(folder / file, lambda path, text=text: path.write_bytes(text.encode(errors="backslashreplace")))
 
 
 def _without_infinity(tree: Any) -> Any:
@@ -113,12 +165,12 @@ def _without_infinity(tree: Any) -> Any:
 
 
 def command_line(arguments: Sequence[str] | None = None) -> int:
+    """Run `main` with the options of the command line; the exit status. What goes wrong is told in one line on stderr."""
     program = "python -m experiments.compare_gradients"
     words = list(sys.argv[1:] if arguments is None else arguments)
-    config = tyro.cli(Config, prog=program, args=words, config=(tyro.conf.FlagCreatePairsOff,))
-    try:
+
+    def body() -> int:
+        config = tyro.cli(Config, prog=program, args=words, config=(tyro.conf.FlagCreatePairsOff,))
         return main(config, f"{program} {shlex.join(words)}".rstrip())
-    except OptionError as error:
-        return fail("compare_gradients", error, 2)
-    except KeyboardInterrupt:
-        return fail("compare_gradients", "interrupted; nothing was written", 130)
+
+    return run_program("compare_gradients", body, failed=(LostProcessError,))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from functools import cache
@@ -22,9 +21,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from experiments.compare_gradients import cases as gradient_cases
 from experiments.compare_gradients.cases import Case
-from experiments.compare_gradients.config import Config, OptionError, load, parse_shape
-from experiments.compare_gradients.model import summary
+from experiments.compare_gradients.config import Config, OptionError, load, parse_shapes
+from experiments.compare_gradients.model import UnfinishedError, summary
+from experiments.compare_gradients.workers import LostProcessError, side_by_side
+from experiments.interruption import word_and_status
 from experiments.messages import plural
+from experiments.options import shown
 from experiments.timing import interleaved, ratio
 from jaxcnn.check import Certificate, Cost, certify, compare, draw
 from jaxcnn.check._arguments import among, floating
@@ -93,7 +95,7 @@ def keys(config: Config) -> list[Key]:
                 some = [dtypes[number % len(dtypes)]] if kind == "random" else narrow if kind == "sized" else dtypes
                 found += [Key(kind, number, dtype) for dtype in some]
     if not found:
-        raise OptionError(f"no case of {', '.join(config.operations) or 'any operation'} has a name like {config.cases!r}")
+        raise OptionError(f"no case of {', '.join(config.operations) or 'any operation'} has a name like {shown(config.cases)!r}")
     return found
 
 
@@ -105,7 +107,7 @@ def own_case(config: Config) -> Case:
     """
     assert config.pair is not None
     explicit, reference = (load(path) for path in config.pair)
-    shapes = {f"argument {i}": parse_shape(text) for i, text in enumerate(config.shapes)}
+    shapes = {f"argument {i}": shape for i, shape in enumerate(parse_shapes(config.shapes))}
     if not shapes:
         raise OptionError("--pair needs --shapes, the shapes of its arguments: --shapes 2x8x8x3 3x3x3x4")
     strange = [i for i in config.linear_in if not 0 <= i < len(shapes)]
@@ -214,7 +216,7 @@ def measure(case: Case, dtype: str, repetitions: int) -> dict[str, Any]:
     return found | {"ratio": ratio(timings["autodiff"].samples, timings["explicit"].samples)._asdict()}
 
 
-def judged(config: Config, todo: Sequence[Key]) -> Iterator[tuple[Key, Row]]:
+def judged(config: Config, todo: Sequence[Key]) -> Generator[tuple[Key, Row]]:
     """Rows as they are done, in several processes where that helps."""
     processes = config.processes or ((os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1)
     processes = min(processes, len(todo))
@@ -224,51 +226,98 @@ def judged(config: Config, todo: Sequence[Key]) -> Iterator[tuple[Key, Row]]:
         return
     # A process grows by what it compiles: after some cases come fresh ones. (max_tasks_per_child can wait forever in Python 3.11)
     for start in range(0, len(todo), 50 * processes):
-        with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-            futures = {pool.submit(judge, key, config): key for key in todo[start : start + 50 * processes]}
-            for future in as_completed(futures):
-                yield futures[future], future.result()
+        yield from side_by_side(judge, todo[start : start + 50 * processes], processes, config)
 
 
 # The report.
 
 
+class CutOffError(Exception):
+    """Something ended the work before it was done: the cause of this exception.
+
+    Attributes:
+      report: of what was done, with what is missing under "incomplete"; None if nothing was.
+    """
+
+    def __init__(self, report: dict[str, Any] | None):
+        super().__init__()
+        self.report = report
+
+
 def make_report(config: Config, command: str, console: Console) -> dict[str, Any]:
-    """What `page.render` takes. Tells the console how far it is, and what fails when it does."""
+    """What `page.render` takes. Tells the console how far it is, and what fails when it does.
+
+    Raises:
+      CutOffError: from KeyboardInterrupt or LostProcessError.
+    """
     start = time.perf_counter()
     todo = [] if config.model else keys(config)
     failures = TextColumn("{task.fields[failed]}")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), failures)
+    rows: dict[Key, Row] = {}
+    model = None
+    cut: BaseException | None = None
     with Progress(*columns, console=console) as progress:
-        model = network(config, progress) if config.model else None
-        rows = {} if config.model else operations(config, todo, progress)
-    return {
+        try:
+            if config.model:
+                model = network(config, progress)
+            else:
+                operations(config, todo, progress, rows)
+        except UnfinishedError as error:
+            model, cut = error.model, error.__cause__
+        except (KeyboardInterrupt, LostProcessError) as error:
+            cut = error
+    report: dict[str, Any] = {
         "environment": environment(command),
         "seconds": time.perf_counter() - start,
-        "rows": [rows[key] for key in todo],
+        "rows": [rows[key] for key in todo if key in rows],
         "model": model,
     }
+    if cut is not None:
+        report["incomplete"] = _missing(config, cut, rows, todo, model)
+        raise CutOffError(report if rows or model else None) from cut
+    return report
 
 
-def operations(config: Config, todo: Sequence[Key], progress: Progress) -> dict[Key, Row]:
-    """Each row judged; then, with nothing beside it, timed."""
-    rows: dict[Key, Row] = {}
+def _missing(config: Config, cut: BaseException, rows: Mapping[Key, Row], todo: Sequence[Key], model: Any) -> dict[str, Any]:
+    """Why it ended, and how much of what was done."""
+    why = word_and_status(cut)[0] if isinstance(cut, KeyboardInterrupt) else "a process was killed"
+    if model:
+        done, of, what = len(model["losses"]["explicit"]), config.seeds, "seeds were trained from"
+    elif len(rows) < len(todo):
+        done, of, what = len(rows), len(todo), "cases were judged"
+    else:
+        timed = _to_be_timed(config, todo, rows)
+        done, of, what = sum(rows[key]["time"] is not None for key in timed), len(timed), "cases were timed"
+    return {"why": why, "done": done, "of": of, "what": what}
+
+
+def operations(config: Config, todo: Sequence[Key], progress: Progress, rows: dict[Key, Row]) -> None:
+    """Each row judged, into `rows`; then, with nothing beside it, timed."""
     bar = progress.add_task("judging", total=len(todo), failed="")
-    for key, row in judged(config, todo):
-        rows[key] = row
-        bad = sum(not row["passed"] for row in rows.values())
-        progress.update(bar, advance=1, failed=f"{bad} failed" if bad else "")
-        if not row["passed"]:
-            say(progress.console, f"FAIL {name(row)}: {why(row)}")
-        _tell(progress, bar)
-    timed = [key for key in todo if key.kind in ("sized", "own") and _comparable(rows[key])] if config.repetitions else []
+    with closing(judged(config, todo)) as done:  # which ends its processes, however this ends
+        for key, row in done:
+            rows[key] = row
+            bad = sum(not row["passed"] for row in rows.values())
+            progress.update(bar, advance=1, failed=f"{bad} failed" if bad else "")
+            if not row["passed"]:
+                say(progress.console, f"FAIL {name(row)}: {why(row)}")
+            _tell(progress, bar)
+    timed = _to_be_timed(config, todo, rows)
     if timed:
         bar = progress.add_task("timing", total=len(timed), failed="")
     for key in timed:
-        rows[key]["time"] = measure(case_of(key, config), key.dtype, config.repetitions)
+        try:
+            rows[key]["time"] = measure(case_of(key, config), key.dtype, config.repetitions)
+        except Exception as error:  # as in `judge`: most likely memory
+            rows[key].update(passed=False, error=f"it could not be timed: {type(error).__name__}: {error}")
+            say(progress.console, f"FAIL {name(rows[key])}: {why(rows[key])}")
         progress.update(bar, advance=1)
         _tell(progress, bar)
-    return rows
+
+
+def _to_be_timed(config: Config, todo: Sequence[Key], rows: Mapping[Key, Row]) -> list[Key]:
+    return [key for key in todo if key.kind in ("sized", "own") and _comparable(rows[key])] if config.repetitions else []
 
 
 def _comparable(row: Row) -> bool:

@@ -16,13 +16,19 @@ What is true is computed by the reference in float64: on a CPU, lax's float32 gr
                     every entry of a small Jacobian                                         that is not the one differentiated
     reference       the same for F, along random directions                     distinct    an oracle that is wrong itself
     second order    the gradients of sum_i <g_i, u_i>: F's; slopes of g         distinct    residuals hidden from differentiation
-    zeros           g_i = 0 for dy = 0                                          distinct    constants in a gradient
+    zeros           g_i = 0 for dy = 0; where arguments are 0, f and g_i are    distinct,   constants in a gradient; 0 / 0
+                    finite if F and G_i are                                     zeros
     repeats         the same bits in every run                                  distinct    reads out of bounds, unordered sums
     jit, vmap,      the same called one operation after another, for two        integers    rules that do not compose
     scan            sets of arguments at once, and in a loop                    if exact
 
-All but structure, integers, accuracy, zeros and what follows are made in float64, where rounding cannot hide a mistake. A rule
-that means to differ is labelled so, and then its gradients meet, instead of those that compare them with the exact ones:
+All but structure, integers, accuracy, zeros and what follows are made in float64, where rounding cannot hide a mistake.
+
+Kinks and ties are looked at by "integers" alone, on whole numbers. Where arrays are given, every point is near them (relative to
+each entry, within their range), so that a function with a restricted domain, such as a square root, can be certified; "integers"
+goes to other whole numbers only as far as the function is finite there.
+
+A rule that means to differ is labelled so, and then its gradients meet, instead of those that compare them with the exact ones:
 
     unbiased        the mean of g_i over random keys is G_i                     distinct    a scale or a threshold that is off
     bias            <g_i, G_i> > 0, and g is not the exact gradient             distinct    a step uphill; a label that is wrong
@@ -37,7 +43,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcnn.check import checks, draw
+from jaxcnn.check import checks, differences, draw
 from jaxcnn.check._arguments import among, check_same_structure, floating, labels, strong
 from jaxcnn.check.measure import Check
 from jaxcnn.check.subject import Subject
@@ -51,8 +57,8 @@ CHECKS: dict[str, Callable[[Subject], list[Check]]] = {
     "linearity": checks.linearity,
     "conservation": checks.conservation,
     "adjoint": checks.adjoint,
-    "differences": checks.differences,
-    "reference": checks.reference,
+    "differences": differences.differences,
+    "reference": differences.reference,
     "second order": checks.second_order,
     "unbiased": checks.unbiased,
     "bias": checks.bias,
@@ -64,10 +70,14 @@ CHECKS: dict[str, Callable[[Subject], list[Check]]] = {
 }
 """In the order in which they are made."""
 
+KINKS = "kinks and ties (a relu at 0, a maximum of equal numbers) were not looked at"
+
 NEEDS = {
-    "integers": "the function is not said to be exact on whole numbers",
+    "integers": f"{KINKS}: pass integers=True if the function is exact on whole numbers",
     "linearity": "the function is not said to be linear in an argument",
     "conservation": "a constant added to an argument does not come out as one",
+    "differences": "the reference has a kink where the arguments lie, or is not finite about it",
+    "reference": "the reference has a kink where the arguments lie, or is not finite about it",
 }
 """Why a check may not apply."""
 
@@ -128,11 +138,13 @@ def certify(
     Args:
       explicit: the function with the rule; takes `args`, returns an array or a pytree of arrays. Called under `jit`.
       reference: the same function, differentiated by JAX.
-      args: arrays, or `jax.ShapeDtypeStruct`s in whose place data is drawn. Floating ones are differentiated, in their dtype and
-        in float64; others (labels, keys) are passed on.
+      args: arrays, or `jax.ShapeDtypeStruct`s in whose place data is drawn from (-1, 1). Floating ones are differentiated, in
+        their dtype and in float64; others (labels, keys) are passed on. A function of a restricted domain, such as a square
+        root, needs arrays that lie in it: all points are then near them.
       linear_in: the numbers of the arguments in each of which the function is linear, others held: (0, 1) for a convolution.
       integers: whether the function of whole numbers is exact in the arguments' dtype, as sums, products and selections are;
-        by default if it is linear in any argument.
+        by default if it is linear in any argument and the reference shows no rounding. Without it nothing is said of kinks and
+        ties, and `left_out` tells so.
       label: what the gradient claims to be: "exact"; "unbiased", random with the exact mean, for which one of `args` must be a
         typed key; or "biased".
       names: the arguments' names, for the verdicts.
@@ -165,7 +177,7 @@ def certify(
     )
     structs = [jax.ShapeDtypeStruct(args[i].shape, args[i].dtype) for i in numbers]
     made: list[Check] = []
-    left_out = dict.fromkeys(skip, "skipped")
+    left_out = {name: f"skipped: {KINKS}" if name == "integers" else "skipped" for name in skip}
     with jax.enable_x64(True), jax.default_matmul_precision("highest"):
         out = jax.eval_shape(among(explicit, args, numbers), *structs)
         check_same_structure(out, jax.eval_shape(among(reference, args, numbers), *structs))
@@ -176,16 +188,17 @@ def certify(
             numbers,
             named,
             distinct,
-            given=not all(isinstance(args[i], jax.ShapeDtypeStruct) for i in numbers),
+            came=tuple(not isinstance(args[i], jax.ShapeDtypeStruct) for i in numbers),
             out=out,
             seed=seed,
             tolerance=tolerance,
             linear_in=tuple(name for i, name in zip(numbers, named, strict=True) if i in linear_in),
-            whole=bool(linear_in) if integers is None else integers,
+            integers=integers,
             label=label,
         )
-        if not subject.whole:
-            left_out.setdefault("integers", NEEDS["integers"])
+        if "integers" not in left_out and not subject.whole:
+            exact = "the reference is not exact on whole numbers; " if linear_in and integers is None else ""
+            left_out["integers"] = exact + NEEDS["integers"]
         for name in CHECKS:
             if name in left_out or name in NOT_FOR[label]:
                 continue

@@ -1,10 +1,14 @@
-"""Test data: whole numbers, on which sums are exact, and distinct ones, which stay away from kinks and ties."""
+"""Test data: whole numbers, on which sums are exact; distinct ones, away from kinks and ties; or either near what came."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+
+MOST = 16
+"""Different numbers that `within` draws from."""
 
 
 def integers(rng: np.random.Generator, shape: Sequence[int], largest: int = 4) -> np.ndarray:
@@ -27,3 +31,36 @@ def distinct(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
     size = int(np.prod(shape))
     m = max(2, 2 * size)
     return ((2 * rng.choice(m, size, replace=False) + 1 - m) / m).reshape(shape)
+
+
+def near(rng: np.random.Generator, came: np.ndarray, size: float) -> np.ndarray:
+    """A point near `came`: each entry off by up to `size` of itself, towards the mean of all, so that their range is kept.
+
+    >>> near(np.random.default_rng(0), np.array([1.0, 2.0]), 2**-6).round(3).tolist()
+    [1.011, 1.986]
+    """
+    if not came.size:
+        return came
+    middle = float(np.mean(came))
+    room = size * np.abs(came)
+    towards = np.clip(middle - came, -room, room) if np.ptp(came) else -np.sign(came) * room
+    return came + rng.uniform(0.25, 1, came.shape) * towards
+
+
+def within(rng: np.random.Generator, came: np.ndarray) -> np.ndarray:
+    """Whole numbers from the range of `came`, up to sixteen, or where it has not two of them, multiples of 1/2, 1/4 and so on.
+
+    If the range is wide, multiples of 2, 4 and so on: what is drawn has few digits, so that sums of products are exact.
+
+    >>> within(np.random.default_rng(0), np.array([0.3, 2.6])).tolist()
+    [2.0, 2.0]
+    """
+    low, high = float(np.min(came, initial=np.inf)), float(np.max(came, initial=-np.inf))
+    if not low < high:
+        return came
+    step = 1.0
+    while math.floor(high / step) - math.ceil(low / step) >= MOST:
+        step *= 2
+    while math.floor(high / step) - math.ceil(low / step) < 1:
+        step /= 2
+    return step * rng.integers(math.ceil(low / step), math.floor(high / step) + 1, came.shape).astype(np.float64)

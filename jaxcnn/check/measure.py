@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+OUTSIDE = "the function was evaluated outside its domain, or at its edge; pass arrays that lie inside it"
+
 
 class Check(NamedTuple):
     """One verdict, on the value or on the gradient to one argument."""
@@ -25,7 +27,7 @@ class Check(NamedTuple):
     """The largest `error` that passes. For arrays, one entry may be off by 8 times as much of the largest one, no more."""
     data: str = ""
     """"integers": whole numbers with ties and zeros, so that the convention at kinks is what is compared; "distinct": away from
-    kinks, see `jaxcnn.check.draw`; "given": the arrays that came."""
+    kinks, see `jaxcnn.check.draw`; "given": the arrays that came; "zeros": these with zeros in them."""
     detail: str = ""
     """Of a failed check: where it is worst, with both values."""
     diagnosis: str = ""
@@ -52,6 +54,12 @@ def largest(a: Any) -> float:
     return float(np.max(np.abs(np.asarray(a, np.float64)), initial=0.0))
 
 
+def finite(a: Any) -> np.ndarray:
+    """With 0 for what is infinite or NaN: the scale of the others."""
+    array = np.asarray(a, np.float64)
+    return np.where(np.isfinite(array), array, 0.0)
+
+
 def ulp(want: Any, dtype: Any) -> float:
     """The distance of the largest expected entry to the next number of the dtype."""
     info = jnp.finfo(dtype)
@@ -59,37 +67,49 @@ def ulp(want: Any, dtype: Any) -> float:
     return float(info.eps) * 2.0 ** math.floor(math.log2(top)) if math.isfinite(top) and top else float(info.tiny)
 
 
-def difference(got: Any, want: Any) -> tuple[float, float, str]:
-    """The relative error of the whole array, the largest difference, and where that is."""
+def difference(got: Any, want: Any, why: str = OUTSIDE) -> tuple[float, float, str]:
+    """The relative error of the whole array, the largest difference, and where that is. `why` tells what NaN in both means."""
     got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
         off = np.where(got == want, 0.0, np.abs(got - want))
         off = np.where(np.isnan(off), np.inf, off)
         if not off.any():
             return 0.0, 0.0, ""
-        error = float(np.linalg.norm(off) / (np.linalg.norm(want) or 1.0))
-    index = np.unravel_index(int(np.argmax(off)), off.shape)
+        error = float(np.linalg.norm(off) / (norm(finite(want)) or 1.0))
+    # An entry that is NaN in both is no fault of one of them: it is told if there is no worse.
+    outside = np.isnan(got) & np.isnan(want)
+    judged = np.where(outside, 0.0, off)
+    both = bool(outside.any()) and bool(np.max(judged) < np.inf)
+    index = np.unravel_index(int(np.argmax(outside if both else judged)), off.shape)
     place = "" if off.ndim == 0 else f" at {tuple(int(i) for i in index)}"
-    share = np.mean(off > 1e-6 * np.max(np.abs(want), initial=0.0))
+    if both:
+        return math.inf, math.inf, f"both are NaN{place}: {why}"
+    share = np.mean(off > 1e-6 * largest(finite(want)))
     detail = f"worst{place}: {got[index]:.9g}, expected {want[index]:.9g}; {share:.0%} of the entries differ"
     return error if error == error else math.inf, float(np.max(off)), detail
 
 
-def compare_arrays(name: str, of: str, data: str, got: Any, want: Any, tolerance: float, scale: float | None = None) -> Check:
+def compare_arrays(
+    name: str, of: str, data: str, got: Any, want: Any, tolerance: float, scale: float | None = None, why: str = OUTSIDE
+) -> Check:
     """Two arrays: as a whole, and no entry far off. `scale` is taken for ||expected|| where that could vanish."""
-    error, worst, detail = difference(got, want)
-    top = largest(want)
+    error, worst, detail = difference(got, want, why)
+    top = largest(finite(want))
     if scale is not None:
-        error, top = error * (norm(want) or 1.0) / (scale or 1.0), scale
+        error, top = error * (norm(finite(want)) or 1.0) / (scale or 1.0), scale
     passed = bool(error <= tolerance and worst <= 8 * tolerance * (top or 1.0))
     return Check(name, of, passed, error, tolerance, data, "" if passed else detail)
 
 
-def compare_inner(name: str, of: str, data: str, got: float, want: float, tolerance: float, scale: float) -> Check:
-    """Two inner products, relative to the product of the norms."""
+def compare_inner(
+    name: str, of: str, data: str, got: float, want: float, tolerance: float, scale: float, why: str = OUTSIDE
+) -> Check:
+    """Two inner products, relative to the product of the norms. `why` tells what it means if both are not finite."""
     error = abs(got - want) / (scale or 1.0)
     passed = bool(error <= tolerance)  # not a NaN
     detail = "" if passed else f"{got:.9g}, expected {want:.9g}"
+    if not (math.isfinite(got) or math.isfinite(want)):
+        detail = f"both are {'NaN' if math.isnan(got) and math.isnan(want) else 'not finite'}: {why}"
     return Check(name, of, passed, error if error == error else math.inf, tolerance, data, detail)
 
 

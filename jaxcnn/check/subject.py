@@ -13,6 +13,8 @@ import numpy as np
 
 from jaxcnn.check import draw
 from jaxcnn.check._arguments import among
+from jaxcnn.check.measure import difference
+from jaxcnn.check.slopes import Walk, walk
 
 TOLERANCE = {"float64": 1e-12, "float32": 2e-5, "float16": 1e-2, "bfloat16": 5e-2}
 """The largest relative error that "accuracy" allows, by dtype: in float32 some hundred roundings, for sums of that many terms."""
@@ -20,6 +22,13 @@ TOLERANCE = {"float64": 1e-12, "float32": 2e-5, "float16": 1e-2, "bfloat16": 5e-
 FEW = 16
 """Units in the last place that "accuracy" allows in any case; beyond them, `TIMES` the error of autodiff's own gradient."""
 TIMES = 3
+
+ENOUGH = 100
+"""Whole numbers among which there are some zeros: where there are fewer, several points are drawn, `MOST_POINTS` at most."""
+MOST_POINTS = 8
+
+NEAR = (2.0**-6, 2.0**-12)
+"""How far a second point is from the arrays that came, relative to each entry; the smaller where the function ends before."""
 
 Evaluate = Callable[[Sequence[Any], Any], tuple[Any, tuple[Any, ...]]]  # (args, dy) -> (value, gradients)
 
@@ -35,14 +44,15 @@ class Subject:
     labels: tuple[str, ...]
     distinct: tuple[np.ndarray, ...]
     """float64; what came, or drawn."""
-    given: bool
+    came: tuple[bool, ...]
+    """Which arguments are arrays that were given: all points lie near them."""
     out: Any
     """The shapes and dtypes of the value."""
     seed: int
     tolerance: float | None
     linear_in: tuple[str, ...]
-    whole: bool
-    """Whether whole numbers are computed exactly."""
+    integers: bool | None
+    """Whether whole numbers are computed exactly, as far as the caller said."""
     label: str
 
     @cached_property
@@ -60,7 +70,7 @@ class Subject:
 
     @cached_property
     def data(self) -> str:
-        return "given" if self.given else "distinct"
+        return "given" if any(self.came) else "distinct"
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
@@ -96,6 +106,51 @@ class Subject:
         """In the dtypes of the value."""
         return jax.tree.map(lambda o: np.asarray(jnp.asarray(drawn(rng, o.shape), o.dtype)), self.out)
 
+    def whole_numbers(self, rng: np.random.Generator, *, near: bool = False) -> list[np.ndarray]:
+        """For each argument, whole numbers, zeros and ties among them.
+
+        Of arrays that came, from their range alone where f is not finite for others, or if `near`.
+        """
+        drawn = [draw.integers(rng, shape) for shape in self.shapes]
+        if not any(self.came) or not (near or not self.is_finite(drawn)):
+            return drawn
+        return [draw.within(rng, a) if came else b for a, b, came in zip(self.distinct, drawn, self.came, strict=True)]
+
+    @cached_property
+    def whole_points(self) -> list[tuple[list[np.ndarray], Any]]:
+        """Arguments and cotangents of whole numbers, in their dtypes: several if they are small, so that some are 0 or tied."""
+        rng = self.rng("integers")
+        count = min(MOST_POINTS, 1 + ENOUGH // max(1, *(a.size for a in self.distinct)))
+        return [(self.rounded(self.whole_numbers(rng)), self.cotangent(rng, draw.integers)) for _ in range(count)]
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether whole numbers are computed exactly: as was said, or else for what is linear, if the reference does not round.
+
+        An error that is larger than roundings are is no sign of them: autodiff is wrong there.
+        """
+        if self.integers is not None or not self.linear_in:
+            return bool(self.integers)
+        for x, dy in self.whole_points:
+            leaves = [jax.tree.leaves(self.truth(*point)) for point in ((x, dy), (as_float64(x), as_float64(dy)))]
+            if any(0 < difference(a, b)[0] <= self.loosest for a, b in zip(*leaves, strict=True)):
+                return False
+        return True
+
+    def another(self, rng: np.random.Generator) -> list[np.ndarray]:
+        """A second point: drawn, or as near as it must be to the arrays that came."""
+        drawn = [draw.distinct(rng, shape) for shape in self.shapes]
+        for size in NEAR if any(self.came) else ():
+            point = [draw.near(rng, a, size) if came else b for a, b, came in zip(self.distinct, drawn, self.came, strict=True)]
+            if self.is_finite(point):
+                return point
+        return [a if came else b for a, b, came in zip(self.distinct, drawn, self.came, strict=True)]
+
+    def is_finite(self, x: Sequence[np.ndarray]) -> bool:
+        """Whether the reference's value is, in float64: outside of its domain it is not."""
+        value = self.truth(as_float64(list(x)), as_float64(full(self.out, 0)))[0]
+        return is_finite(value)
+
     def directions(self, rng: np.random.Generator) -> list[np.ndarray]:
         return [draw.distinct(rng, shape) for shape in self.shapes]
 
@@ -117,6 +172,11 @@ class Subject:
         value, g = self.run(x, dy)
         return x, dy, value, g
 
+    @cached_property
+    def walk(self) -> Walk | None:
+        """Where central differences step."""
+        return walk(self.point[0], self.came, self.truth, self.out, self.rng("walk"))
+
 
 def value_and_gradients(f: Callable) -> Evaluate:
     def evaluate(args, dy):
@@ -128,6 +188,10 @@ def value_and_gradients(f: Callable) -> Evaluate:
 
 def as_float64(tree: Any) -> Any:
     return jax.tree.map(lambda a: np.asarray(a, np.float64), tree)
+
+
+def is_finite(tree: Any) -> bool:
+    return all(bool(np.all(np.isfinite(np.asarray(leaf, np.float64)))) for leaf in jax.tree.leaves(tree))
 
 
 def full(out: Any, fill: float) -> Any:
