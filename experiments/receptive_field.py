@@ -60,7 +60,7 @@ from rich.table import Table
 from safetensors import SafetensorError
 
 from experiments import train
-from experiments.checkpoint import load_arrays
+from experiments.checkpoint import CheckpointError, check_arrays, load_arrays
 from experiments.config import Model
 from experiments.data import Dataset, load
 from experiments.devices import use_all_cores
@@ -369,8 +369,11 @@ def _read_run(folder: Path, recorded: dict[str, Any], model: Layer, dataset: Dat
         raise ConfigError(f"--run {folder} has no trained network: {file.name}: {error}") from error
     arrays = {"params": saved.get("params", {}), "state": saved.get("state", {})}  # {} is not in a file
     params, state = jax.eval_shape(lambda key: model.init(key, (1, *dataset.x_test.shape[1:])), jax.random.key(0))
-    if jax.tree.map(np.shape, arrays) != jax.tree.map(np.shape, {"params": params, "state": state}):
-        raise ConfigError(f"--run {folder} has another network than {recorded['model']} of today: {file.name} has other arrays")
+    try:
+        check_arrays(arrays, {"params": params, "state": state})
+    except CheckpointError as error:
+        other = f"--run {folder} has another network than {recorded['model']} of today"
+        raise ConfigError(f"{other}: {file.name} has other arrays: {error}") from error
     arrays = jax.tree.map(jnp.asarray, arrays)
     return Trained(arrays["params"], arrays["state"], f"{recorded['model']} trained on {dataset.name} ({folder})")
 

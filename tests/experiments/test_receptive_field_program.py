@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ from rich.console import Console
 
 import experiments.receptive_field
 from experiments import train
-from experiments.checkpoint import save_arrays
+from experiments.checkpoint import load_arrays, save_arrays
 from experiments.data import digits
 from experiments.receptive_field import (
     PICTURE,
@@ -239,6 +240,13 @@ def test_a_run_of_another_network_is_refused(run, tmp_path, capsys):
     assert command_line(["lenet", "--run", str(tmp_path), "--output", str(tmp_path / "new")]) == 2
     assert "has another network than lenet of today: model.safetensors has other arrays" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_a_run_in_whole_numbers_is_refused(run, tmp_path, capsys):
+    shutil.copy(run / "config.json", tmp_path)
+    save_arrays(tmp_path / "model.safetensors", jax.tree.map(np.int32, load_arrays(run / "model.safetensors")))
+    assert command_line(["example", "--run", str(tmp_path), "--output", str(tmp_path / "new")]) == 2
+    assert "model.safetensors has other arrays" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
