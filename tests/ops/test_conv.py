@@ -377,11 +377,14 @@ def test_dispatch_is_the_list_of_its_docstring():
     image = (64, 28, 28)
     assert names((*image, 96), (3, 3, 1, 96), groups=96, padding=1) == ["shifted"] * 3
     assert names((*image, 96), (3, 3, 1, 192), groups=96, padding=1) == ["shifted"] * 3
-    assert names((*image, 128), (3, 3, 4, 128), groups=32) == ["groupwise"] * 3
+    assert names((*image, 128), (3, 3, 4, 128), groups=32) == ["patches", "patches", "groupwise"]
     assert names((*image, 64), (3, 3, 16, 64), groups=4) == ["groupwise", "groupwise", "patches"]
     assert names((*image, 64), (1, 1, 64, 128)) == ["patches"] * 3
+    assert names((*image, 64), (9, 9, 64, 64)) == ["wide", "wide", "canonical"]  # too many taps to lay out
+    assert names((8, 12, 12, 12, 8), (4, 5, 5, 8, 8)) == ["canonical", "canonical", "patches"]
+    assert names((8, 12, 12, 12, 8), (6, 6, 6, 8, 8)) == ["direct"] * 3
     assert names((*image, 64), (1, 1, 64, 128), stride=2) == ["patches"] * 3
-    assert names((*image, 1), (5, 5, 1, 16), padding="same") == ["blocked", "patches", "canonical"]
+    assert names((*image, 1), (5, 5, 1, 16), padding="same") == ["patches", "patches", "canonical"]
     assert names((*image, 1), (5, 5, 1, 16), padding="same", stride=2) == ["patches", "patches", "canonical"]
     assert names((*image, 1), (2, 2, 1, 16), stride=2) == ["patches"] * 3
     assert names((8, 8000, 1), (80, 1, 64), stride=4) == ["canonical", "patches", "patches"]
@@ -394,12 +397,12 @@ def test_dispatch_is_the_list_of_its_docstring():
     assert names((32, 6, 6, 16), (5, 5, 16, 32)) == ["canonical", "wide", "patches"]  # y is 2x2
     assert names((32, 4, 16), (5, 16, 32), padding="same") == ["patches", "patches", "patches"]
     assert names((*image, 3), (3, 3, 3, 64), padding="same") == ["patches"] * 3
-    assert names((*image, 3), (5, 5, 3, 32), padding="same") == ["blocked", "patches", "patches"]
-    assert names((*image, 32), (5, 5, 32, 3), padding="same") == ["wide", "blocked", "patches"]
+    assert names((*image, 3), (5, 5, 3, 32), padding="same") == ["canonical", "patches", "patches"]
+    assert names((*image, 32), (5, 5, 32, 3), padding="same") == ["wide", "canonical", "patches"]
     assert names((*image, 64), (5, 5, 64, 3), padding="same") == ["wide", "canonical", "patches"]
     assert names((*image, 32), (5, 5, 32, 17), padding="same") == ["wide", "wide", "patches"]
-    assert names((*image, 6), (5, 5, 6, 16)) == ["blocked", "blocked", "patches"]
-    assert names((*image, 8), (5, 5, 8, 16)) == ["canonical", "blocked", "patches"]
+    assert names((*image, 6), (5, 5, 6, 16)) == ["canonical", "canonical", "patches"]
+    assert names((*image, 8), (5, 5, 8, 16)) == ["canonical", "canonical", "patches"]
     assert names((*image, 8), (5, 5, 8, 32)) == ["wide", "wide", "patches"]
     assert names((*image, 8), (3, 3, 8, 32)) == ["wide", "patches", "patches"]
     assert names((64, 2000, 8), (3, 8, 32)) == ["canonical", "patches", "patches"]

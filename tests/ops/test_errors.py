@@ -31,7 +31,7 @@ BAD = {
         {"groups": 3},
         "groups must divide the channels of x and w, got groups=3, 4 inputs and 6",
     ),
-    "no groups": (X, W, {"groups": 0}, "groups must divide"),
+    "no groups": (X, W, {"groups": 0}, "groups must be at least 1, got 0"),
     "unknown padding word": (X, W, {"padding": "sane"}, "padding must be one of valid, same, .* got 'sane'"),
     "one pad too few": (X, W, {"padding": (1,)}, r"padding needs one entry per spatial axis \(2 here\), got \(1,\)"),
     "causal image": (X, W, {"padding": "causal"}, "'causal' is for one spatial axis"),

@@ -110,9 +110,10 @@ def explain(spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int]) -> d
 
 def _with_bound(choice: Choice, spec: ConvSpec) -> Choice:
     """The choice, or another where its program would grow with the taps: products of patches, and volumes computed as planes."""
-    if len(spec.window.size) == 3 and math.prod(spec.window.size) >= MANY_TAPS and choice.method is not shifted:
-        return TOO_MANY_FOR_PLANES
-    return choice if choice.method is not patches or patches.lays_out(spec.window) else TOO_MANY_TO_LAY_OUT
+    size = spec.window.size
+    if choice.method is patches and not patches.lays_out(spec.window):
+        choice = TOO_MANY_TO_LAY_OUT
+    return TOO_MANY_FOR_PLANES if choice.method is canonical and len(size) == 3 and math.prod(size) > MANY_TAPS else choice
 
 
 def _forward_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:

@@ -23,7 +23,7 @@ fills registers where 144x16 does not.
 As in any matrix product, 0 times infinity is NaN: an x or dy that is not finite spoils the sums of taps that never meet it, too.
 
 As in any matrix product, 0 times infinity is NaN: an x or dy that is not finite spoils the sums of taps that never meet it, too.
-Windows of `MANY_TAPS` and more are refused, unless they overlap with a few of their steps alone: each tap, or all that lie
+Windows of more than `MANY_TAPS` are refused, unless their axes are short or a few strides long: each tap, or all that lie
 between two steps, is an operation of the program, and this would have no bound.
 """
 
@@ -56,6 +56,10 @@ RUN = 16
 """Float32 numbers in a cache line."""
 
 
+MOST_SLICES = 16
+"""Taps of all axes together up to which any window is laid out: 5x5x5 has 15."""
+
+
 def lays_out(window: Window) -> bool:
     """Whether the program for this window has a bound.
 
@@ -63,13 +67,14 @@ def lays_out(window: Window) -> bool:
     >>> [lays_out(make_window((k, k), (64, 64), stride=s)) for k, s in ((3, 1), (16, 16), (11, 4), (16, 1))]
     [True, True, True, False]
     """
-    return math.prod(window.size) < MANY_TAPS or few_steps(window)
+    slices = sum(k for k in window.size if k > 1)
+    return math.prod(window.size) <= MANY_TAPS or slices <= MOST_SLICES or few_steps(window)
 
 
 def _check_taps(window: Window) -> None:
     if not lays_out(window):
         raise ValueError(
-            f"method PATCHES takes windows of fewer than {MANY_TAPS} taps, or of a few strides along each axis, got "
+            f"method PATCHES takes windows of up to {MANY_TAPS} taps, or of a few strides along each axis, got "
             f"size {window.size}, stride {window.stride}: leave method out, or pass CANONICAL or DIRECT"
         )
 
@@ -139,7 +144,7 @@ def layout(spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int]) -> La
     >>> [layout(spec, (2, 8, 8, c), (3, 3, c, o)).beside_dy for c, o in ((16, 16), (3, 64), (64, 3))]
     [(1,), (), (0, 1)]
     """
-    few = math.prod(spec.window.size) < MANY_TAPS  # of many, the stride bounds what is laid out beside x alone
+    few = math.prod(spec.window.size) <= MANY_TAPS  # of many, the stride bounds what is laid out beside x alone
     axes = [axis for axis, k in enumerate(spec.window.size) if k > 1 and (few or k <= WRITTEN_OUT)]
     subsets = [chosen[::-1] for count in (*range(1, len(axes) + 1), 0) for chosen in combinations(reversed(axes), count)]
     return min((_lay_out(chosen, spec, x_shape, w_shape) for chosen in subsets), key=lambda found: found.copied)
