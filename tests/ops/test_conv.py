@@ -381,7 +381,7 @@ def test_dispatch_is_the_list_of_its_docstring():
     assert names((*image, 64), (3, 3, 16, 64), groups=4) == ["groupwise", "groupwise", "patches"]
     assert names((*image, 64), (1, 1, 64, 128)) == ["patches"] * 3
     assert names((*image, 64), (9, 9, 64, 64)) == ["wide", "wide", "canonical"]  # too many taps to lay out
-    assert names((8, 12, 12, 12, 8), (4, 5, 5, 8, 8)) == ["canonical", "canonical", "patches"]
+    assert names((8, 12, 12, 12, 8), (4, 5, 5, 8, 8)) == ["direct", "direct", "patches"]
     assert names((8, 12, 12, 12, 8), (6, 6, 6, 8, 8)) == ["direct"] * 3
     assert names((*image, 64), (1, 1, 64, 128), stride=2) == ["patches"] * 3
     assert names((*image, 1), (5, 5, 1, 16), padding="same") == ["patches", "patches", "canonical"]
