@@ -24,7 +24,7 @@ UNROLL = 4
 
 
 MANY_TAPS = 64
-"""Taps from which on no window is written out by Python, tap by tap, whatever its shape."""
+"""Taps up to which a window may be written out by Python, tap by tap, whatever its shape."""
 
 
 def tap_offsets(window: Window) -> Int[np.ndarray, "k axes"]:

@@ -51,7 +51,7 @@ def mapped_over_blocks(images: Callable[..., int]) -> Callable[[Map], Map]:
         ) -> Num[Array, "n *j _"]:
             static = (spec,) if x_shape is None else (spec, x_shape)
             n, devices = a.shape[0], devices_of(a, w)
-            q = images(n // devices, a, w, *static) if _divides(devices, n) else n
+            q = images(n // devices, a, w, *static) if divides(devices, n) else n
             if q * devices >= n:
                 return image_map(a, w, *static)
             of_block = _on_each(devices, lambda block: image_map(block, w, *static))
@@ -71,7 +71,7 @@ def summed_over_blocks(images: Callable[..., int]) -> Callable[[Map], Map]:
             x: Num[Array, "n *i gc"], dy: Num[Array, "n *j go"], spec: ConvSpec, w_shape: Sequence[int]
         ) -> Num[Array, "*t c go"]:
             n, devices = x.shape[0], devices_of(x, dy)
-            q = images(n // devices, x, dy, spec, w_shape) if _divides(devices, n) else n
+            q = images(n // devices, x, dy, spec, w_shape) if divides(devices, n) else n
             if q * devices >= n:
                 return kernel_grad(x, dy, spec, w_shape)
             dtype = spec.accumulation_dtype or operand_dtype(x, dy, spec)
@@ -90,7 +90,7 @@ def summed_over_blocks(images: Callable[..., int]) -> Callable[[Map], Map]:
     return decorate
 
 
-def _divides(devices: int, n: int) -> bool:
+def divides(devices: int, n: int) -> bool:
     """Whether the images can be shared evenly; of a symbolic number all are one block."""
     return is_known(n) and n % devices == 0
 

@@ -27,7 +27,8 @@ patches groupwise shifted` (numbers in `experiments/README.md`), with k taps in 
                        c = 1 and o <= 16, windows that overlap                      canonical
                        else                                                         patches
 
-`patches` is passed over where a window has too many taps for it. `blocked` is never chosen, nor are groups joined for forward or
+`patches` is passed over for `canonical` where a window has too many taps for it, and in three axes `canonical` for `direct`.
+`blocked` is never chosen, nor are groups joined for forward or
 input gradient: both multiply zeros with values that an output does not see, and where such a value is not finite, 0 times it is
 NaN. That costs a first layer of few channels up to 2.5 times its time, and narrow groups up to 2.
 

@@ -19,9 +19,9 @@ from jaxtyping import Array, Num
 
 from jaxcnn.ops._common import devices_of
 from jaxcnn.ops.conv_methods import canonical
+from jaxcnn.ops.conv_methods.batches import divides
 from jaxcnn.ops.conv_methods.canonical import kernel_grad as kernel_grad
 from jaxcnn.ops.conv_methods.method import ConvSpec, flip_and_exchange, interleaved, refuse_sharded
-from jaxcnn.sizes import is_known
 from jaxcnn.window import Window
 
 ROW = 1024
@@ -33,7 +33,7 @@ def forward(x: Num[Array, "n *i c"], w: Num[Array, "*t c o"], spec: ConvSpec) ->
     refuse_sharded("WIDE", x, w)
     n, *space, c = x.shape
     devices = devices_of(x, w)
-    m = images_in_a_row(n // devices, space[-1]) if is_known(n) and n % devices == 0 else 1
+    m = images_in_a_row(n // devices, space[-1]) if divides(devices, n) else 1
     wide = x.reshape(n // m, m, *space, c)
     wide = jnp.moveaxis(wide, 1, -2).reshape(n // m, *space[:-1], space[-1] * m, c)
     y = canonical.forward(wide, w, _widen(spec, spec.window, m))
