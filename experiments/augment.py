@@ -1,6 +1,8 @@
-"""Seeded augmentation: pure functions of a key and a batch of images (n, height, width, c), for the inside of a jitted step.
+"""Seeded augmentation: pure functions of a key and a batch of images (n, height, width,
+c), for the inside of a jitted step.
 
-Every image draws on its own, so a batch that is split over devices is augmented as it would be on one.
+Every image draws on its own, so a batch that is split over devices is augmented as it
+would be on one.
 """
 
 from __future__ import annotations
@@ -14,10 +16,13 @@ from jax import Array, lax
 
 
 def shift(key: Array, x: Array, *, pixels: int) -> Array:
-    """Each image moved by up to `pixels` along both axes, whole pixels, uniformly; zeros come in at the border."""
+    """Each image moved by up to `pixels` along both axes, whole pixels, uniformly;
+    zeros come in at the border."""
     padded = jnp.pad(x, ((0, 0), (pixels, pixels), (pixels, pixels), (0, 0)))
     starts = jax.random.randint(key, (x.shape[0], 2), 0, 2 * pixels + 1)
-    return jax.vmap(lambda image, start: lax.dynamic_slice(image, (start[0], start[1], 0), x.shape[1:]))(padded, starts)
+    return jax.vmap(
+        lambda image, start: lax.dynamic_slice(image, (start[0], start[1], 0), x.shape[1:])
+    )(padded, starts)
 
 
 def flip(key: Array, x: Array) -> Array:
@@ -26,8 +31,12 @@ def flip(key: Array, x: Array) -> Array:
 
 
 def cutout(key: Array, x: Array, *, size: int) -> Array:
-    """A square of zeros of `size` pixels in each image (DeVries and Taylor 2017), its centre anywhere, so it may hang over."""
-    corners = jax.random.randint(key, (2, x.shape[0], 1), 0, jnp.array(x.shape[1:3])[:, None, None]) - size // 2
+    """A square of zeros of `size` pixels in each image (DeVries and Taylor 2017), its
+    centre anywhere, so it may hang over."""
+    corners = (
+        jax.random.randint(key, (2, x.shape[0], 1), 0, jnp.array(x.shape[1:3])[:, None, None])
+        - size // 2
+    )
     rows, columns = (
         (corner <= jnp.arange(extent)) & (jnp.arange(extent) < corner + size)
         for corner, extent in zip(corners, x.shape[1:3], strict=True)
@@ -35,8 +44,11 @@ def cutout(key: Array, x: Array, *, size: int) -> Array:
     return jnp.where((rows[:, :, None] & columns[:, None, :])[..., None], 0, x)
 
 
-def make_augment(*, shift_pixels: int = 0, flips: bool = False, cutout_size: int = 0) -> Callable[[Array, Array], Array] | None:
-    """(key, x) -> x that does what is asked for, one after another; None if that is nothing."""
+def make_augment(
+    *, shift_pixels: int = 0, flips: bool = False, cutout_size: int = 0
+) -> Callable[[Array, Array], Array] | None:
+    """(key, x) -> x that does what is asked for, one after another; None if that is
+    nothing."""
     chosen: list[Callable[[Array, Array], Array]] = []
     if shift_pixels:
         chosen.append(partial(shift, pixels=shift_pixels))

@@ -50,11 +50,13 @@ class CheckpointError(DataError, SafetensorError):
 
 
 def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Write nested dicts of arrays to `path`, whole or not at all. An empty dict leaves no trace in it.
+    """Write nested dicts of arrays to `path`, whole or not at all. An empty dict leaves
+    no trace in it.
 
     Raises:
-      ValueError: if a key is no string, is reserved, or has a dot, which separates keys in the file; or if a value is no array,
-        or one of a dtype that the format has not.
+      ValueError: if a key is no string, is reserved, or has a dot, which separates keys
+        in the file; or if a value is no array, or one of a dtype that the format has
+        not.
     """
     try:
         content = save(dict(_flatten(arrays)))
@@ -68,15 +70,21 @@ def load_arrays(path: Path, like: Mapping[str, Any] | None = None) -> dict[str, 
 
     Args:
       path: of the file.
-      like: nested dicts of arrays, or of what has a shape and a dtype: the file must have the same, or nothing of it is read.
+      like: nested dicts of arrays, or of what has a shape and a dtype: the file must
+        have the same, or nothing of it is read.
 
     Raises:
-      CheckpointError: if it is no whole file of this kind, has NaN or infinity in it, or other arrays than `like`.
+      CheckpointError: if it is no whole file of this kind, has NaN or infinity in it,
+        or other arrays than `like`.
       OSError: if it cannot be read.
     """
     specs = _specs(path)
     if like is not None:
-        _check_same({name: (_DTYPES[code].name, shape) for name, (code, shape) in specs.items()}, _wanted(like), f"{path} has")
+        _check_same(
+            {name: (_DTYPES[code].name, shape) for name, (code, shape) in specs.items()},
+            _wanted(like),
+            f"{path} has",
+        )
     with _telling(path):
         entries = {name: entry["data"] for name, entry in deserialize(path.read_bytes())}
     arrays: dict[str, Any] = {}
@@ -85,7 +93,8 @@ def load_arrays(path: Path, like: Mapping[str, Any] | None = None) -> dict[str, 
         if code in _FLOATS and not np.all(np.isfinite(array)):
             wrong = np.count_nonzero(~np.isfinite(array))
             raise CheckpointError(
-                f"{path} is of no use: {wrong:,} of the {array.size:,} numbers of {_shown(name)} are not finite"
+                f"{path} is of no use: {wrong:,} of the {array.size:,} numbers of {_shown(name)}"
+                " are not finite"
             )
         *parents, last = name.split(".")
         level = arrays
@@ -95,8 +104,11 @@ def load_arrays(path: Path, like: Mapping[str, Any] | None = None) -> dict[str, 
     return arrays
 
 
-def check_arrays(arrays: Mapping[str, Any], like: Mapping[str, Any], what: str = "the arrays have") -> None:
-    """Refuse arrays of other names, shapes or dtypes than those of `like`; both are nested dicts, whose empty ones do not count.
+def check_arrays(
+    arrays: Mapping[str, Any], like: Mapping[str, Any], what: str = "the arrays have"
+) -> None:
+    """Refuse arrays of other names, shapes or dtypes than those of `like`; both are
+    nested dicts, whose empty ones do not count.
 
     Raises:
       CheckpointError: with the first differences; `what` begins the message.
@@ -105,7 +117,8 @@ def check_arrays(arrays: Mapping[str, Any], like: Mapping[str, Any], what: str =
 
 
 def _specs(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """The dtype's code and the shape of each array. Only the header is read; that its arrays fill the file is checked."""
+    """The dtype's code and the shape of each array. Only the header is read; that its
+    arrays fill the file is checked."""
     if path.is_dir():
         raise CheckpointError(f"{path} is a folder, and no file of arrays")
     size = path.stat().st_size
@@ -118,13 +131,19 @@ def _specs(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
         if code not in _DTYPES:
             raise CheckpointError(f"{path} has {_shown(name)} in {code}, which NumPy has not")
         if len(shape) > MOST_DIMENSIONS:
-            raise CheckpointError(f"{path} has {_shown(name)} with {len(shape)} dimensions, and {MOST_DIMENSIONS} are the most")
+            raise CheckpointError(
+                f"{path} has {_shown(name)} with {len(shape)} dimensions, and {MOST_DIMENSIONS} are"
+                " the most"
+            )
         if 0 in shape and np.prod([n for n in shape if n], dtype=np.float64) > 2**40:
             raise CheckpointError(f"{path} has {_shown(name)} of a shape that no array can have")
         first, *rest = name.split(".")
         for part in rest:
             if first in specs:
-                raise CheckpointError(f"{path} has both {_shown(first)} and {_shown(name)}: an array, and one inside of it")
+                raise CheckpointError(
+                    f"{path} has both {_shown(first)} and {_shown(name)}: an array, and one inside"
+                    " of it"
+                )
             first = f"{first}.{part}"
     return specs
 
@@ -136,7 +155,9 @@ def _telling(path: Path) -> Iterator[None]:
     except SafetensorError as error:
         words = " ".join(str(error).split()).removeprefix("Error while deserializing header: ")
         words = (words if words.isprintable() else ascii(words))[:LONGEST_REASON]
-        raise CheckpointError(f"{path} is no whole file of arrays ({words}): it was cut off, or is something else") from error
+        raise CheckpointError(
+            f"{path} is no whole file of arrays ({words}): it was cut off, or is something else"
+        ) from error
 
 
 def _wanted(arrays: Mapping[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -149,7 +170,10 @@ def _check_same(found: Mapping[str, tuple], wanted: Mapping[str, tuple], what: s
     for name in wanted:
         if name in found and found[name] != wanted[name]:
             (dtype, shape), (other, needed) = found[name], wanted[name]
-            faults.append(f"{_shown(name)} in {dtype} of shape {shape}, where {other} of shape {needed} is needed")
+            faults.append(
+                f"{_shown(name)} in {dtype} of shape {shape}, where {other} of shape {needed} is"
+                " needed"
+            )
     if faults:
         more = f", and {len(faults) - SHOWN} differences more" if len(faults) > SHOWN else ""
         raise CheckpointError(f"{what} {', '.join(faults[:SHOWN])}{more}")
@@ -166,9 +190,13 @@ def _leaves(arrays: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 def _flatten(arrays: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, np.ndarray]]:
     for key, value in arrays.items():
         if not isinstance(key, str):
-            raise ValueError(f"keys must be strings, got {key!r} in {prefix.rstrip('.') or 'the outermost dict'}")
+            raise ValueError(
+                f"keys must be strings, got {key!r} in {prefix.rstrip('.') or 'the outermost dict'}"
+            )
         if "." in key:
-            raise ValueError(f"keys must have no dot, which separates them in the file, got {key!r}")
+            raise ValueError(
+                f"keys must have no dot, which separates them in the file, got {key!r}"
+            )
         try:
             key.encode()
         except UnicodeEncodeError as error:
@@ -178,22 +206,30 @@ def _flatten(arrays: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield from _flatten(value, f"{name}.")
             continue
         if name == RESERVED:
-            raise ValueError(f"no array can have the name {RESERVED}, which the format has for itself")
+            raise ValueError(
+                f"no array can have the name {RESERVED}, which the format has for itself"
+            )
         yield name, _savable(name, value)
 
 
 def _savable(name: str, value: Any) -> np.ndarray:
-    """C-contiguous, of the shape that it has: `np.ascontiguousarray` would make an axis for a number."""
+    """C-contiguous, of the shape that it has: `np.ascontiguousarray` would make an axis
+    for a number."""
     try:
-        array = None if isinstance(value, (list, tuple, np.ma.MaskedArray)) else np.asarray(value, order="C")
+        array = (
+            None
+            if isinstance(value, (list, tuple, np.ma.MaskedArray))
+            else np.asarray(value, order="C")
+        )
     except (TypeError, ValueError):
         array = None
     if array is None:
         raise ValueError(f"{name} must be an array, got {type(value).__name__}")
     if array.dtype.newbyteorder("=") not in _DTYPES.values():
         raise ValueError(
-            f"{name} must be an array of a dtype that the format has, {', '.join(d.name for d in _DTYPES.values())}: "
-            f"got {array.dtype if array.dtype != object else type(value).__name__}"
+            f"{name} must be an array of a dtype that the format has,"
+            f" {', '.join(d.name for d in _DTYPES.values())}: got"
+            f" {array.dtype if array.dtype != object else type(value).__name__}"
         )
     return array
 

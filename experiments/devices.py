@@ -10,16 +10,18 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from experiments.config import ConfigError
 
-# Below this many pixels of a step's images for each device, a second one cost more than it gave on two CPU cores: see
-# `experiments/README.md`.
+# Below this many pixels of a step's images for each device, a second one cost more than
+# it gave on two CPU cores: see `experiments/README.md`.
 LEAST_PIXELS = 10_000
 
 
 def use_all_cores() -> None:
-    """Let JAX's CPU have one virtual device per core. To be called before anything is computed; later it does nothing."""
+    """Let JAX's CPU have one virtual device per core. To be called before anything is
+    computed; later it does nothing."""
     try:
         jax.config.update(
-            "jax_num_cpu_devices", len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+            "jax_num_cpu_devices",
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         )
     except RuntimeError:  # JAX runs already, with the devices it has
         return
@@ -29,8 +31,8 @@ def make_mesh(devices: int | None, batch_size: int, pixels: int) -> Mesh:
     """A mesh with one axis, "batch", over `devices` local devices.
 
     Args:
-      devices: how many; None for as many as divide the batch and pay: all on an accelerator, on a CPU only as many as have
-        `LEAST_PIXELS` each.
+      devices: how many; None for as many as divide the batch and pay: all on an
+        accelerator, on a CPU only as many as have `LEAST_PIXELS` each.
       batch_size: images in a step.
       pixels: of an image.
 
@@ -44,7 +46,10 @@ def make_mesh(devices: int | None, batch_size: int, pixels: int) -> Mesh:
             most = min(most, max(1, batch_size * pixels // LEAST_PIXELS))
         devices = max(count for count in range(1, most + 1) if batch_size % count == 0)
     if not 1 <= devices <= len(available):
-        raise ConfigError(f"--devices must be between 1 and the {len(available)} that JAX finds here, got {devices}")
+        raise ConfigError(
+            f"--devices must be between 1 and the {len(available)} that JAX finds here, got"
+            f" {devices}"
+        )
     if batch_size % devices:
         raise ConfigError(f"--devices must divide the batch of {batch_size} images, got {devices}")
     return jax.make_mesh((devices,), ("batch",), (AxisType.Auto,), devices=available[:devices])

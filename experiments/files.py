@@ -12,7 +12,8 @@ _PARTIAL = re.compile(r"\..+\.\d+\.partial")
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Have `write` fill a file beside `path` and rename it: whoever reads `path` sees all of the new file, or none of it.
+    """Have `write` fill a file beside `path` and rename it: whoever reads `path` sees
+    all of the new file, or none of it.
 
     Raises:
       OSError: with the name of `path`, if it cannot be written.
@@ -28,7 +29,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove what processes left in the folder that were killed in `write_whole`. No other may be writing there now."""
+    """Remove what processes left in the folder that were killed in `write_whole`. No
+    other may be writing there now."""
     for path in folder.iterdir():
         if _PARTIAL.fullmatch(path.name):
             with suppress(OSError):
@@ -36,7 +38,8 @@ def remove_partial_files(folder: Path) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Write a line at the end of a file: all of it, or nothing if it does not fit on the disk.
+    """Write a line at the end of a file: all of it, or nothing if it does not fit on
+    the disk.
 
     Raises:
       OSError: with the name of `path`, if it cannot be written.
@@ -46,7 +49,9 @@ def append_line(path: Path, line: str) -> None:
         end = os.fstat(file.fileno()).st_size
         written = file.write(content)
         try:
-            if written < len(content):  # the disk filled up on the way; if that is all, this says so
+            if written < len(
+                content
+            ):  # the disk filled up on the way; if that is all, this says so
                 file.write(content[written:])
         except OSError:
             file.truncate(end)
@@ -55,7 +60,8 @@ def append_line(path: Path, line: str) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Have an OSError from inside name the path: that of a full disk names nothing, others a file beside it."""
+    """Have an OSError from inside name the path: that of a full disk names nothing,
+    others a file beside it."""
     try:
         yield
     except OSError as error:

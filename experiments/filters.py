@@ -1,17 +1,21 @@
-"""What a filter answers to, and what flipping a kernel changes: in numbers, and in a picture.
+"""What a filter answers to, and what flipping a kernel changes: in numbers, and in a
+picture.
 
     python -m experiments.filters
     python -m experiments.filters --output runs/somewhere
 
-The filter is the 45 degree edge filter of the document "Deep Learning - CNN Basics", section "Filters". What is said of it there
-holds: of all patches with values in [0, 1] it answers highest, 9, to the one that is bright where its taps are positive, and
-lowest, -3, to the opposite one. But its sum is 6, not 0. A flat patch of brightness b gives 6 b, so the inside of a bright shape
-answers too. Subtract from each response that of a flat patch of the same mean brightness: what is left is the response of the
-filter minus its own mean, 2/3, which is 0 wherever the image is flat.
+The filter is the 45 degree edge filter of the document "Deep Learning - CNN Basics",
+section "Filters". What is said of it there holds: of all patches with values in [0, 1]
+it answers highest, 9, to the one that is bright where its taps are positive, and
+lowest, -3, to the opposite one. But its sum is 6, not 0. A flat patch of brightness b
+gives 6 b, so the inside of a bright shape answers too. Subtract from each response that
+of a flat patch of the same mean brightness: what is left is the response of the filter
+minus its own mean, 2/3, which is 0 wherever the image is flat.
 
-Section "Cross Correlation vs Convolution" says that a flipped kernel gives negative responses to a slope. The kernel there,
-[1, 0], does not: it copies the left pixel, and flipped the right one, and no response to [3, 2, 1, 0] is negative. With the
-difference [1, -1], which does detect a slope, the flip changes the sign.
+Section "Cross Correlation vs Convolution" says that a flipped kernel gives negative
+responses to a slope. The kernel there, [1, 0], does not: it copies the left pixel, and
+flipped the right one, and no response to [3, 2, 1, 0] is negative. With the difference
+[1, -1], which does detect a slope, the flip changes the sign.
 """
 
 from __future__ import annotations
@@ -56,14 +60,17 @@ PATCHES = {
 
 @dataclass(frozen=True)
 class Config:
-    """Print and draw what an edge filter answers to, and how convolution differs from cross-correlation. Writes filters.png."""
+    """Print and draw what an edge filter answers to, and how convolution differs from
+    cross-correlation. Writes filters.png."""
 
     output: Path = Path("runs/filters")
-    """Folder of the picture, made if it is not there. An earlier picture is replaced."""
+    """Folder of the picture, made if it is not there. An earlier picture is replaced.
+    """
 
 
 class Example(NamedTuple):
-    """One input and kernel, and what `conv` and `convolve` give: vectors or matrices."""
+    """One input and kernel, and what `conv` and `convolve` give: vectors or
+    matrices."""
 
     name: str
     signal: np.ndarray
@@ -97,7 +104,10 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
         try:
             main(config)
         except OSError as error:
-            message = f"--output must be a folder that can be written: {config.output}: {error.strerror or error}"
+            message = (
+                f"--output must be a folder that can be written: {config.output}:"
+                f" {error.strerror or error}"
+            )
             raise ConfigError(message) from error
 
     return run_program("filters", body)
@@ -127,13 +137,16 @@ def examples() -> list[Example]:
 def _example(name: str, signal: np.ndarray, kernel: np.ndarray, padding: str) -> Example:
     def through(operation: Callable) -> np.ndarray:
         x, w = signal.astype(np.float32), kernel.astype(np.float32)
-        return np.asarray(operation(x[None, ..., None], w[..., None, None], padding=padding))[0, ..., 0]
+        return np.asarray(operation(x[None, ..., None], w[..., None, None], padding=padding))[
+            0, ..., 0
+        ]
 
     return Example(name, signal, kernel, through(conv), through(convolve))
 
 
 def edge_images() -> dict[str, np.ndarray]:
-    """Images (h, w) in [0, 1] by name, with edges in all directions. All are dark at the border, so that its pads are no edge."""
+    """Images (h, w) in [0, 1] by name, with edges in all directions. All are dark at
+    the border, so that its pads are no edge."""
     rows, columns = np.mgrid[-13.5:14, -13.5:14]
     rising, falling = rows + columns, rows - columns  # what is constant along /, and along \
     digit = load_digits().images[0] / 16
@@ -149,14 +162,25 @@ def edge_images() -> dict[str, np.ndarray]:
 
 
 def _patch_table() -> Table:
-    table = Table("patch", *FILTERS, title="Response of the 45 degree edge filter to a patch of 3x3")
-    for name, row in zip(PATCHES, responses(np.stack(list(PATCHES.values())), "valid").reshape(-1, 3), strict=True):
+    table = Table(
+        "patch", *FILTERS, title="Response of the 45 degree edge filter to a patch of 3x3"
+    )
+    for name, row in zip(
+        PATCHES, responses(np.stack(list(PATCHES.values())), "valid").reshape(-1, 3), strict=True
+    ):
         table.add_row(name, *(str(round(float(value))) for value in row))
     return table
 
 
 def _example_table(examples: list[Example]) -> Table:
-    table = Table("", "signal", "kernel", "cross-correlation", "convolution", title="Cross-correlation and convolution")
+    table = Table(
+        "",
+        "signal",
+        "kernel",
+        "cross-correlation",
+        "convolution",
+        title="Cross-correlation and convolution",
+    )
     for name, *arrays in examples:
         table.add_row(name, *(str(array.astype(int)) for array in arrays))
     return table
@@ -178,21 +202,34 @@ def _draw_responses(figure: SubFigure) -> None:
     images = edge_images()
     axes = figure.subplots(1 + len(FILTERS), 1 + len(images))
     axes[0, 0].axis("off")
-    scales = [Normalize(-limit, limit) for limit in (9, 9, 5)]  # the largest response to values in [0, 1]
+    scales = [
+        Normalize(-limit, limit) for limit in (9, 9, 5)
+    ]  # the largest response to values in [0, 1]
     for column, (name, image) in enumerate(images.items(), start=1):
         axes[0, column].imshow(image, cmap="gray", vmin=0, vmax=1)
         axes[0, column].set_title(name)
-        for panel, response, scale in zip(axes[1:, column], np.moveaxis(responses(image[None])[0], -1, 0), scales, strict=True):
+        for panel, response, scale in zip(
+            axes[1:, column], np.moveaxis(responses(image[None])[0], -1, 0), scales, strict=True
+        ):
             panel.imshow(response, cmap=SIGNED, norm=scale)
     for panel, (name, kernel) in zip(axes[1:, 0], FILTERS.items(), strict=True):
         _draw_matrix(panel, kernel, 4)
         panel.set_title(f"{name}\n(sum {round(float(kernel.sum()))})")
     for panel in axes.flat:
         panel.set(xticks=[], yticks=[])
-    figure.colorbar(ScalarMappable(scales[0], SIGNED), ax=axes[1:3], label="response", shrink=0.6, ticks=range(-9, 10, 3))
-    figure.colorbar(ScalarMappable(scales[2], SIGNED), ax=axes[3], label="response", ticks=(-5, 0, 5))
+    figure.colorbar(
+        ScalarMappable(scales[0], SIGNED),
+        ax=axes[1:3],
+        label="response",
+        shrink=0.6,
+        ticks=range(-9, 10, 3),
+    )
+    figure.colorbar(
+        ScalarMappable(scales[2], SIGNED), ax=axes[3], label="response", ticks=(-5, 0, 5)
+    )
     figure.suptitle(
-        "An edge filter answers to edges that look like it, but also, as its sum is not 0, to brightness\n",
+        "An edge filter answers to edges that look like it, but also, as its sum is not 0, to"
+        " brightness\n",
         fontsize="x-large",
     )
 
@@ -200,7 +237,11 @@ def _draw_responses(figure: SubFigure) -> None:
 def _draw_examples(figure: SubFigure, examples: list[Example]) -> None:
     axes = figure.subplots(3, len(examples))
     for column, example in zip(axes.T, examples, strict=True):
-        rows = (example.signal, "0.5"), (example.cross_correlation, "#0072B2"), (example.convolution, "#D55E00")
+        rows = (
+            (example.signal, "0.5"),
+            (example.cross_correlation, "#0072B2"),
+            (example.convolution, "#D55E00"),
+        )
         for panel, (values, colour) in zip(column, rows, strict=True):
             panel.set(xticks=[], yticks=[])
             if values.ndim == 2:
@@ -208,19 +249,30 @@ def _draw_examples(figure: SubFigure, examples: list[Example]) -> None:
             else:
                 panel.bar_label(panel.bar(range(len(values)), values, color=colour), fmt="%d")
                 panel.axhline(0, color="black", linewidth=0.8)
-                panel.use_sticky_edges = False  # else no room for the numbers below the last panel's bars
+                panel.use_sticky_edges = (
+                    False  # else no room for the numbers below the last panel's bars
+                )
                 panel.margins(y=0.2)
                 panel.set_xlim(-0.6, max(len(example.signal), len(example.convolution)) - 0.4)
         column[0].set_title(f"{example.name}\nkernel {example.kernel.tolist()}")
     for panel, name in zip(axes[:, 0], ("signal", "cross-correlation", "convolution"), strict=True):
         panel.set_ylabel(name)
-    figure.suptitle("Cross-correlation slides the kernel as it is, convolution slides it flipped\n", fontsize="x-large")
+    figure.suptitle(
+        "Cross-correlation slides the kernel as it is, convolution slides it flipped\n",
+        fontsize="x-large",
+    )
 
 
 def _draw_matrix(panel: Axes, values: np.ndarray, limit: float) -> None:
     panel.imshow(values, cmap=SIGNED, vmin=-limit, vmax=limit)
     for (row, column), value in np.ndenumerate(values):
-        panel.text(column, row, np.format_float_positional(value, precision=2, trim="-"), ha="center", va="center")
+        panel.text(
+            column,
+            row,
+            np.format_float_positional(value, precision=2, trim="-"),
+            ha="center",
+            va="center",
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""Ctrl-C, SIGTERM and a closed terminal: whenever they come, a line and an exit status, in place of a traceback or of silence.
+"""Ctrl-C, SIGTERM and a closed terminal: whenever they come, a line and an exit status,
+in place of a traceback or of silence.
 
-While a program imports they end it at once (`end_at_once`); later they are exceptions (`as_exceptions`), so that what was done
-can be saved, with moments in which they have to wait (`held_back`). A signal that is ignored, as `nohup` has it, stays ignored.
+While a program imports they end it at once (`end_at_once`); later they are exceptions
+(`as_exceptions`), so that what was done can be saved, with moments in which they have
+to wait (`held_back`). A signal that is ignored, as `nohup` has it, stays ignored.
 Nothing slow is imported here: `end_at_once` comes before the imports that it guards.
 """
 
@@ -17,7 +19,9 @@ from contextlib import contextmanager
 from types import FrameType
 
 WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "hung up"}
-SIGNALS = {int(getattr(signal, name)): word for name, word in WORDS.items() if hasattr(signal, name)}
+SIGNALS = {
+    int(getattr(signal, name)): word for name, word in WORDS.items() if hasattr(signal, name)
+}
 
 Handler = Callable[[int, FrameType | None], object]
 
@@ -29,7 +33,8 @@ class Interruption(KeyboardInterrupt):
 
 
 def word_and_status(error: KeyboardInterrupt) -> tuple[str, int]:
-    """What is said of it, and the exit status: 130 of Ctrl-C, 143 of SIGTERM, as a shell has them.
+    """What is said of it, and the exit status: 130 of Ctrl-C, 143 of SIGTERM, as a
+    shell has them.
 
     >>> word_and_status(KeyboardInterrupt())
     ('interrupted', 130)
@@ -39,9 +44,11 @@ def word_and_status(error: KeyboardInterrupt) -> tuple[str, int]:
 
 
 def end_at_once(program: str) -> None:
-    """From now on a signal ends the process with a line on stderr: to be called first of all, before the slow imports.
+    """From now on a signal ends the process with a line on stderr: to be called first
+    of all, before the slow imports.
 
-    An exception would not do: modules that are being imported, those in C above all, turn it into errors of their own.
+    An exception would not do: modules that are being imported, those in C above all,
+    turn it into errors of their own.
     """
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -57,8 +64,8 @@ def end_at_once(program: str) -> None:
 def as_exceptions() -> Iterator[None]:
     """Inside, a signal is an `Interruption` in the main thread.
 
-    One that comes in a finaliser, or in what JAX has done at each garbage collection, would be printed there and lost, since
-    Python lets no exception out: it comes again.
+    One that comes in a finaliser, or in what JAX has done at each garbage collection,
+    would be printed there and lost, since Python lets no exception out: it comes again.
     """
     unraisable = sys.unraisablehook
 
@@ -106,12 +113,15 @@ def ignored() -> Iterator[None]:
 
 
 def _install(handler: Handler) -> dict[int, Handler | int]:
-    """Have it called for all signals that are not ignored; the handlers before. Does nothing outside the main thread."""
+    """Have it called for all signals that are not ignored; the handlers before. Does
+    nothing outside the main thread."""
     earlier: dict[int, Handler | int] = {}
     if threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
             before = signal.getsignal(number)
-            if before is not signal.SIG_IGN and before is not None:  # None: a handler that is not Python's
+            if (
+                before is not signal.SIG_IGN and before is not None
+            ):  # None: a handler that is not Python's
                 earlier[number] = before
                 signal.signal(number, handler)
     return earlier

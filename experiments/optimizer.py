@@ -9,7 +9,9 @@ import optax
 
 from experiments.config import Config
 
-ADAM_EPSILON = 1e-5  # its usual 1e-8 makes whole steps of the rounding error in a gradient that is nearly 0
+ADAM_EPSILON = (
+    1e-5  # its usual 1e-8 makes whole steps of the rounding error in a gradient that is nearly 0
+)
 
 
 def make_schedule(config: Config, updates_per_epoch: int) -> optax.Schedule:
@@ -24,7 +26,13 @@ def make_schedule(config: Config, updates_per_epoch: int) -> optax.Schedule:
     else:
         after = optax.cosine_decay_schedule(rate, max(total - warmup, 1))
     # The first update of a warm-up is not 0, which would be a batch for nothing.
-    return optax.join_schedules([optax.linear_schedule(rate / (warmup + 1), rate, warmup), after], [warmup]) if warmup else after
+    return (
+        optax.join_schedules(
+            [optax.linear_schedule(rate / (warmup + 1), rate, warmup), after], [warmup]
+        )
+        if warmup
+        else after
+    )
 
 
 def make_optimizer(config: Config, schedule: optax.Schedule) -> optax.GradientTransformation:
@@ -37,7 +45,9 @@ def make_optimizer(config: Config, schedule: optax.Schedule) -> optax.GradientTr
     elif config.optimizer == "lion":
         optimizer = optax.lion(schedule, weight_decay=config.weight_decay, mask=kernels)
     else:
-        optimizer = optax.adamw(schedule, eps=ADAM_EPSILON, weight_decay=config.weight_decay, mask=kernels)
+        optimizer = optax.adamw(
+            schedule, eps=ADAM_EPSILON, weight_decay=config.weight_decay, mask=kernels
+        )
     if config.clip_norm is not None:
         optimizer = optax.chain(optax.clip_by_global_norm(config.clip_norm), optimizer)
     if config.accumulate > 1:
@@ -46,5 +56,6 @@ def make_optimizer(config: Config, schedule: optax.Schedule) -> optax.GradientTr
 
 
 def kernels(params: Any) -> Any:
-    """Which parameters weight decay is for: the kernels "w" of convolutions and dense layers, no bias and no norm's scale."""
+    """Which parameters weight decay is for: the kernels "w" of convolutions and dense
+    layers, no bias and no norm's scale."""
     return jax.tree.map_with_path(lambda path, _: path[-1].key == "w", params)

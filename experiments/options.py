@@ -1,4 +1,5 @@
-"""What an option may be, and how a wrong one is refused: in one line that has its name, what it must be, and what came."""
+"""What an option may be, and how a wrong one is refused: in one line that has its name,
+what it must be, and what came."""
 
 from __future__ import annotations
 
@@ -9,7 +10,10 @@ from typing import Any
 
 MOST = 2**31 - 1  # what JAX counts with by default
 MOST_EPOCHS = 1_000_000
-FLOAT32 = (2.0**-126, (2 - 2.0**-23) * 2.0**127)  # the smallest and the largest float32 of full precision
+FLOAT32 = (
+    2.0**-126,
+    (2 - 2.0**-23) * 2.0**127,
+)  # the smallest and the largest float32 of full precision
 LONGEST = 60  # characters of a value that are shown
 
 
@@ -43,7 +47,12 @@ def require_positive(option: str, value: float) -> None:
     """Raises ConfigError unless it is positive, and a float32 of full precision."""
     require(option, "a positive number", 0 < value < math.inf, value)
     smallest, largest = FLOAT32
-    require(option, f"between {smallest:.2g} and {largest:.2g}, to be a float32", smallest <= value <= largest, value)
+    require(
+        option,
+        f"between {smallest:.2g} and {largest:.2g}, to be a float32",
+        smallest <= value <= largest,
+        value,
+    )
 
 
 def require_paths(config: Any) -> None:
@@ -61,7 +70,8 @@ def require_path(option: str, value: Path) -> None:
 
 
 def shown(value: object) -> str:
-    """The value in one line that is not long: as Python writes it if it cannot be printed.
+    """The value in one line that is not long: as Python writes it if it cannot be
+    printed.
 
     >>> shown(3), shown("a\\nb"), shown("x" * 100)
     ('3', "'a\\\\nb'", 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx... (100 characters)')

@@ -1,15 +1,21 @@
-"""The folder that a program writes into: one program at a time, and a run takes the place of an earlier one at one stroke.
+"""The folder that a program writes into: one program at a time, and a run takes the
+place of an earlier one at one stroke.
 
-A program claims its folder before anything else. The claim is a lock of the operating system on a file in the folder, so that it
-ends with the process, however that ends; where a file system has no locks there is no claim, and nothing is refused.
+A program claims its folder before anything else. The claim is a lock of the operating
+system on a file in the folder, so that it ends with the process, however that ends;
+where a file system has no locks there is no claim, and nothing is refused.
 
-A run replaces the files of an earlier one in three steps, of which each leaves one of the two runs whole, in one place:
+A run replaces the files of an earlier one in three steps, of which each leaves one of
+the two runs whole, in one place:
 
 1. the new files are written into a folder of their own, inside;
-2. the earlier ones are moved out of the way, into another, config.json first: without it nobody takes the folder for a run;
-3. that other folder is renamed, which settles it, and the new files are moved into their places, config.json last.
+2. the earlier ones are moved out of the way, into another, config.json first: without
+   it nobody takes the folder for a run;
+3. that other folder is renamed, which settles it, and the new files are moved into
+   their places, config.json last.
 
-If the process dies in step 2, the next claim moves the earlier files back; in step 3, the new ones forward.
+If the process dies in step 2, the next claim moves the earlier files back; in step 3,
+the new ones forward.
 """
 
 from __future__ import annotations
@@ -40,9 +46,11 @@ ATTEMPTS = 100  # another program may be removing the folder, or its lock, while
 
 @contextmanager
 def claimed(folder: Path, *, new: bool = False) -> Iterator[Path]:
-    """Keep the folder from all other programs until the context ends; it is made if it is not there.
+    """Keep the folder from all other programs until the context ends; it is made if it
+    is not there.
 
-    What killed programs left in it is put in order. In the end, folders that were made here and hold nothing are removed.
+    What killed programs left in it is put in order. In the end, folders that were made
+    here and hold nothing are removed.
 
     Args:
       folder: which.
@@ -73,9 +81,11 @@ def claimed(folder: Path, *, new: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def replacing(folder: Path, names: Sequence[str]) -> Iterator[Path]:
-    """A folder for new files: when the context ends, they take the places of all `names` in `folder`, which must be claimed.
+    """A folder for new files: when the context ends, they take the places of all
+    `names` in `folder`, which must be claimed.
 
-    If the context ends with an error, or the process with it, what was there before is there still.
+    If the context ends with an error, or the process with it, what was there before is
+    there still.
     """
     new = folder / NEW
     with naming(folder):
@@ -87,7 +97,12 @@ def replacing(folder: Path, names: Sequence[str]) -> Iterator[Path]:
         yield new
         with held_back(), naming(folder):
             (folder / EARLIER).mkdir()
-            _move(folder, [name for name in names if os.path.lexists(folder / name)], folder / EARLIER, mark_first=True)
+            _move(
+                folder,
+                [name for name in names if os.path.lexists(folder / name)],
+                folder / EARLIER,
+                mark_first=True,
+            )
             (folder / EARLIER).rename(folder / REPLACED)
     finally:
         with held_back(), naming(folder):
@@ -95,7 +110,8 @@ def replacing(folder: Path, names: Sequence[str]) -> Iterator[Path]:
 
 
 def _recover(folder: Path) -> None:
-    """End what `replacing` began: with the new files once the earlier ones are all out of the way, else with the earlier ones."""
+    """End what `replacing` began: with the new files once the earlier ones are all out
+    of the way, else with the earlier ones."""
     source = NEW if (folder / REPLACED).is_dir() else EARLIER
     if (folder / source).is_dir():
         _move(folder / source, os.listdir(folder / source), folder, mark_first=False)
@@ -112,7 +128,8 @@ def _move(source: Path, names: Sequence[str], target: Path, *, mark_first: bool)
 
 
 def _open(folder: Path, new: bool, made: list[Path]) -> tuple[Path, int]:
-    """The folder and its locked file; `made` gets the folders that were made, from the outside in."""
+    """The folder and its locked file; `made` gets the folders that were made, from the
+    outside in."""
     vanished = 0
     numbered = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
     for path in itertools.chain([folder], numbered if new else itertools.repeat(folder)):
@@ -142,17 +159,21 @@ def _make(folder: Path, new: bool, made: list[Path]) -> None:
 
 
 def _lock(folder: Path) -> int:
-    """The descriptor of the folder's locked file, which has the number of this process for the message to others."""
+    """The descriptor of the folder's locked file, which has the number of this process
+    for the message to others."""
     path = folder / LOCK
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             if not _take(descriptor):
                 raise ConfigError(
-                    f"{folder} is being written by another program{_holder(descriptor)}: wait for it, or pass another --output"
+                    f"{folder} is being written by another program{_holder(descriptor)}: wait for"
+                    " it, or pass another --output"
                 )
             if os.path.exists(path) and os.path.samestat(os.stat(path), os.fstat(descriptor)):
-                with suppress(OSError):  # a full disk will be told of when something is to be written that matters
+                with suppress(
+                    OSError
+                ):  # a full disk will be told of when something is to be written that matters
                     os.ftruncate(descriptor, 0)
                     os.write(descriptor, str(os.getpid()).encode())
                 return descriptor
@@ -166,13 +187,19 @@ def _take(descriptor: int) -> bool:
     """Whether nobody else has the lock."""
     try:
         if sys.platform == "win32":
-            os.lseek(descriptor, 1000, os.SEEK_SET)  # a locked byte cannot be read by others: one behind the number
+            os.lseek(
+                descriptor, 1000, os.SEEK_SET
+            )  # a locked byte cannot be read by others: one behind the number
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
             os.lseek(descriptor, 0, os.SEEK_SET)
         else:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK)  # else there are no locks here
+        return error.errno not in (
+            errno.EACCES,
+            errno.EAGAIN,
+            errno.EDEADLK,
+        )  # else there are no locks here
     return True
 
 

@@ -1,9 +1,11 @@
-"""A backward rule of one's own in ten lines, the sign of the cotangent: certified as biased, then trained with.
+"""A backward rule of one's own in ten lines, the sign of the cotangent: certified as
+biased, then trained with.
 
     python -m experiments.own_rule
 
-It stands for any rule that means to differ: quantised, clipped, guided. The convolutions of the network get it through the same
-`ops` argument by which one changes between explicit gradients and autodiff.
+It stands for any rule that means to differ: quantised, clipped, guided. The
+convolutions of the network get it through the same `ops` argument by which one changes
+between explicit gradients and autodiff.
 """
 
 from __future__ import annotations
@@ -27,11 +29,22 @@ from experiments.data import digits, shuffled_batches
 from experiments.messages import plural
 from experiments.options import MOST_EPOCHS, require_count, require_seed
 from experiments.program import leave, run_program
-from jaxcnn import AUTODIFF, EXPLICIT, Ops, check, conv, init_train_state, make_eval_step, make_train_step, models
+from jaxcnn import (
+    AUTODIFF,
+    EXPLICIT,
+    Ops,
+    check,
+    conv,
+    init_train_state,
+    make_eval_step,
+    make_train_step,
+    models,
+)
 
 BATCH = 32
 
-# The rule. What goes forward is unchanged; what comes back is dy, each entry replaced by its sign times the mean size of all.
+# The rule. What goes forward is unchanged; what comes back is dy, each entry replaced
+# by its sign times the mean size of all.
 
 
 @jax.custom_vjp
@@ -55,7 +68,8 @@ SIGN = EXPLICIT._replace(conv=sign_conv)
 
 @dataclass(frozen=True)
 class Config:
-    """Certify a rule that keeps the sign of the cotangent alone, and train LeNet on digits with it and without."""
+    """Certify a rule that keeps the sign of the cotangent alone, and train LeNet on
+    digits with it and without."""
 
     epochs: int = 10
     """How often to go through the training images."""
@@ -64,8 +78,12 @@ class Config:
 
 
 def certificate(label: Literal["exact", "biased"] = "biased") -> check.Certificate:
-    shapes = [jax.ShapeDtypeStruct(shape, "float32") for shape in ((2, 5, 5, 3), (3, 3, 3, 4), (4,))]
-    return check.certify(sign_conv, AUTODIFF.conv, shapes, label=label, integers=True, names=("x", "w", "b"))
+    shapes = [
+        jax.ShapeDtypeStruct(shape, "float32") for shape in ((2, 5, 5, 3), (3, 3, 3, 4), (4,))
+    ]
+    return check.certify(
+        sign_conv, AUTODIFF.conv, shapes, label=label, integers=True, names=("x", "w", "b")
+    )
 
 
 def train(ops: Ops, config: Config) -> float:
@@ -82,18 +100,24 @@ def train(ops: Ops, config: Config) -> float:
 
 
 def main(config: Config) -> bool:
-    """Print the certificate and both accuracies; whether the rule is what it is said to be."""
+    """Print the certificate and both accuracies; whether the rule is what it is said to
+    be."""
     result = certificate()
     print(result)
     print(f"\nas a biased rule: {'certified' if result.passed else 'refused'}")
     print(f"as an exact one: {'certified' if certificate('exact').passed else 'refused'}\n")
     for name, ops in (("the gradient", EXPLICIT), ("its sign in every convolution", SIGN)):
-        print(f"test accuracy after {plural(config.epochs, 'epoch')} with {name}: {train(ops, config):.2%}", flush=True)
+        print(
+            f"test accuracy after {plural(config.epochs, 'epoch')} with {name}:"
+            f" {train(ops, config):.2%}",
+            flush=True,
+        )
     return result.passed
 
 
 def command_line(arguments: Sequence[str] | None = None) -> int:
-    """Run `main` with the options of the command line; the exit status, 1 if the rule is not what it is said to be."""
+    """Run `main` with the options of the command line; the exit status, 1 if the rule
+    is not what it is said to be."""
 
     def body() -> int:
         config = tyro.cli(Config, prog="python -m experiments.own_rule", args=arguments)

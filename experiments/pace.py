@@ -1,7 +1,9 @@
-"""HTTP at a pace: whatever a server sends counts, headers and redirections too, and has to come to an end.
+"""HTTP at a pace: whatever a server sends counts, headers and redirections too, and has
+to come to an end.
 
-`urllib` itself has a time limit for each piece that it waits for. A server that sends a byte now and then, or never stops, meets
-none, not even in its headers. So what comes in is counted where it leaves the socket.
+`urllib` itself has a time limit for each piece that it waits for. A server that sends a
+byte now and then, or never stops, meets none, not even in its headers. So what comes in
+is counted where it leaves the socket.
 """
 
 from __future__ import annotations
@@ -11,7 +13,14 @@ import time
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, OpenerDirector, Request, build_opener
+from urllib.request import (
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    Request,
+    build_opener,
+)
 
 
 class SlowError(TimeoutError):
@@ -22,7 +31,8 @@ class Pace:
     """How much must come, and how much may.
 
     Args:
-      least: bytes a second, on average over each `seconds` from the first byte of an answer on.
+      least: bytes a second, on average over each `seconds` from the first byte of an
+        answer on.
       seconds: a time of that length.
       most: bytes in all.
     """
@@ -42,7 +52,9 @@ class Pace:
         now = time.monotonic()
         self._all += size
         if self._all > self.most:
-            raise ValueError(f"the server sends more than {self.most:,} bytes, headers and redirections included")
+            raise ValueError(
+                f"the server sends more than {self.most:,} bytes, headers and redirections included"
+            )
         if self._start is None:
             self._start = now
         self._came += size
@@ -102,7 +114,9 @@ class _Counted(io.RawIOBase):
 class _Redirections(HTTPRedirectHandler):
     """From HTTP to HTTP only: nothing else is counted."""
 
-    def redirect_request(self, request: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
+    def redirect_request(
+        self, request: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Request | None:
         if not newurl.lower().startswith(("http://", "https://")):
             raise HTTPError(newurl, code, f"{msg}: it redirects to {newurl}", headers, fp)
         return super().redirect_request(request, fp, code, msg, headers, newurl)

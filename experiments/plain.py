@@ -1,16 +1,21 @@
-"""`PLAIN`: the operations of `jaxcnn.EXPLICIT` as JAX's users write them today, for comparisons; JAX differentiates them.
+"""`PLAIN`: the operations of `jaxcnn.EXPLICIT` as JAX's users write them today, for
+comparisons; JAX differentiates them.
 
-They have the names, arguments and documented values of jaxcnn's, so that a network takes them as its `ops`, but are built of lax,
-jax.nn and optax: none of jaxcnn's own forward or backward passes is in them. `jaxcnn.AUTODIFF`, on the contrary, differentiates
-jaxcnn's forward passes. From jaxcnn come the meaning of a padding word and the tuple that holds running statistics.
+They have the names, arguments and documented values of jaxcnn's, so that a network
+takes them as its `ops`, but are built of lax, jax.nn and optax: none of jaxcnn's own
+forward or backward passes is in them. `jaxcnn.AUTODIFF`, on the contrary,
+differentiates jaxcnn's forward passes. From jaxcnn come the meaning of a padding word
+and the tuple that holds running statistics.
 
-Where the usual function has another gradient than jaxcnn documents, the nearest plain one that has it stands here: a `where` for
-leaky_relu (jax.nn's has the derivative 1 at 0) and a reduce_window for global_max_pool (jnp.max splits the gradient of ties).
+Where the usual function has another gradient than jaxcnn documents, the nearest plain
+one that has it stands here: a `where` for leaky_relu (jax.nn's has the derivative 1 at
+0) and a reduce_window for global_max_pool (jnp.max splits the gradient of ties).
 
-`method` and `autodiff` are taken and ignored: there is one way, and JAX differentiates it. Arguments are not checked beyond what
-lax does. What jaxcnn promises for NaNs, infinite logits, labels out of range and 16-bit floats is not promised here. On a CPU the
-float32 gradient of a convolution with a negative low pad can be garbage (openxla/xla#48713), and a max pool with dilation has no
-gradient in lax: it raises.
+`method` and `autodiff` are taken and ignored: there is one way, and JAX differentiates
+it. Arguments are not checked beyond what lax does. What jaxcnn promises for NaNs,
+infinite logits, labels out of range and 16-bit floats is not promised here. On a CPU
+the float32 gradient of a convolution with a negative low pad can be garbage
+(openxla/xla#48713), and a max pool with dilation has no gradient in lax: it raises.
 """
 
 from __future__ import annotations
@@ -43,7 +48,8 @@ def _space_axes(x, layout):
 
 
 def _along(axes, a, ndim):
-    """`a`, whose axes are those of an array of rank `ndim` along `axes`, with axes of size 1 for the others."""
+    """`a`, whose axes are those of an array of rank `ndim` along `axes`, with axes of
+    size 1 for the others."""
     axes = {axis % ndim for axis in axes}
     return jnp.expand_dims(a, tuple(axis for axis in range(ndim) if axis not in axes))
 
@@ -102,7 +108,11 @@ def _reduce_window(x, init, computation, window, pads, layout):
     """`lax.reduce_window` over space alone."""
 
     def everywhere(values, elsewhere):
-        return (elsewhere, *values, elsewhere) if layout == "channels_last" else (elsewhere, elsewhere, *values)
+        return (
+            (elsewhere, *values, elsewhere)
+            if layout == "channels_last"
+            else (elsewhere, elsewhere, *values)
+        )
 
     return lax.reduce_window(
         x,
@@ -115,7 +125,17 @@ def _reduce_window(x, init, computation, window, pads, layout):
     )
 
 
-def max_pool(x, size, *, stride=None, padding="valid", dilation=1, ceil_mode=False, layout="channels_last", autodiff=False):
+def max_pool(
+    x,
+    size,
+    *,
+    stride=None,
+    padding="valid",
+    dilation=1,
+    ceil_mode=False,
+    layout="channels_last",
+    autodiff=False,
+):
     space = _space(x, layout)
     window = pool_window(size, space, stride=stride, padding=padding, dilation=dilation)
     window = window.ceil(space) if ceil_mode else window
@@ -140,8 +160,15 @@ def avg_pool(
     total = _reduce_window(x, 0.0, lax.add, window, window.pads, layout)
     counted, pads = jnp.ones((1, *space, 1), x.dtype), window.pads
     if count_include_pad:  # but not what ceil_mode adds beyond the padding
-        counted = lax.pad(counted, jnp.ones((), x.dtype), ((0, 0, 0), *((lo, hi, 0) for lo, hi in plain.pads), (0, 0, 0)))
-        pads = tuple((0, hi - plain_hi) for (_, hi), (_, plain_hi) in zip(window.pads, plain.pads, strict=True))
+        counted = lax.pad(
+            counted,
+            jnp.ones((), x.dtype),
+            ((0, 0, 0), *((lo, hi, 0) for lo, hi in plain.pads), (0, 0, 0)),
+        )
+        pads = tuple(
+            (0, hi - plain_hi)
+            for (_, hi), (_, plain_hi) in zip(window.pads, plain.pads, strict=True)
+        )
     count = _reduce_window(counted, 0.0, lax.add, window, pads, "channels_last")
     return total / (count if layout == "channels_last" else jnp.moveaxis(count, -1, 1))
 
@@ -184,21 +211,38 @@ def gelu(x, approximate=True, *, autodiff=False):
 # Norms and dropout.
 
 
-def batch_norm(x, scale, bias, state, *, train, momentum=0.9, epsilon=1e-5, layout="channels_last", autodiff=False):
+def batch_norm(
+    x,
+    scale,
+    bias,
+    state,
+    *,
+    train,
+    momentum=0.9,
+    epsilon=1e-5,
+    layout="channels_last",
+    autodiff=False,
+):
     channel = (_channel_axis(layout) % x.ndim,)
     mean, var = state
     if train:
         axes = tuple(axis for axis in range(x.ndim) if axis not in channel)
         mean, var = jnp.mean(x, axes), jnp.var(x, axes)
-        moved = (momentum * old + (1 - momentum) * new for old, new in zip(state, (mean, var), strict=True))
+        moved = (
+            momentum * old + (1 - momentum) * new
+            for old, new in zip(state, (mean, var), strict=True)
+        )
         state = BatchNormState(*lax.stop_gradient(tuple(moved)))
-    x_hat = jax.nn.standardize(x, None, _along(channel, mean, x.ndim), _along(channel, var, x.ndim), epsilon)
+    x_hat = jax.nn.standardize(
+        x, None, _along(channel, mean, x.ndim), _along(channel, var, x.ndim), epsilon
+    )
     return _scale_shift(x_hat, scale, bias, channel), state
 
 
 def layer_norm(x, scale, bias, *, axes=-1, epsilon=1e-5, autodiff=False):
     axes = axes if isinstance(axes, tuple) else (axes,)
-    # The variance is given, because by default `standardize` takes the mean of squares minus the square of the mean.
+    # The variance is given, because by default `standardize` takes the mean of squares
+    # minus the square of the mean.
     x_hat = jax.nn.standardize(x, axes, variance=jnp.var(x, axes, keepdims=True), epsilon=epsilon)
     return _scale_shift(x_hat, scale, bias, axes)
 
@@ -211,7 +255,9 @@ def _scale_shift(x_hat, scale, bias, axes):
 def dropout(x, key, *, rate, train=True, autodiff=False):
     if not train or rate == 0:
         return x
-    keep = jax.random.bernoulli(key, np.float32(1 - rate), x.shape)  # in float32, so that float64 has the same mask
+    keep = jax.random.bernoulli(
+        key, np.float32(1 - rate), x.shape
+    )  # in float32, so that float64 has the same mask
     return jnp.where(keep, x / (1 - rate), 0)
 
 

@@ -1,4 +1,5 @@
-"""How every program ends: with an exit status, and whatever goes wrong in one line on stderr."""
+"""How every program ends: with an exit status, and whatever goes wrong in one line on
+stderr."""
 
 from __future__ import annotations
 
@@ -22,8 +23,9 @@ def run_program(
 ) -> int:
     """The exit status of `body`, of which None is 0.
 
-    ConfigError and what is `refused` have status 2, and OSError, MemoryError and what has `failed` 1. An interruption has 130, or
-    143 for SIGTERM; what it says, where it says something, is told behind the word.
+    ConfigError and what is `refused` have status 2, and OSError, MemoryError and what
+    has `failed` 1. An interruption has 130, or 143 for SIGTERM; what it says, where it
+    says something, is told behind the word.
     """
     try:
         with as_exceptions():
@@ -42,8 +44,8 @@ def run_program(
 def leave(status: int) -> NoReturn:
     """End the process with this status.
 
-    After an interruption at once: JAX may still be computing or compiling, and where Python is taken down under it that is, now
-    and then, a segmentation fault.
+    After an interruption at once: JAX may still be computing or compiling, and where
+    Python is taken down under it that is, now and then, a segmentation fault.
     """
     if status > 128:
         for stream in (sys.stdout, sys.stderr):

@@ -1,4 +1,5 @@
-"""How far a training run is: a live bar in a terminal, one plain line per epoch elsewhere."""
+"""How far a training run is: a live bar in a terminal, one plain line per epoch
+elsewhere."""
 
 from __future__ import annotations
 
@@ -11,11 +12,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 class TrainingProgress(Protocol):
-    """A context that is told of the batches that are done and of each epoch, the latter with its row of metrics."""
+    """A context that is told of the batches that are done and of each epoch, the latter
+    with its row of metrics."""
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None: ...
+    def __exit__(
+        self, kind: type | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
 
     def batches_done(self, count: int) -> None: ...
 
@@ -23,7 +27,8 @@ class TrainingProgress(Protocol):
 
 
 def training_progress(console: Console, epochs: int, batches: int) -> TrainingProgress:
-    """The progress of `epochs` times `batches` steps, in the form that suits the console."""
+    """The progress of `epochs` times `batches` steps, in the form that suits the
+    console."""
     return _Bar(console, epochs, batches) if console.is_terminal else _Lines(console, epochs)
 
 
@@ -39,7 +44,9 @@ class _Bar:
             console=console,
             expand=True,
         )
-        self._task = self._progress.add_task("training", total=epochs * batches, epoch=f"1/{epochs}", metrics="")
+        self._task = self._progress.add_task(
+            "training", total=epochs * batches, epoch=f"1/{epochs}", metrics=""
+        )
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -53,7 +60,10 @@ class _Bar:
 
     def epoch_done(self, row: Mapping[str, float], images_per_second: float) -> None:
         epoch = f"{min(int(row['epoch']) + 1, self._epochs)}/{self._epochs}"
-        metrics = f"loss {row['train_loss']:.3f}, test accuracy {row['test_accuracy']:.2%}, {images_per_second:,.0f} images/s"
+        metrics = (
+            f"loss {row['train_loss']:.3f}, test accuracy {row['test_accuracy']:.2%},"
+            f" {images_per_second:,.0f} images/s"
+        )
         self._progress.update(self._task, epoch=epoch, metrics=metrics)
 
 
@@ -76,9 +86,9 @@ class _Lines:
         self._seconds += row["seconds"]
         left = self._seconds / row["epoch"] * (self._epochs - row["epoch"])
         self._console.print(
-            f"epoch {row['epoch']}/{self._epochs}: train loss {row['train_loss']:.4f}, accuracy {row['train_accuracy']:.4f}; "
-            f"test loss {row['test_loss']:.4f}, accuracy {row['test_accuracy']:.4f}; "
-            f"{images_per_second:,.0f} images/s, {left:.0f} s left",
+            f"epoch {row['epoch']}/{self._epochs}: train loss {row['train_loss']:.4f}, accuracy"
+            f" {row['train_accuracy']:.4f}; test loss {row['test_loss']:.4f}, accuracy"
+            f" {row['test_accuracy']:.4f}; {images_per_second:,.0f} images/s, {left:.0f} s left",
             highlight=False,
             soft_wrap=True,
         )

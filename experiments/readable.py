@@ -1,4 +1,5 @@
-"""Numbers as people read them: short, with a unit, and none that has lost its meaning."""
+"""Numbers as people read them: short, with a unit, and none that has lost its
+meaning."""
 
 from __future__ import annotations
 
@@ -42,12 +43,17 @@ def ratio(value: float) -> str:
 
 
 def scaled(value: float | None, units: Sequence[tuple[float, str]]) -> str:
-    """In the largest unit that is not larger than the value, of those given from the largest to the smallest."""
+    """In the largest unit that is not larger than the value, of those given from the
+    largest to the smallest."""
     if value is None or not math.isfinite(value):
         return number(value)
     scale, unit = next((u for u in units if abs(value) >= 0.9995 * u[0]), units[-1])
     short = value / scale
-    return f"{short:.0f}{SPACE}{unit}" if short == int(short) or short >= 99.5 else f"{short:.2g}{SPACE}{unit}"
+    return (
+        f"{short:.0f}{SPACE}{unit}"
+        if short == int(short) or short >= 99.5
+        else f"{short:.2g}{SPACE}{unit}"
+    )
 
 
 def size(value: int | None) -> str:
@@ -59,7 +65,9 @@ def seconds(value: float) -> str:
     """410 µs, 3.2 ms, 12 s, 5 min 30 s."""
     if 60 <= value < math.inf:
         minutes, rest = divmod(round(value), 60)
-        return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+        return (
+            f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+        )
     return scaled(value, ((1, "s"), (1e-3, "ms"), (1e-6, "µs")))
 
 

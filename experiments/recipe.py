@@ -18,18 +18,20 @@ def read_words(path: Path, types: Mapping[str, Any]) -> list[str]:
 
     Args:
       path: of the file, in UTF-8, with or without a byte order mark.
-      types: of each option, by its name: bool, int, float, Path or a Literal of strings, or one of these or None. A bool is no
-        number here, nor is a text.
+      types: of each option, by its name: bool, int, float, Path or a Literal of
+        strings, or one of these or None. A bool is no number here, nor is a text.
 
     Raises:
-      ConfigError: with the names of the file and the option, if the file cannot be read, has what is no option, or has a value of
-        another type.
+      ConfigError: with the names of the file and the option, if the file cannot be
+        read, has what is no option, or has a value of another type.
     """
     given = _read(path)
     unknown = sorted(set(given) - set(types))
     if unknown:
         names = ", ".join(map(shown, unknown))
-        raise ConfigError(f"--recipe {path} has what is no option: {names}; there are {', '.join(sorted(types))}")
+        raise ConfigError(
+            f"--recipe {path} has what is no option: {names}; there are {', '.join(sorted(types))}"
+        )
     words = []
     for name, value in given.items():
         needed, fits = _expected(types[name])
@@ -55,13 +57,18 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ConfigError(f"--recipe {path} cannot be read: {error}") from error
-    except (ValueError, RecursionError) as error:  # not only TOMLDecodeError: a number of very many digits is another
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # not only TOMLDecodeError: a number of very many digits is another
         raise ConfigError(f"--recipe {path} is not TOML: {error}") from error
 
 
 def _expected(hint: Any) -> tuple[str, tuple[type, ...]]:
     """What a value of that type is called, and the types that TOML may have it in."""
-    (kind,) = {type(arg) if isinstance(arg, str) else arg for arg in get_args(hint) or (hint,)} - {NoneType}
+    (kind,) = {type(arg) if isinstance(arg, str) else arg for arg in get_args(hint) or (hint,)} - {
+        NoneType
+    }
     if kind is bool:
         return "true or false", (bool,)
     if kind is int:

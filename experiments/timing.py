@@ -1,7 +1,8 @@
 """How long functions take, side by side, on a machine whose speed changes.
 
-The functions take turns within each repetition, so that a change of the machine's speed meets them all, and another one begins
-each time. What one compares is the `ratio` within a repetition: seconds of two runs are not comparable.
+The functions take turns within each repetition, so that a change of the machine's speed
+meets them all, and another one begins each time. What one compares is the `ratio`
+within a repetition: seconds of two runs are not comparable.
 """
 
 from __future__ import annotations
@@ -27,19 +28,22 @@ class Timing(NamedTuple):
     high: float
     """Upper quartile, seconds."""
     utilisation: float
-    """The process's CPU time over wall time: how many cores were busy. On a GPU it is that of the host."""
+    """The process's CPU time over wall time: how many cores were busy. On a GPU it is
+    that of the host."""
     samples: tuple[float, ...]
     """Seconds per call in each repetition."""
 
 
 class Ratio(NamedTuple):
-    """How many times as long one function takes as another: the median over repetitions, and an interval for it."""
+    """How many times as long one function takes as another: the median over
+    repetitions, and an interval for it."""
 
     median: float
     low: float
     high: float
     coverage: float
-    """The probability with which such an interval holds the true median: 95 % or little more, from six repetitions on."""
+    """The probability with which such an interval holds the true median: 95 % or little
+    more, from six repetitions on."""
 
 
 def interleaved(
@@ -53,8 +57,8 @@ def interleaved(
 
     Args:
       functions: by name; each takes nothing, and what it returns is waited for.
-      repetitions: samples of each. A sample is the mean of 1, 2, 4, ... calls: of as many, for each function by itself, as last
-        2 ms together.
+      repetitions: samples of each. A sample is the mean of 1, 2, 4, ... calls: of as
+        many, for each function by itself, as last 2 ms together.
       wall, cpu: the clocks, in seconds.
 
     Returns:
@@ -63,11 +67,15 @@ def interleaved(
     Raises:
       ValueError: if there is nothing to time.
 
-    >>> sorted(interleaved({"sum": lambda: sum(range(9)), "max": lambda: max(range(9))}, repetitions=3))
+    >>> functions = {"sum": lambda: sum(range(9)), "max": lambda: max(range(9))}
+    >>> sorted(interleaved(functions, repetitions=3))
     ['max', 'sum']
     """
     if not functions or repetitions < 1:
-        raise ValueError(f"functions and repetitions must be at least one, got {len(functions)} and {repetitions}")
+        raise ValueError(
+            f"functions and repetitions must be at least one, got {len(functions)} and"
+            f" {repetitions}"
+        )
 
     def sample(function: Callable[[], object], calls: int) -> tuple[float, float]:
         """Wall and CPU seconds of that many calls."""
@@ -95,15 +103,23 @@ def interleaved(
 def _timing(samples: np.ndarray, calls: int) -> Timing:
     seconds, cpu_seconds = samples.T
     low, median, high = (float(q) for q in np.percentile(seconds / calls, (25, 50, 75)))
-    return Timing(median, low, high, float(cpu_seconds.sum() / seconds.sum()), tuple((seconds / calls).tolist()))
+    return Timing(
+        median,
+        low,
+        high,
+        float(cpu_seconds.sum() / seconds.sum()),
+        tuple((seconds / calls).tolist()),
+    )
 
 
 def ratio(times: Sequence[float], base: Sequence[float]) -> Ratio:
     """How many times as long as `base`: samples of one run, paired by repetition.
 
-    The interval runs from the k-th smallest to the k-th largest ratio. That it misses the median has the probability of fewer
-    than k heads, or fewer than k tails, in as many tosses of a coin as there are repetitions, whatever the ratios' distribution;
-    k is the largest for which it is at most 5 %. Fewer than six repetitions have no such k: the interval is their range.
+    The interval runs from the k-th smallest to the k-th largest ratio. That it misses
+    the median has the probability of fewer than k heads, or fewer than k tails, in as
+    many tosses of a coin as there are repetitions, whatever the ratios' distribution; k
+    is the largest for which it is at most 5 %. Fewer than six repetitions have no such
+    k: the interval is their range.
 
     Raises:
       ValueError: if there are no samples, or not as many of one as of the other.
@@ -112,9 +128,16 @@ def ratio(times: Sequence[float], base: Sequence[float]) -> Ratio:
     Ratio(median=2.0, low=2.0, high=3.0, coverage=0.96875)
     """
     if len(times) != len(base) or not len(times):
-        raise ValueError(f"both must have one sample per repetition of one run, got {len(times)} and {len(base)}")
+        raise ValueError(
+            f"both must have one sample per repetition of one run, got {len(times)} and {len(base)}"
+        )
     ratios = np.sort(np.array(times) / np.array(base))
     n = len(ratios)
     tails = np.cumsum([2 * math.comb(n, heads) / 2**n for heads in range(n)])  # of k = 1, 2, ...
     k = max(1, int(np.searchsorted(tails, 0.05, side="right")))
-    return Ratio(float(np.median(ratios)), float(ratios[k - 1]), float(ratios[n - k]), float(max(0.0, 1 - tails[k - 1])))
+    return Ratio(
+        float(np.median(ratios)),
+        float(ratios[k - 1]),
+        float(ratios[n - k]),
+        float(max(0.0, 1 - tails[k - 1])),
+    )

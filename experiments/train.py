@@ -1,14 +1,16 @@
-"""Train a network on images, with explicit gradients or with JAX's.
+r"""Train a network on images, with explicit gradients or with JAX's.
 
     python -m experiments.train
-    python -m experiments.train --gradients autodiff --seed 1 --epochs 50 --output runs/longer
+    python -m experiments.train --gradients autodiff --seed 1 --epochs 50 \
+        --output runs/longer
     python -m experiments.train --recipe experiments/recipes/mnist.toml --data-dir DIR
 
-The accuracy reported is that of the last epoch. `experiments/README.md` has the results over seeds, with hardware and time, and
-says how the options were chosen.
+The accuracy reported is that of the last epoch. `experiments/README.md` has the results
+over seeds, with hardware and time, and says how the options were chosen.
 
-The files of a run are there from its first epoch on; until then an earlier run that it replaces is untouched. Ctrl-C and SIGTERM
-end it with the weights of the last epoch that was done.
+The files of a run are there from its first epoch on; until then an earlier run that it
+replaces is untouched. Ctrl-C and SIGTERM end it with the weights of the last epoch that
+was done.
 """
 
 from __future__ import annotations
@@ -57,14 +59,21 @@ from experiments.run import DivergedError, Run
 from jaxcnn import layers
 from jaxcnn.training import TrainState
 
-PICTURES = ("learning_curves.png", "first_filters.png", "feature_maps.png", "confusion_matrix.png", "worst_mistakes.png")
+PICTURES = (
+    "learning_curves.png",
+    "first_filters.png",
+    "feature_maps.png",
+    "confusion_matrix.png",
+    "worst_mistakes.png",
+)
 RUN_FILES = ("config.json", "metrics.jsonl", "model.safetensors", *PICTURES)
 
 Row = dict[str, float]  # a line of metrics.jsonl
 
 
 class Result(NamedTuple):
-    """What a run comes to: where it is, its rows of metrics, the trained state, and training speed without compilation."""
+    """What a run comes to: where it is, its rows of metrics, the trained state, and
+    training speed without compilation."""
 
     output: Path
     rows: list[Row]
@@ -77,7 +86,8 @@ class Done(NamedTuple):
 
     Attributes:
       rows: of metrics, one for each epoch so far.
-      weights: a copy of the model's params and state in NumPy arrays: the next step takes the memory of its own.
+      weights: a copy of the model's params and state in NumPy arrays: the next step
+        takes the memory of its own.
       logits: of the test images.
       speed: training images in a second, of this epoch and of all so far.
     """
@@ -92,9 +102,11 @@ def main(config: Config, console: Console | None = None) -> Result:
     """Train as `config` says.
 
     Raises:
-      ConfigError, DataError: before anything is written, if an option makes no sense, the output folder holds a run already or is
-        being written by another program, or the images are not to be had.
-      DivergedError: if a loss or a gradient becomes infinite or NaN; metrics.jsonl then has the epochs before.
+      ConfigError, DataError: before anything is written, if an option makes no sense,
+        the output folder holds a run already or is being written by another program, or
+        the images are not to be had.
+      DivergedError: if a loss or a gradient becomes infinite or NaN; metrics.jsonl then
+        has the epochs before.
       KeyboardInterrupt: with a message that says what was saved.
     """
     start = time.perf_counter()
@@ -102,8 +114,14 @@ def main(config: Config, console: Console | None = None) -> Result:
     check(config)
     with _claimed_output(config) as output:
         if any((output / name).exists() for name in RUN_FILES) and not config.overwrite:
-            raise ConfigError(f"{output} holds a run already: pass --overwrite to replace it, or another --output")
-        dataset = load(config.dataset, config.data_dir, say=partial(console.print, highlight=False, soft_wrap=True))
+            raise ConfigError(
+                f"{output} holds a run already: pass --overwrite to replace it, or another --output"
+            )
+        dataset = load(
+            config.dataset,
+            config.data_dir,
+            say=partial(console.print, highlight=False, soft_wrap=True),
+        )
         check_with_data(config, len(dataset.x_train), dataset.x_train.shape[1:3])
         mesh = make_mesh(config.devices, config.batch_size, math.prod(dataset.x_train.shape[1:3]))
         run = Run(config, dataset, mesh)
@@ -120,7 +138,8 @@ def main(config: Config, console: Console | None = None) -> Result:
 
 
 def command_line(arguments: Sequence[str] | None = None) -> int:
-    """Run `main` with the options of the command line; the exit status. What goes wrong is told in one line on stderr."""
+    """Run `main` with the options of the command line; the exit status. What goes wrong
+    is told in one line on stderr."""
 
     def body() -> None:
         config = from_command_line(arguments, "python -m experiments.train")
@@ -134,18 +153,24 @@ def _claimed_output(config: Config) -> AbstractContextManager[Path]:
     """The run's folder, which no other program can write into meanwhile."""
     if config.output is not None:
         return claimed(config.output)
-    return claimed(Path("runs") / f"{config.dataset}-{config.model}-{config.gradients}-seed{config.seed}", new=True)
+    return claimed(
+        Path("runs") / f"{config.dataset}-{config.model}-{config.gradients}-seed{config.seed}",
+        new=True,
+    )
 
 
 # The run, and its files.
 
 
 def _train(run: Run, output: Path, console: Console) -> Done:
-    """All epochs, with the files of each; at an interruption, those of the epochs that are done, with weights."""
+    """All epochs, with the files of each; at an interruption, those of the epochs that
+    are done, with weights."""
     config = run.config
     done = None
     try:
-        with console.status("compiling"):  # beforehand, so that the first epoch's time is like the others'
+        with console.status(
+            "compiling"
+        ):  # beforehand, so that the first epoch's time is like the others'
             run.compile()
         description = json.dumps(_description(config, run.dataset, run.mesh), indent=2)
         with training_progress(console, config.epochs, run.batches) as progress:
@@ -184,7 +209,10 @@ def _epochs(run: Run, batches_done: Callable[[int], object]) -> Iterator[Done]:
         for metrics in run.epoch(random, epoch):
             seen.append(metrics)
             batches_done(len(metrics["loss"]))
-        train = {name: float(np.concatenate([metrics[name] for metrics in seen]).mean()) for name in ("loss", "accuracy")}
+        train = {
+            name: float(np.concatenate([metrics[name] for metrics in seen]).mean())
+            for name in ("loss", "accuracy")
+        }
         epoch_seconds = time.perf_counter() - start
         training_seconds += epoch_seconds
         logits = run.predict(dataset.x_test)
@@ -202,12 +230,16 @@ def _epochs(run: Run, batches_done: Callable[[int], object]) -> Iterator[Done]:
         params, model_state = jax.tree.map(np.array, run.state.best_guess())
         images = run.batches * config.batch_size
         yield Done(
-            rows, {"params": params, "state": model_state}, logits, (images / epoch_seconds, epoch * images / training_seconds)
+            rows,
+            {"params": params, "state": model_state},
+            logits,
+            (images / epoch_seconds, epoch * images / training_seconds),
         )
 
 
 def _write_run(output: Path, description: str, done: Done, *, with_weights: bool) -> None:
-    """All files of the run so far, in the place of what the folder has of a run, at one stroke."""
+    """All files of the run so far, in the place of what the folder has of a run, at one
+    stroke."""
     with replacing(output, RUN_FILES) as new:
         write_whole(new / "config.json", lambda path: path.write_text(f"{description}\n"))
         lines = "".join(f"{json.dumps(row)}\n" for row in done.rows)
@@ -218,7 +250,10 @@ def _write_run(output: Path, description: str, done: Done, *, with_weights: bool
 
 def _description(config: Config, dataset: Dataset, mesh: Mesh) -> dict[str, object]:
     """What config.json says: the options, and what else the result depends on."""
-    options = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(config).items()}
+    options = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in asdict(config).items()
+    }
     device = mesh.devices.flat[0]
     return options | {
         "train_images": len(dataset.y_train),
@@ -226,7 +261,10 @@ def _description(config: Config, dataset: Dataset, mesh: Mesh) -> dict[str, obje
         "image_shape": dataset.x_train.shape[1:],
         "classes": dataset.classes,
         "device": f"{mesh.devices.size} x {device.platform}: {device.device_kind}",
-        "versions": {name: version(name) for name in ("jaxcnn", "jax", "jaxlib", "optax", "numpy", "scikit-learn")},
+        "versions": {
+            name: version(name)
+            for name in ("jaxcnn", "jax", "jaxlib", "optax", "numpy", "scikit-learn")
+        },
         "python": platform.python_version(),
     }
 
@@ -245,24 +283,44 @@ def _pictures(config: Config, run: Run, done: Done) -> Iterator[tuple[str, Figur
     params, model_state = run.state.best_guess()
     x = jnp.asarray(dataset.x_test[:1])
     given = jax.jit(partial(layers.outputs, run.model))(params, model_state, x)
-    maps = [(path, np.asarray(y[0])) for path, y in given.items() if y.ndim == 4 and not path.endswith("shortcut")]
+    maps = [
+        (path, np.asarray(y[0]))
+        for path, y in given.items()
+        if y.ndim == 4 and not path.endswith("shortcut")
+    ]
     kernel = next(params[entry]["w"] for entry, part in run.model.parts if part.name == "conv")
-    yield "first_filters.png", first_filters(kernel, f"{_title(config)}: kernels of the first layer")
-    caption = f"true: {dataset.classes[dataset.y_test[0]]}\npredicted: {dataset.classes[predictions[0]]}"
+    yield (
+        "first_filters.png",
+        first_filters(kernel, f"{_title(config)}: kernels of the first layer"),
+    )
+    caption = (
+        f"true: {dataset.classes[dataset.y_test[0]]}\npredicted: {dataset.classes[predictions[0]]}"
+    )
     title = f"{_title(config)}: what the layers give for one image"
     yield "feature_maps.png", feature_maps(x[0], _chosen(maps, 12), title, caption=caption)
-    yield "confusion_matrix.png", confusion_matrix(dataset.y_test, predictions, dataset.classes, _title(config))
+    yield (
+        "confusion_matrix.png",
+        confusion_matrix(dataset.y_test, predictions, dataset.classes, _title(config)),
+    )
     probabilities = np.asarray(jax.nn.softmax(done.logits, axis=-1))
-    yield "worst_mistakes.png", worst_mistakes(dataset.x_test, dataset.y_test, probabilities, dataset.classes, _title(config))
+    yield (
+        "worst_mistakes.png",
+        worst_mistakes(
+            dataset.x_test, dataset.y_test, probabilities, dataset.classes, _title(config)
+        ),
+    )
 
 
 def _chosen(maps: list[tuple[str, np.ndarray]], most: int) -> list[tuple[str, np.ndarray]]:
     """At most `most` of them, evenly from the first to the last."""
-    return [maps[round(position)] for position in np.linspace(0, len(maps) - 1, min(most, len(maps)))]
+    return [
+        maps[round(position)] for position in np.linspace(0, len(maps) - 1, min(most, len(maps)))
+    ]
 
 
 def _label_entropy(smoothing: float, classes: int) -> float:
-    """The cross-entropy of a perfect prediction: smoothed labels leave something to guess."""
+    """The cross-entropy of a perfect prediction: smoothed labels leave something to
+    guess."""
     labels = np.full(classes, smoothing / classes)
     labels[0] += 1 - smoothing
     return float(-np.sum(labels * np.log(labels, where=labels > 0, out=np.zeros(classes))))
@@ -274,7 +332,10 @@ def _table(config: Config, run: Run, result: Result, seconds: float) -> Table:
     for name, value in (
         ("test accuracy", f"{last['test_accuracy']:.2%}"),
         ("test loss", f"{last['test_loss']:.4f}"),
-        ("least possible test loss, labels smoothed", f"{_label_entropy(config.label_smoothing, len(run.dataset.classes)):.4f}"),
+        (
+            "least possible test loss, labels smoothed",
+            f"{_label_entropy(config.label_smoothing, len(run.dataset.classes)):.4f}",
+        ),
         ("train accuracy (as trained)", f"{last['train_accuracy']:.2%}"),
         ("train loss (as trained)", f"{last['train_loss']:.4f}"),
         ("epochs", f"{config.epochs}"),

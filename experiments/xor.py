@@ -3,8 +3,8 @@
     python -m experiments.xor
     python -m experiments.xor --gradients autodiff --seed 1
 
-No line can part {(0, 1), (1, 0)} from {(0, 0), (1, 1)}, so one layer is not enough (Minsky and Papert 1969). The exit status is
-0 if the network has all four right.
+No line can part {(0, 1), (1, 0)} from {(0, 0), (1, 1)}, so one layer is not enough
+(Minsky and Papert 1969). The exit status is 0 if the network has all four right.
 """
 
 from __future__ import annotations

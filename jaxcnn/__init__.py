@@ -28,10 +28,28 @@ from jaxcnn.ops import (
 )
 from jaxcnn.ops.conv import conv_bias_grad, conv_input_grad, conv_kernel_grad, explain_conv
 from jaxcnn.ops.conv_lax import conv_general_dilated
-from jaxcnn.ops.conv_methods import BLOCKED, CANONICAL, DIRECT, DISPATCH, GROUPWISE, PATCHES, SHIFTED, WIDE, ConvMethod, ConvSpec
+from jaxcnn.ops.conv_methods import (
+    BLOCKED,
+    CANONICAL,
+    DIRECT,
+    DISPATCH,
+    GROUPWISE,
+    PATCHES,
+    SHIFTED,
+    WIDE,
+    ConvMethod,
+    ConvSpec,
+)
 from jaxcnn.ops.norm import BatchNormState
 from jaxcnn.receptive_field import ReceptiveField, receptive_field, receptive_fields
-from jaxcnn.training import TrainState, find_nonfinite, init_train_state, make_eval_step, make_train_step, scan_steps
+from jaxcnn.training import (
+    TrainState,
+    find_nonfinite,
+    init_train_state,
+    make_eval_step,
+    make_train_step,
+    scan_steps,
+)
 from jaxcnn.window import Window, make_window
 
 __all__ = [

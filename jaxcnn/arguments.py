@@ -1,7 +1,9 @@
-"""What a person passes, turned into what the code needs, or refused by name: what came, and what was needed.
+"""What a person passes, turned into what the code needs, or refused by name: what came,
+and what was needed.
 
-Static arguments alone: ints, flags and numbers; no arrays, no jax. An int may be a Python or NumPy int, or a 0-d array of ints;
-several may be a tuple, a list, a range, or a 1-d array of ints. A bool is no int, and no string is a flag.
+Static arguments alone: ints, flags and numbers; no arrays, no jax. An int may be a
+Python or NumPy int, or a 0-d array of ints; several may be a tuple, a list, a range, or
+a 1-d array of ints. A bool is no int, and no string is a flag.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from typing import Any
 import numpy as np
 
 MOST = 2**31 - 1
-"""The largest int that is taken: sizes beyond it are beyond XLA's indices, and mostly slips."""
+"""The largest int that is taken: sizes beyond it are beyond XLA's indices, and mostly
+slips."""
 
 
 def as_int(name: str, value: Any, *, least: int | None = None) -> int:
@@ -34,13 +37,19 @@ def as_int(name: str, value: Any, *, least: int | None = None) -> int:
     return _not_too_large(name, number)
 
 
-def as_ints(name: str, value: Any, needed: str = "ints", *, least: int | None = None) -> tuple[int, ...]:
+def as_ints(
+    name: str, value: Any, needed: str = "ints", *, least: int | None = None
+) -> tuple[int, ...]:
     """`value`, several ints, as a tuple. `needed` is what the message asks for.
 
     >>> as_ints("shape", [2, np.int64(3)])
     (2, 3)
     """
-    numbers = None if not is_several(value) or getattr(value, "ndim", 1) > 1 else [_int(entry) for entry in value]
+    numbers = (
+        None
+        if not is_several(value) or getattr(value, "ndim", 1) > 1
+        else [_int(entry) for entry in value]
+    )
     if numbers is None or None in numbers:
         raise ValueError(f"{name} must be {needed}, got {described(value)}")
     ints = tuple(_not_too_large(name, number) for number in numbers if number is not None)
@@ -57,7 +66,9 @@ def per_axis(name: str, value: Any, axes: int) -> tuple[int, ...]:
     """
     needed = "an int or one int per spatial axis"
     number = _int(value)
-    values = as_ints(name, value, needed) if number is None else (_not_too_large(name, number),) * axes
+    values = (
+        as_ints(name, value, needed) if number is None else (_not_too_large(name, number),) * axes
+    )
     if len(values) != axes:
         raise ValueError(f"{name} must be {needed} ({axes} here), got {described(value)}")
     if any(v < 1 for v in values):
@@ -77,7 +88,8 @@ def as_flag(name: str, value: Any) -> bool:
 
 
 def as_number(name: str, value: Any, needed: str = "a number") -> float:
-    """`value`, an int, a float or a 0-d array of one, as a float. `needed` is what the message asks for; NaN is refused.
+    """`value`, an int, a float or a 0-d array of one, as a float. `needed` is what the
+    message asks for; NaN is refused.
 
     >>> as_number("momentum", 1)
     1.0
@@ -94,10 +106,13 @@ def as_number(name: str, value: Any, needed: str = "a number") -> float:
 
 
 def is_several(value: Any) -> bool:
-    """Whether this is a sequence of entries: a tuple, a list, a range or an array with axes; no string, no set, no dict."""
+    """Whether this is a sequence of entries: a tuple, a list, a range or an array with
+    axes; no string, no set, no dict."""
     if isinstance(value, str | bytes):
         return False
-    return isinstance(value, Sequence) or (getattr(value, "ndim", 0) > 0 and hasattr(value, "__iter__"))
+    return isinstance(value, Sequence) or (
+        getattr(value, "ndim", 0) > 0 and hasattr(value, "__iter__")
+    )
 
 
 def described(value: Any) -> str:
@@ -110,7 +125,11 @@ def described(value: Any) -> str:
         return f"an array of {value.dtype}, shape {tuple(value.shape)}"
     text = repr(value)
     text = text if len(text) <= 80 else f"{text[:77]}..."
-    return text if isinstance(value, int | str | tuple | list) and not isinstance(value, bool) else f"{text} ({_type(value)})"
+    return (
+        text
+        if isinstance(value, int | str | tuple | list) and not isinstance(value, bool)
+        else f"{text} ({_type(value)})"
+    )
 
 
 def _type(value: Any) -> str:

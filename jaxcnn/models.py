@@ -1,11 +1,13 @@
 """Networks by name, put together from layers.
 
-Each takes images (n, height, width, c) and gives logits (n, classes); `ops` says whose derivatives are used, `EXPLICIT` or
-`AUTODIFF`. `vgg`, `resnet` and `mobilenet` are families, small enough by default for 28x28 and 32x32 images and two cores; with
-the arguments of their papers they are the published networks. `MODELS` has the functions by name, for programs.
+Each takes images (n, height, width, c) and gives logits (n, classes); `ops` says whose
+derivatives are used, `EXPLICIT` or `AUTODIFF`. `vgg`, `resnet` and `mobilenet` are
+families, small enough by default for 28x28 and 32x32 images and two cores; with the
+arguments of their papers they are the published networks. `MODELS` has the functions by
+name, for programs.
 
-All raise ValueError, naming the argument, on what is not as they say; and in `init` and `apply` on what has not the four axes of
-images, unless it went through `of_any_space`.
+All raise ValueError, naming the argument, on what is not as they say; and in `init` and
+`apply` on what has not the four axes of images, unless it went through `of_any_space`.
 """
 
 from __future__ import annotations
@@ -34,16 +36,21 @@ from jaxcnn.window import Padding
 
 
 def example(classes: int = 10, *, ops: Ops = EXPLICIT) -> Layer:
-    """The example network of the document "Deep Learning - CNN Basics", for 32x32x1 images.
+    """The example network of the document "Deep Learning - CNN Basics", for 32x32x1
+    images.
 
-    32x32x1 -> conv 30x30x2 -> pool 15x15x2 -> conv 15x15x4 -> pool 7x7x4 -> flatten 196 -> dense.
+    32x32x1 -> conv 30x30x2 -> pool 15x15x2 -> conv 15x15x4 -> pool 7x7x4 -> flatten 196
+    -> dense.
 
-    Its slips are put right here: a pooling that halves 30 to 15 has stride 2, not 1; a 3x3 convolution that keeps 15x15 has
-    padding 1, not 2; and with the second pooling, which its text has and its count forgets, 7x7x4 = 196 values are flattened,
-    not 15x15x4 = 900.
+    Its slips are put right here: a pooling that halves 30 to 15 has stride 2, not 1; a
+    3x3 convolution that keeps 15x15 has padding 1, not 2; and with the second pooling,
+    which its text has and its count forgets, 7x7x4 = 196 values are flattened, not
+    15x15x4 = 900.
 
     >>> import jax
-    >>> params, state = jax.eval_shape(lambda key: example().init(key, (1, 32, 32, 1)), jax.random.key(0))
+    >>> params, state = jax.eval_shape(
+    ...     lambda key: example().init(key, (1, 32, 32, 1)), jax.random.key(0)
+    ... )
     >>> params["7_dense"]["w"].shape
     (196, 10)
     """
@@ -67,25 +74,31 @@ def lenet(
     dropout_rate: float = 0.25,
     ops: Ops = EXPLICIT,
 ) -> Layer:
-    """LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998) in today's form, (n, height, width, c) -> logits (n, classes).
+    """LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998) in today's form, (n, height,
+    width, c) -> logits (n, classes).
 
-    As there, two 5x5 convolutions, each followed by a subsampling by 2, and three dense layers. Unlike there, the activation is a
-    relu, not a scaled tanh; the subsampling takes the maximum, not a trained multiple of the mean; every feature of the second
-    convolution sees all of the first, not a chosen few; the last layer gives logits for a softmax, not distances to drawn
-    characters; both convolutions keep the image's size; and dropout stands before the two hidden dense layers (Srivastava et al.
+    As there, two 5x5 convolutions, each followed by a subsampling by 2, and three dense
+    layers. Unlike there, the activation is a relu, not a scaled tanh; the subsampling
+    takes the maximum, not a trained multiple of the mean; every feature of the second
+    convolution sees all of the first, not a chosen few; the last layer gives logits for
+    a softmax, not distances to drawn characters; both convolutions keep the image's
+    size; and dropout stands before the two hidden dense layers (Srivastava et al.
     2014).
 
     Args:
       classes: the number of classes.
       features: output channels of the two convolutions; 6 and 16 in the paper.
       hidden: widths of the two hidden dense layers; 120 and 84 in the paper.
-      dropout_rate: the probability to drop an input of a hidden dense layer; 0 for none, and then training needs no key.
+      dropout_rate: the probability to drop an input of a hidden dense layer; 0 for
+        none, and then training needs no key.
       ops: whose derivatives are used, `EXPLICIT` or `AUTODIFF`.
 
     Images are at least 4x4, of any number of channels: 8x8x1 and 28x28x1 for digits.
 
     >>> import jax
-    >>> params, state = jax.eval_shape(lambda key: lenet().init(key, (1, 8, 8, 1)), jax.random.key(0))
+    >>> params, state = jax.eval_shape(
+    ...     lambda key: lenet().init(key, (1, 8, 8, 1)), jax.random.key(0)
+    ... )
     >>> sum(p.size for p in jax.tree.leaves(params))
     38666
     """
@@ -119,20 +132,25 @@ def vgg(
     with_batch_norm: bool = True,
     ops: Ops = EXPLICIT,
 ) -> Layer:
-    """Stages of 3x3 convolutions, each stage ending in a 2x2 maximum, then dense layers (Simonyan and Zisserman 2015).
+    """Stages of 3x3 convolutions, each stage ending in a 2x2 maximum, then dense layers
+    (Simonyan and Zisserman 2015).
 
     Args:
       classes: the number of classes.
       features: for each stage, the output channels of its convolutions.
       hidden: widths of the hidden dense layers.
-      dropout_rate: the probability to drop an output of a hidden dense layer; 0 for none, and then training needs no key.
-      with_batch_norm: whether a batch normalisation takes the place of each convolution's bias; the paper is older than it.
+      dropout_rate: the probability to drop an output of a hidden dense layer; 0 for
+        none, and then training needs no key.
+      with_batch_norm: whether a batch normalisation takes the place of each
+        convolution's bias; the paper is older than it.
       ops: whose derivatives are used, `EXPLICIT` or `AUTODIFF`.
 
     Images have at least 2^stages pixels on each side, 8x8 by default.
 
     >>> import jax
-    >>> params, state = jax.eval_shape(lambda key: vgg().init(key, (1, 28, 28, 1)), jax.random.key(0))
+    >>> params, state = jax.eval_shape(
+    ...     lambda key: vgg().init(key, (1, 28, 28, 1)), jax.random.key(0)
+    ... )
     >>> sum(p.size for p in jax.tree.leaves(params))
     147162
     """
@@ -149,31 +167,46 @@ def vgg(
 
 
 def vgg16(classes: int = 1000, *, ops: Ops = EXPLICIT) -> Layer:
-    """VGG-16, configuration D of Simonyan and Zisserman (2015): 138,357,544 parameters for 224x224x3 images and 1,000 classes."""
+    """VGG-16, configuration D of Simonyan and Zisserman (2015): 138,357,544 parameters
+    for 224x224x3 images and 1,000 classes."""
     features = ((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3)
     return vgg(classes, features=features, hidden=(4096, 4096), with_batch_norm=False, ops=ops)
 
 
-def resnet(classes: int = 10, *, features: Sequence[int] = (16, 32, 64), blocks: int = 3, ops: Ops = EXPLICIT) -> Layer:
-    """The residual network for small images of He, Zhang, Ren and Sun (2016, section 4.2), with projection shortcuts.
+def resnet(
+    classes: int = 10,
+    *,
+    features: Sequence[int] = (16, 32, 64),
+    blocks: int = 3,
+    ops: Ops = EXPLICIT,
+) -> Layer:
+    """The residual network for small images of He, Zhang, Ren and Sun (2016, section
+    4.2), with projection shortcuts.
 
-    A 3x3 convolution, then three stages of n blocks of two 3x3 convolutions, a mean over space and a dense layer: 6 n + 2 in all.
-    Every stage but the first begins by halving the image. Each convolution is followed by a batch normalisation and has no bias;
-    a relu follows each first convolution and each sum. Where a block changes the shape its shortcut is a 1x1 convolution with a
-    batch normalisation (option B of the paper, whose own networks for small images pad with channels of zeros, option A, and so
-    have 2,752 parameters less at these widths).
+    A 3x3 convolution, then three stages of n blocks of two 3x3 convolutions, a mean
+    over space and a dense layer: 6 n + 2 in all. Every stage but the first begins by
+    halving the image. Each convolution is followed by a batch normalisation and has no
+    bias; a relu follows each first convolution and each sum. Where a block changes the
+    shape its shortcut is a 1x1 convolution with a batch normalisation (option B of the
+    paper, whose own networks for small images pad with channels of zeros, option A, and
+    so have 2,752 parameters less at these widths).
 
-    A strided convolution has one zero on each side, and not "same", whose only zero stands behind an image of even size: so the
-    centre of what it sees is the pixel that the shortcut sees (`jaxcnn.receptive_field(...).aligned`).
+    A strided convolution has one zero on each side, and not "same", whose only zero
+    stands behind an image of even size: so the centre of what it sees is the pixel that
+    the shortcut sees (`jaxcnn.receptive_field(...).aligned`).
 
     Args:
       classes: the number of classes.
       features: output channels of the convolutions of each stage.
-      blocks: blocks per stage; 3, 5, 7, 9 and 18 are the ResNet-20, 32, 44, 56 and 110 of the paper.
+      blocks: blocks per stage; 3, 5, 7, 9 and 18 are the ResNet-20, 32, 44, 56 and 110
+        of the paper.
       ops: whose derivatives are used, `EXPLICIT` or `AUTODIFF`.
 
     >>> import jax
-    >>> params, state = jax.eval_shape(lambda key: resnet(features=(4, 8), blocks=1).init(key, (1, 8, 8, 1)), jax.random.key(0))
+    >>> model = resnet(features=(4, 8), blocks=1)
+    >>> params, state = jax.eval_shape(
+    ...     lambda key: model.init(key, (1, 8, 8, 1)), jax.random.key(0)
+    ... )
     >>> [path for path in params["5_residual"]["shortcut"]]
     ['0_conv', '1_batch_norm']
     """
@@ -192,7 +225,8 @@ def resnet(classes: int = 10, *, features: Sequence[int] = (16, 32, 64), blocks:
 
 
 def resnet20(classes: int = 10, *, ops: Ops = EXPLICIT) -> Layer:
-    """`resnet` with 3 stages of 3 blocks, 16, 32 and 64 wide: 272,474 parameters for three channels and ten classes."""
+    """`resnet` with 3 stages of 3 blocks, 16, 32 and 64 wide: 272,474 parameters for
+    three channels and ten classes."""
     return resnet(classes, features=(16, 32, 64), blocks=3, ops=ops)
 
 
@@ -203,25 +237,31 @@ def mobilenet(
     blocks: Sequence[Sequence[int]] = ((32, 1), (64, 2), (64, 1), (128, 2), (128, 1)),
     ops: Ops = EXPLICIT,
 ) -> Layer:
-    """Depthwise-separable convolutions (Howard et al. 2017): a depthwise 3x3, then a 1x1 convolution over the channels.
+    """Depthwise-separable convolutions (Howard et al. 2017): a depthwise 3x3, then a
+    1x1 convolution over the channels.
 
-    A 3x3 convolution, the blocks, a mean over space and a dense layer. Each convolution is followed by a batch normalisation,
-    which has its bias, and a relu.
+    A 3x3 convolution, the blocks, a mean over space and a dense layer. Each convolution
+    is followed by a batch normalisation, which has its bias, and a relu.
 
     Args:
       classes: the number of classes.
       stem: output channels and stride of the first convolution.
-      blocks: for each block, the output channels of its 1x1 convolution, and the stride of its depthwise one.
+      blocks: for each block, the output channels of its 1x1 convolution, and the stride
+        of its depthwise one.
       ops: whose derivatives are used, `EXPLICIT` or `AUTODIFF`.
 
     >>> import jax
-    >>> params, state = jax.eval_shape(lambda key: mobilenet().init(key, (1, 28, 28, 1)), jax.random.key(0))
+    >>> params, state = jax.eval_shape(
+    ...     lambda key: mobilenet().init(key, (1, 28, 28, 1)), jax.random.key(0)
+    ... )
     >>> params["3_conv"]["w"].shape, params["6_conv"]["w"].shape
     ((3, 3, 1, 16), (1, 1, 16, 32))
     """
     channels, stride = as_entries("stem", stem, 2)
     parts = [*_conv(channels, 3, stride=stride, ops=ops), relu(ops=ops)]
-    for features, stride in as_rows("blocks", blocks, "a pair of ints, (features, stride), for each block", entries=2):
+    for features, stride in as_rows(
+        "blocks", blocks, "a pair of ints, (features, stride), for each block", entries=2
+    ):
         parts += [*_conv(channels, 3, stride=stride, groups=channels, ops=ops), relu(ops=ops)]
         parts += [*_conv(features, 1, ops=ops), relu(ops=ops)]
         channels = features
@@ -229,30 +269,54 @@ def mobilenet(
 
 
 def mobilenet_v1(classes: int = 1000, *, ops: Ops = EXPLICIT) -> Layer:
-    """MobileNet of Howard et al. (2017), table 1: 4,231,976 parameters for 224x224x3 images and 1,000 classes.
+    """MobileNet of Howard et al. (2017), table 1: 4,231,976 parameters for 224x224x3
+    images and 1,000 classes.
 
-    The table gives the last depthwise convolution stride 2, yet the same size, 7x7, before and after it: here it has stride 1.
+    The table gives the last depthwise convolution stride 2, yet the same size, 7x7,
+    before and after it: here it has stride 1.
     """
-    blocks = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *(((512, 1),) * 5), (1024, 2), (1024, 1))
+    blocks = (
+        (64, 1),
+        (128, 2),
+        (128, 1),
+        (256, 2),
+        (256, 1),
+        (512, 2),
+        *(((512, 1),) * 5),
+        (1024, 2),
+        (1024, 1),
+    )
     return mobilenet(classes, stem=(32, 2), blocks=blocks, ops=ops)
 
 
 def _conv(
-    features: int, size: int, *, stride: int = 1, padding: Padding = "same", groups: int = 1, norm: bool = True, ops: Ops
+    features: int,
+    size: int,
+    *,
+    stride: int = 1,
+    padding: Padding = "same",
+    groups: int = 1,
+    norm: bool = True,
+    ops: Ops,
 ) -> list[Layer]:
     """A convolution with a bias, or with a batch normalisation in the place of it."""
-    layer = conv(features, size, stride=stride, padding=padding, groups=groups, bias=not norm, ops=ops)
+    layer = conv(
+        features, size, stride=stride, padding=padding, groups=groups, bias=not norm, ops=ops
+    )
     return [layer, batch_norm(ops=ops)] if norm else [layer]
 
 
 def of_any_space(model: Layer) -> Layer:
-    """A network of this file for sequences (n, length, c) and volumes (n, depth, height, width, c) too.
+    """A network of this file for sequences (n, length, c) and volumes (n, depth,
+    height, width, c) too.
 
     Its windows then have one axis, or three. Params and state have the same entries.
 
     >>> import jax
     >>> model = of_any_space(lenet())
-    >>> params, state = jax.eval_shape(lambda key: model.init(key, (1, 28, 1)), jax.random.key(0))
+    >>> params, state = jax.eval_shape(
+    ...     lambda key: model.init(key, (1, 28, 1)), jax.random.key(0)
+    ... )
     >>> params["0_conv"]["w"].shape
     (5, 1, 16)
     """
@@ -264,7 +328,8 @@ def _logits(classes: int, ops: Ops) -> Layer:
 
 
 def _of_images(*layers: Layer) -> Layer:
-    """The layers one after another, for images (n, height, width, c) and nothing else."""
+    """The layers one after another, for images (n, height, width, c) and nothing
+    else."""
     model = serial(*layers)
 
     def init(key, input_shape):
@@ -284,11 +349,18 @@ def _check_images(name: str, shape: tuple[int, ...]) -> None:
     if len(shape) != 4:
         hint = ""
         if len(shape) == 3:
-            hint = ": is the batch axis missing?" if shape[-1] in (1, 3, 4) else ": is the channel axis missing?"
+            hint = (
+                ": is the batch axis missing?"
+                if shape[-1] in (1, 3, 4)
+                else ": is the channel axis missing?"
+            )
         rest = "; models.of_any_space takes sequences and volumes"
-        raise ValueError(f"{name} must be that of images, (n, height, width, c), got {shape}{hint}{rest}")
+        raise ValueError(
+            f"{name} must be that of images, (n, height, width, c), got {shape}{hint}{rest}"
+        )
 
 
 MODELS: dict[str, Callable[..., Layer]] = {
-    model.__name__: model for model in (example, lenet, vgg, vgg16, resnet20, mobilenet, mobilenet_v1)
+    model.__name__: model
+    for model in (example, lenet, vgg, vgg16, resnet20, mobilenet, mobilenet_v1)
 }

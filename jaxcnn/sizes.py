@@ -1,7 +1,9 @@
-"""Sizes of arrays that may be symbolic: with `jax.export.symbolic_shape` an entry of a shape is an expression, not an int.
+"""Sizes of arrays that may be symbolic: with `jax.export.symbolic_shape` an entry of a
+shape is an expression, not an int.
 
-Such an expression can be added, multiplied, divided and compared for equality, but it has no order and nothing can count to it.
-Whatever compares, or ranges over, a size asks here. No jax is needed: an expression knows its own `max` and `min`.
+Such an expression can be added, multiplied, divided and compared for equality, but it
+has no order and nothing can count to it. Whatever compares, or ranges over, a size asks
+here. No jax is needed: an expression knows its own `max` and `min`.
 """
 
 from __future__ import annotations

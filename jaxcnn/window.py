@@ -1,7 +1,8 @@
 """Sliding windows, in integers only: where a kernel or a pool stands on its input.
 
-Per axis, a window has ``size`` k taps, ``stride`` s, ``dilation`` d between its taps, and the input carries ``pads`` (p_lo, p_hi)
-and ``base_dilation`` b (b - 1 zeros between its elements; 1 outside transposed convolutions). With the dilated sizes
+Per axis, a window has ``size`` k taps, ``stride`` s, ``dilation`` d between its taps,
+and the input carries ``pads`` (p_lo, p_hi) and ``base_dilation`` b (b - 1 zeros between
+its elements; 1 outside transposed convolutions). With the dilated sizes
 
     D_in  = b (n - 1) + 1        the input of n elements
     D_k   = d (k - 1) + 1        the window
@@ -10,17 +11,21 @@ and ``base_dilation`` b (b - 1 zeros between its elements; 1 outside transposed 
 output j meets, with its tap t, the dilated input at s j + d t - p_lo, and
 
     m = floor((D_in + p_lo + p_hi - D_k) / s) + 1             the number of outputs
-    r = (D_in + p_lo + p_hi - D_k) mod s                      the remainder: the tail that no window touches
+    r = (D_in + p_lo + p_hi - D_k) mod s                      the remainder: the tail
+                                                              that no window touches
 
-With b = d = 1 and p = p_lo = p_hi this is the textbook's (n + 2p - k)/s + 1. Pads may be negative: they crop. The size n may be
-symbolic (`jaxcnn/sizes.py`); then m, r and the pads of "same" with a stride are, too.
+With b = d = 1 and p = p_lo = p_hi this is the textbook's (n + 2p - k)/s + 1. Pads may
+be negative: they crop. The size n may be symbolic (`jaxcnn/sizes.py`); then m, r and
+the pads of "same" with a stride are, too.
 
 The gradients of a convolution are convolutions too, and this file knows their windows:
 
     input gradient    the cotangent, dilated by s, meets the flipped kernel:
-                      size k, stride b, dilation d, base dilation s, pads (D_k - 1 - p_lo, D_k - 1 - p_hi + r)
+                      size k, stride b, dilation d, base dilation s, pads (D_k - 1 -
+                      p_lo, D_k - 1 - p_hi + r)
     kernel gradient   the input meets the cotangent as its kernel:
-                      size m, stride d, dilation s, base dilation b, pads (p_lo, p_hi - r)
+                      size m, stride d, dilation s, base dilation b, pads (p_lo, p_hi -
+                      r)
 """
 
 from __future__ import annotations
@@ -49,9 +54,12 @@ def dilated(size: int, dilation: int) -> int:
 
 
 class Window(NamedTuple):
-    """A window's geometry, one entry per spatial axis. Hashable, so that it can be a static argument.
+    """A window's geometry, one entry per spatial axis. Hashable, so that it can be a
+    static argument.
 
-    >>> window = Window(size=(3,), stride=(2,), pads=((1, 1),), dilation=(1,), base_dilation=(1,))
+    >>> window = Window(
+    ...     size=(3,), stride=(2,), pads=((1, 1),), dilation=(1,), base_dilation=(1,)
+    ... )
     >>> window.output_size((8,)), window.remainder((8,))
     ((4,), (1,))
     """
@@ -64,7 +72,9 @@ class Window(NamedTuple):
 
     def split(self, axes: int) -> tuple[Window, Window]:
         """The window on its first `axes` axes, and on the others."""
-        return Window._make(entries[:axes] for entries in self), Window._make(entries[axes:] for entries in self)
+        return Window._make(entries[:axes] for entries in self), Window._make(
+            entries[axes:] for entries in self
+        )
 
     def along(self, axis: int) -> Window:
         """The window along one axis alone: one tap on each of the others.
@@ -73,7 +83,10 @@ class Window(NamedTuple):
         (1, 3)
         """
         rest = range(len(self.size))
-        return Window._make(tuple(mine[a] if a == axis else unit for a in rest) for mine, (unit,) in zip(self, UNIT, strict=True))
+        return Window._make(
+            tuple(mine[a] if a == axis else unit for a in rest)
+            for mine, (unit,) in zip(self, UNIT, strict=True)
+        )
 
     def beside(self, other: Window) -> Window:
         """The window on this one's axes and then the other's.
@@ -84,15 +97,22 @@ class Window(NamedTuple):
         return Window._make(mine + theirs for mine, theirs in zip(self, other, strict=True))
 
     def _slack(self, input_size: Sequence[int]) -> list[int]:
-        """D_in + p_lo + p_hi - D_k per axis: how far the window can move; negative where it does not fit."""
+        """D_in + p_lo + p_hi - D_k per axis: how far the window can move; negative
+        where it does not fit."""
         return [
             dilated(n, b) + lo + hi - dilated(k, d)
-            for n, k, (lo, hi), d, b in zip(input_size, self.size, self.pads, self.dilation, self.base_dilation, strict=True)
+            for n, k, (lo, hi), d, b in zip(
+                input_size, self.size, self.pads, self.dilation, self.base_dilation, strict=True
+            )
         ]
 
     def output_size(self, input_size: Sequence[int]) -> tuple[int, ...]:
-        """The number of window positions m per axis; 0 where the window is larger than the padded input."""
-        return tuple(at_least(slack // s + 1, 0) for slack, s in zip(self._slack(input_size), self.stride, strict=True))
+        """The number of window positions m per axis; 0 where the window is larger than
+        the padded input."""
+        return tuple(
+            at_least(slack // s + 1, 0)
+            for slack, s in zip(self._slack(input_size), self.stride, strict=True)
+        )
 
     def tiles(self, input_size: Sequence[int]) -> bool:
         """Whether every input stands in exactly one window, and no window on padding.
@@ -106,56 +126,85 @@ class Window(NamedTuple):
 
     def remainder(self, input_size: Sequence[int]) -> tuple[int, ...]:
         """The length r, per axis, of the padded input's tail that no window touches."""
-        return tuple(slack % s if s > 1 else 0 for slack, s in zip(self._slack(input_size), self.stride, strict=True))
+        return tuple(
+            slack % s if s > 1 else 0
+            for slack, s in zip(self._slack(input_size), self.stride, strict=True)
+        )
 
     def input_grad(self, input_size: Sequence[int]) -> Window:
-        """The window of the input gradient: a full convolution of the cotangent with the kernel."""
+        """The window of the input gradient: a full convolution of the cotangent with
+        the kernel."""
         pads = tuple(
             (dilated(k, d) - 1 - lo, dilated(k, d) - 1 - hi + r)
-            for k, d, (lo, hi), r in zip(self.size, self.dilation, self.pads, self.remainder(input_size), strict=True)
+            for k, d, (lo, hi), r in zip(
+                self.size, self.dilation, self.pads, self.remainder(input_size), strict=True
+            )
         )
         return Window(self.size, self.base_dilation, pads, self.dilation, self.stride)
 
     def kernel_grad(self, input_size: Sequence[int]) -> Window:
-        """The window of the kernel gradient: a cross-correlation of the input with the cotangent."""
-        pads = tuple((lo, hi - r) for (lo, hi), r in zip(self.pads, self.remainder(input_size), strict=True))
-        return Window(self.output_size(input_size), self.dilation, pads, self.stride, self.base_dilation)
+        """The window of the kernel gradient: a cross-correlation of the input with the
+        cotangent."""
+        pads = tuple(
+            (lo, hi - r) for (lo, hi), r in zip(self.pads, self.remainder(input_size), strict=True)
+        )
+        return Window(
+            self.output_size(input_size), self.dilation, pads, self.stride, self.base_dilation
+        )
 
     def crop(self, input_size: Sequence[int]) -> tuple[tuple[slice, ...], Window]:
-        """An equal window without negative pads or a remainder, and the slice of the input that it stands on.
+        """An equal window without negative pads or a remainder, and the slice of the
+        input that it stands on.
 
-        The remainder comes off the high pad. A pad of -c then removes c positions of the dilated input, hence its first, or
-        last, e = ceil(c / b) elements, and leaves e b - c zeros beside the next one. Where nothing is left of an axis its slice
-        is empty, and every output is 0. A remainder or a pad that is symbolic stays as it is.
+        The remainder comes off the high pad. A pad of -c then removes c positions of
+        the dilated input, hence its first, or last, e = ceil(c / b) elements, and
+        leaves e b - c zeros beside the next one. Where nothing is left of an axis its
+        slice is empty, and every output is 0. A remainder or a pad that is symbolic
+        stays as it is.
 
         >>> window = Window((2,), (1,), ((-1, 2),), (1,), (1,))
         >>> window.crop((4,))
-        ((slice(1, 4, None),), Window(size=(2,), stride=(1,), pads=((0, 2),), dilation=(1,), base_dilation=(1,)))
+        ((slice(1, 4, None),),
+         Window(size=(2,), stride=(1,), pads=((0, 2),), dilation=(1,),
+                base_dilation=(1,)))
         """
         slices, pads = [], []
-        for n, (lo, hi), b, r in zip(input_size, self.pads, self.base_dilation, self.remainder(input_size), strict=True):
+        for n, (lo, hi), b, r in zip(
+            input_size, self.pads, self.base_dilation, self.remainder(input_size), strict=True
+        ):
             hi -= r if is_known(hi, r) else 0
-            first, last = (-(min(pad, 0) // b) if is_known(pad) else 0 for pad in (lo, hi))  # e = ceil(c / b), for c = -pad
+            first, last = (
+                -(min(pad, 0) // b) if is_known(pad) else 0 for pad in (lo, hi)
+            )  # e = ceil(c / b), for c = -pad
             slices.append(slice(first, at_least(n - last, first) if first or last else n))
             pads.append((lo + first * b, hi + last * b))
         return tuple(slices), self._replace(pads=tuple(pads))
 
     def ceil(self, input_size: Sequence[int]) -> Window:
-        """The window with its high pads grown or shrunk so that the output size rounds up instead of down.
+        """The window with its high pads grown or shrunk so that the output size rounds
+        up instead of down.
 
-        A last window that would start beyond the input, in the high pad, is left out, as in PyTorch's `ceil_mode`. A negative
-        high pad is refused: to grow it would bring back what it crops.
+        A last window that would start beyond the input, in the high pad, is left out,
+        as in PyTorch's `ceil_mode`. A negative high pad is refused: to grow it would
+        bring back what it crops.
 
         >>> window = Window((2,), (2,), ((0, 0),), (1,), (1,))
         >>> window.ceil((5,)).output_size((5,))
         (3,)
         """
         if any(is_known(hi) and hi < 0 for _, hi in self.pads):
-            raise ValueError(f"padding must not be negative at the high end with ceil_mode, got {self.pads}: crop x before")
+            raise ValueError(
+                f"padding must not be negative at the high end with ceil_mode, got {self.pads}:"
+                " crop x before"
+            )
         pads = []
-        for n, slack, s, (lo, hi) in zip(input_size, self._slack(input_size), self.stride, self.pads, strict=True):
+        for n, slack, s, (lo, hi) in zip(
+            input_size, self._slack(input_size), self.stride, self.pads, strict=True
+        ):
             outputs = -(-slack // s) + 1
-            outputs -= at_most(at_least((outputs - 1) * s - (n + lo) + 1, 0), 1)  # by 1 where the last one starts beyond
+            outputs -= at_most(
+                at_least((outputs - 1) * s - (n + lo) + 1, 0), 1
+            )  # by 1 where the last one starts beyond
             pads.append((lo, hi + (outputs - 1) * s - slack))
         return self._replace(pads=tuple(pads))
 
@@ -172,7 +221,8 @@ def make_window(
     padding: Padding = "valid",
     dilation: int | Sequence[int] = 1,
 ) -> Window:
-    """A `Window` from what a person writes: ints that stand for every axis, padding words.
+    """A `Window` from what a person writes: ints that stand for every axis, padding
+    words.
 
     Args:
       size: number of taps per axis.
@@ -206,8 +256,9 @@ def resolve_padding(
     Args:
       padding: one of
         "valid"       no padding;
-        "same"        ceil(n / stride) outputs, the odd zero at the high end (XLA's and TensorFlow's SAME: it depends on the
-                      stride; PyTorch's "same" is this at stride 1, with the odd zero at the high end too);
+        "same"        ceil(n / stride) outputs, the odd zero at the high end (XLA's and
+                      TensorFlow's SAME: it depends on the stride; PyTorch's "same" is
+                      this at stride 1, with the odd zero at the high end too);
         "same_lower"  the same with the odd zero at the low end;
         "full"        D_k - 1 zeros on both sides: each input meets every tap;
         "causal"      D_k - 1 zeros at the low end (1-D): no output sees a later input;
@@ -240,12 +291,18 @@ def resolve_padding(
         hint = ""
         if axes == 1 and len(entries) == 2:
             hint = f"; one (low, high) pair is written ({padding!r},)"
-        raise ValueError(f"padding needs one entry per spatial axis ({axes} here), got {described(padding)}{hint}")
+        raise ValueError(
+            f"padding needs one entry per spatial axis ({axes} here), got"
+            f" {described(padding)}{hint}"
+        )
     return tuple(entries)
 
 
-def _of_word(word: str, input_size: Sequence[int], stride: Sequence[int], spans: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """The pads that a padding word stands for, for windows that span so many positions."""
+def _of_word(
+    word: str, input_size: Sequence[int], stride: Sequence[int], spans: Sequence[int]
+) -> tuple[tuple[int, int], ...]:
+    """The pads that a padding word stands for, for windows that span so many
+    positions."""
     axes = len(spans)
     lowered = word.lower()
     if lowered == "valid":
@@ -254,10 +311,18 @@ def _of_word(word: str, input_size: Sequence[int], stride: Sequence[int], spans:
         return tuple((span - 1, span - 1) for span in spans)
     if lowered == "causal":
         if axes != 1:
-            raise ValueError(f"padding='causal' is for one spatial axis (time), got {axes} spatial axes")
+            raise ValueError(
+                f"padding='causal' is for one spatial axis (time), got {axes} spatial axes"
+            )
         return ((spans[0] - 1, 0),)
     if lowered in ("same", "same_lower"):
-        totals = [at_least((-(-n // s) - 1) * s + span - n, 0) for n, s, span in zip(input_size, stride, spans, strict=True)]
+        totals = [
+            at_least((-(-n // s) - 1) * s + span - n, 0)
+            for n, s, span in zip(input_size, stride, spans, strict=True)
+        ]
         halves = [(total // 2, total - total // 2) for total in totals]
         return tuple(halves) if lowered == "same" else tuple((hi, lo) for lo, hi in halves)
-    raise ValueError(f"padding must be one of {', '.join(PADDING_WORDS)}, ints or (low, high) pairs, got {word!r}")
+    raise ValueError(
+        f"padding must be one of {', '.join(PADDING_WORDS)}, ints or (low, high) pairs, got"
+        f" {word!r}"
+    )

@@ -1,4 +1,5 @@
-"""The definitions, spelled out as NumPy loops in float64: slow, and without any trick that a fast method could share."""
+"""The definitions, spelled out as NumPy loops in float64: slow, and without any trick
+that a fast method could share."""
 
 import itertools
 
@@ -8,14 +9,18 @@ from jaxcnn.window import Window
 
 
 def window_taps(window: Window, input_size):
-    """Every meeting of an output position j and a tap t with an input position i, by the definition i b = s j + d t - p_lo.
+    """Every meeting of an output position j and a tap t with an input position i, by
+    the definition i b = s j + d t - p_lo.
 
-    Yields (j, t, i); i is None where the tap stands on padding or in a gap of the dilated input.
+    Yields (j, t, i); i is None where the tap stands on padding or in a gap of the
+    dilated input.
     """
     axes = []
     for n, k, s, (lo, hi), d, b in zip(input_size, *window, strict=True):
         span, extent = d * (k - 1) + 1, (b * (n - 1) + 1 if n else 0)
-        positions = range(0, extent + lo + hi - span + 1, s)  # every place where the whole window fits
+        positions = range(
+            0, extent + lo + hi - span + 1, s
+        )  # every place where the whole window fits
         meetings = []
         for j, start in enumerate(positions):
             for t in range(k):
@@ -29,7 +34,8 @@ def window_taps(window: Window, input_size):
 
 
 def conv_and_gradients(x, w, dy, window: Window, groups: int):
-    """y, dx, dw, db of a convolution, channels last: each product x w dy of the trilinear form is met once."""
+    """y, dx, dw, db of a convolution, channels last: each product x w dy of the
+    trilinear form is met once."""
     x, w = np.asarray(x, np.float64), np.asarray(w, np.float64)
     n, *space, c = x.shape
     o = w.shape[-1]
@@ -39,7 +45,9 @@ def conv_and_gradients(x, w, dy, window: Window, groups: int):
         if i is None:
             continue
         for out in range(o):
-            first = out // (o // groups) * (c // groups)  # the first input channel of this output's group
+            first = (
+                out // (o // groups) * (c // groups)
+            )  # the first input channel of this output's group
             for channel in range(c // groups):
                 y[image, *j, out] += x[image, *i, first + channel] * w[*t, channel, out]
                 dx[image, *i, first + channel] += dy[image, *j, out] * w[*t, channel, out]
@@ -50,10 +58,13 @@ def conv_and_gradients(x, w, dy, window: Window, groups: int):
 
 
 def max_pool_and_gradient(x, dy, window: Window):
-    """y and dx: the first in-bounds tap keeps the lead until a strictly larger value, or a NaN, takes it."""
+    """y and dx: the first in-bounds tap keeps the lead until a strictly larger value,
+    or a NaN, takes it."""
     n, *space, c = x.shape
     leaders = {}
-    for image, channel, (j, _, i) in itertools.product(range(n), range(c), window_taps(window, space)):
+    for image, channel, (j, _, i) in itertools.product(
+        range(n), range(c), window_taps(window, space)
+    ):
         if i is None:
             continue
         key, value = (image, *j, channel), x[image, *i, channel]
@@ -72,9 +83,14 @@ def avg_pool_and_gradient(x, dy, window: Window, pads, count_include_pad: bool):
     members, counts = {}, {}
     for j, t, i in window_taps(window, space):
         place = [
-            s * a + d * b - lo for a, b, s, d, (lo, _) in zip(j, t, window.stride, window.dilation, window.pads, strict=True)
+            s * a + d * b - lo
+            for a, b, s, d, (lo, _) in zip(
+                j, t, window.stride, window.dilation, window.pads, strict=True
+            )
         ]
-        on_padding = all(-lo <= p < size + hi for p, size, (lo, hi) in zip(place, space, pads, strict=True))
+        on_padding = all(
+            -lo <= p < size + hi for p, size, (lo, hi) in zip(place, space, pads, strict=True)
+        )
         if i is not None:
             members.setdefault(j, []).append(i)
         counts[j] = counts.get(j, 0) + (on_padding if count_include_pad else i is not None)

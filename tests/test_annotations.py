@@ -1,6 +1,8 @@
-"""The shapes written in jaxtyping annotations are true: every operation runs with them checked, in a process of its own.
+"""The shapes written in jaxtyping annotations are true: every operation runs with them
+checked, in a process of its own.
 
-The import hook turns errors of the library into its own, so the other tests run without it.
+The import hook turns errors of the library into its own, so the other tests run without
+it.
 """
 
 import subprocess
@@ -21,13 +23,16 @@ x = jnp.linspace(-1.0, 1.0, 2 * 6 * 6 * 4).reshape(2, 6, 6, 4)
 operations = [
     *(
         lambda x, w, method=method, groups=groups: jaxcnn.conv(
-            x, w[:, :, : 4 // groups], w[0, 0, 0], groups=groups, stride=2, padding=((2, 0), (-1, 1)), method=method
+            x, w[:, :, : 4 // groups], w[0, 0, 0],
+            groups=groups, stride=2, padding=((2, 0), (-1, 1)), method=method,
         )
         for method in (jaxcnn.DIRECT, jaxcnn.CANONICAL, jaxcnn.BLOCKED, jaxcnn.PATCHES, None)
         for groups in (1, 2, 4)
     ),
     lambda x, w: jaxcnn.conv(x, w[:, :, :1], groups=4, method=jaxcnn.SHIFTED),
-    lambda x, w: jaxcnn.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")),
+    lambda x, w: jaxcnn.conv_general_dilated(
+        x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    ),
     lambda x, w: jaxcnn.max_pool(x, 2) * w[0, 0, 0],
     lambda x, w: jaxcnn.avg_pool(x, 3, stride=1, padding=1) * w[0, 0, 0],
     lambda x, w: jaxcnn.global_max_pool(x) + jaxcnn.global_avg_pool(x) * w[0, 0, 0],
@@ -44,7 +49,9 @@ operations = [
     ),
     lambda x, w: jaxcnn.layer_norm(x, w[0, 0, 0], None),
     lambda x, w: jaxcnn.dropout(x * w[0, 0, 0], jax.random.key(0), rate=0.5),
-    lambda x, w: jaxcnn.softmax_cross_entropy(x * w[0, 0, 0], jnp.zeros(x.shape[:-1], int), label_smoothing=0.1),
+    lambda x, w: jaxcnn.softmax_cross_entropy(
+        x * w[0, 0, 0], jnp.zeros(x.shape[:-1], int), label_smoothing=0.1
+    ),
     lambda x, w: jaxcnn.sigmoid_binary_cross_entropy(x * w[0, 0, 0], jnp.full_like(x, 0.5)),
     lambda x, w: jaxcnn.mean_squared_error(x * w[0, 0, 0], x),
 ]
@@ -64,6 +71,8 @@ print("operations checked:", len(operations))
 
 
 def test_annotations_hold():
-    result = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stderr[-4000:]
     assert "operations checked: 34" in result.stdout, result.stdout

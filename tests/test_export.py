@@ -1,4 +1,5 @@
-"""Symbolic sizes: every operation and a network of each family, exported for all batches and, forward, all sizes of image."""
+"""Symbolic sizes: every operation and a network of each family, exported for all
+batches and, forward, all sizes of image."""
 
 import subprocess
 import sys
@@ -15,14 +16,17 @@ from jaxcnn.check import draw
 
 COUNTS = (1, 3, 8)
 ROOM = {"b": 3, "h": 9, "w": 8}
-"""What symbolic sizes are tried as: one each, since each is a compilation. The program that is loaded is tried at three."""
+"""What symbolic sizes are tried as: one each, since each is a compilation. The program
+that is loaded is tried at three."""
 
 
 def exported(function, *shapes):
     """The exported function, and arguments to try it with."""
     scope = export.SymbolicScope()
     named = [export.symbolic_shape(", ".join(map(str, shape)), scope=scope) for shape in shapes]
-    program = export.export(jax.jit(function))(*(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in named))
+    program = export.export(jax.jit(function))(
+        *(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in named)
+    )
     rng = np.random.default_rng(0)
     concrete = [tuple(ROOM.get(size, size) for size in shape) for shape in shapes]
     return program, [jnp.asarray(draw.distinct(rng, shape), jnp.float32) for shape in concrete]
@@ -30,7 +34,9 @@ def exported(function, *shapes):
 
 def check(function, *shapes):
     program, args = exported(function, *shapes)
-    for got, want in zip(jax.tree.leaves(program.call(*args)), jax.tree.leaves(jax.jit(function)(*args)), strict=True):
+    for got, want in zip(
+        jax.tree.leaves(program.call(*args)), jax.tree.leaves(jax.jit(function)(*args)), strict=True
+    ):
         scale = max(1e-3, float(jnp.abs(want).max()))
         np.testing.assert_allclose(got / scale, want / scale, atol=3e-5)
 
@@ -48,7 +54,17 @@ def conv(**options):
 
 
 def activations(x):
-    return sum(f(x) for f in (jaxcnn.relu, jaxcnn.leaky_relu, jaxcnn.gelu, jaxcnn.silu, jaxcnn.tanh, jaxcnn.sigmoid))
+    return sum(
+        f(x)
+        for f in (
+            jaxcnn.relu,
+            jaxcnn.leaky_relu,
+            jaxcnn.gelu,
+            jaxcnn.silu,
+            jaxcnn.tanh,
+            jaxcnn.sigmoid,
+        )
+    )
 
 
 # Functions of arrays of these shapes.
@@ -66,23 +82,43 @@ OPERATIONS = {
     "conv groups": (conv(padding=1, groups=2), ("b", 5, 4, 32), (3, 3, 16, 4)),
     "conv 1-D causal": (conv(padding="causal", dilation=2), ("b", 12, 4), (3, 4, 4)),
     "conv 3-D": (conv(padding=1), ("b", 4, 5, 3, 2), (3, 3, 3, 2, 4)),
-    "conv channels first": (lambda x, w: jaxcnn.conv(x, w, layout="channels_first"), ("b", 4, 8, 9), (4, 4, 3, 3)),
-    "conv_general_dilated": (lambda x, w: jaxcnn.conv_general_dilated(x, w, (1, 2), "SAME"), ("b", 4, 8, 9), (6, 4, 3, 3)),
+    "conv channels first": (
+        lambda x, w: jaxcnn.conv(x, w, layout="channels_first"),
+        ("b", 4, 8, 9),
+        (4, 4, 3, 3),
+    ),
+    "conv_general_dilated": (
+        lambda x, w: jaxcnn.conv_general_dilated(x, w, (1, 2), "SAME"),
+        ("b", 4, 8, 9),
+        (6, 4, 3, 3),
+    ),
     "max pool": (lambda x: jaxcnn.max_pool(x, 3, stride=2, padding=1), IMAGES),
     "max pool, many taps": (lambda x: jaxcnn.max_pool(x, 9, stride=1, padding=4), IMAGES),
-    "mean pool": (lambda x: jaxcnn.avg_pool(x, 3, stride=2, padding=1, count_include_pad=False), IMAGES),
+    "mean pool": (
+        lambda x: jaxcnn.avg_pool(x, 3, stride=2, padding=1, count_include_pad=False),
+        IMAGES,
+    ),
     "global max": (jaxcnn.global_max_pool, IMAGES),
     "global mean": (jaxcnn.global_avg_pool, IMAGES),
     "dense": (lambda x, w: jaxcnn.dense(x, w, w[0]), ("b", 4), (4, 3)),
     "activations": (activations, ("b", 4)),
-    "batch norm": (lambda x: jaxcnn.batch_norm(x, jnp.ones(4), None, STATE, train=True)[0] * (1 + x), ("b", 8, 4)),
-    "batch norm, inference": (lambda x: jaxcnn.batch_norm(x, jnp.ones(4), None, STATE, train=False)[0], ("b", 8, 4)),
+    "batch norm": (
+        lambda x: jaxcnn.batch_norm(x, jnp.ones(4), None, STATE, train=True)[0] * (1 + x),
+        ("b", 8, 4),
+    ),
+    "batch norm, inference": (
+        lambda x: jaxcnn.batch_norm(x, jnp.ones(4), None, STATE, train=False)[0],
+        ("b", 8, 4),
+    ),
     "layer norm": (lambda x: jaxcnn.layer_norm(x, jnp.ones(4), jnp.ones(4)) * (1 + x), ("b", 8, 4)),
     "dropout": (lambda x: jaxcnn.dropout(x, None, rate=0.5, train=False), ("b", 4)),
-    "softmax cross-entropy": (lambda z: jaxcnn.softmax_cross_entropy(z, jnp.argmax(-z, -1), label_smoothing=0.1), ("b", 5)),
+    "softmax cross-entropy": (
+        lambda z: jaxcnn.softmax_cross_entropy(z, jnp.argmax(-z, -1), label_smoothing=0.1),
+        ("b", 5),
+    ),
     "binary cross-entropy": (jaxcnn.sigmoid_binary_cross_entropy, ("b", 5), ("b", 5)),
     "mean squared error": (jaxcnn.mean_squared_error, ("b", 5), ("b", 5)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -102,12 +138,16 @@ def test_symbolic_space(name):
 
 @pytest.mark.parametrize("name", ["ceil_mode", "same, stride 2"])
 def test_symbolic_space_of_pools(name):
-    options = {"ceil_mode": {"stride": 2, "ceil_mode": True}, "same, stride 2": {"stride": 2, "padding": "same"}}[name]
+    options = {
+        "ceil_mode": {"stride": 2, "ceil_mode": True},
+        "same, stride 2": {"stride": 2, "padding": "same"},
+    }[name]
     for operation in (jaxcnn.max_pool, jaxcnn.avg_pool):
         check(lambda x, operation=operation: operation(x, 3, **options), ("b", "h", "w", 2))
 
 
-# lax has these gradients where space is symbolic; of a stride it has none, and here there are some.
+# lax has these gradients where space is symbolic; of a stride it has none, and here
+# there are some.
 WITH_GRADIENTS = {
     "conv, padding 1": (conv(padding=1), (3, 3, 4, 2)),
     "conv, valid": (conv(), (3, 3, 4, 2)),
@@ -128,8 +168,12 @@ def test_gradients_of_symbolic_space(name):
 
 
 FAMILIES = {
-    "lenet": lambda ops: jaxcnn.models.lenet(features=(2, 3), hidden=(8, 4), dropout_rate=0.0, ops=ops),
-    "vgg": lambda ops: jaxcnn.models.vgg(features=((2, 2), (3,)), hidden=(8,), dropout_rate=0.0, ops=ops),
+    "lenet": lambda ops: jaxcnn.models.lenet(
+        features=(2, 3), hidden=(8, 4), dropout_rate=0.0, ops=ops
+    ),
+    "vgg": lambda ops: jaxcnn.models.vgg(
+        features=((2, 2), (3,)), hidden=(8,), dropout_rate=0.0, ops=ops
+    ),
     "resnet": lambda ops: jaxcnn.models.resnet(features=(2, 4), blocks=1, ops=ops),
     "mobilenet": lambda ops: jaxcnn.models.mobilenet(stem=(4, 1), blocks=((6, 2),), ops=ops),
 }
@@ -149,7 +193,8 @@ def test_networks(family, rules):
 
     flat, treedef = jax.tree.flatten(params)
     function = jax.value_and_grad(
-        lambda x, *flat: loss(jax.tree.unflatten(treedef, flat), x), argnums=tuple(range(1, len(flat) + 1))
+        lambda x, *flat: loss(jax.tree.unflatten(treedef, flat), x),
+        argnums=tuple(range(1, len(flat) + 1)),
     )
     check(function, ("b", 8, 8, 1), *(leaf.shape for leaf in flat))
 
@@ -158,7 +203,9 @@ def test_flax_through_lax_signature():
     """What Flax calls: a symbolic batch through `conv_general_dilated`."""
 
     def function(x, w):
-        return jaxcnn.conv_general_dilated(x, w, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        return jaxcnn.conv_general_dilated(
+            x, w, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
 
     check(function, ("b", "h", 8, 3), (3, 3, 3, 4))
 
@@ -166,7 +213,8 @@ def test_flax_through_lax_signature():
 def test_for_a_platform_that_is_not_here():
     b, *_ = export.symbolic_shape("b")
     program = export.export(jax.jit(conv(padding=1)), platforms=("cpu", "tpu", "cuda"))(
-        jax.ShapeDtypeStruct((b, 8, 8, 3), jnp.float32), jax.ShapeDtypeStruct((3, 3, 3, 4), jnp.float32)
+        jax.ShapeDtypeStruct((b, 8, 8, 3), jnp.float32),
+        jax.ShapeDtypeStruct((3, 3, 3, 4), jnp.float32),
     )
     assert program.platforms == ("cpu", "tpu", "cuda")
     x, w = jnp.ones((2, 8, 8, 3)), jnp.ones((3, 3, 3, 4))
@@ -174,7 +222,8 @@ def test_for_a_platform_that_is_not_here():
 
 
 def test_scopes_do_not_mix():
-    """Two programs, one after the other: sizes of the first must not be compared with those of the second."""
+    """Two programs, one after the other: sizes of the first must not be compared with
+    those of the second."""
     for _ in range(2):
         check(gradients(conv(padding=1)), ("b", "h", 8, 2), (3, 3, 2, 2))
 
@@ -192,19 +241,30 @@ for name in ("predict", "gradients"):
     for n in (1, 3, 8):
         got = jax.tree.leaves(program.call(np.load(f"{folder}/x{n}.npy")))
         for k, a in enumerate(got):
-            np.testing.assert_allclose(a, np.load(f"{folder}/{name}{n}-{k}.npy"), rtol=1e-4, atol=1e-5)
+            expected = np.load(f"{folder}/{name}{n}-{k}.npy")
+            np.testing.assert_allclose(a, expected, rtol=1e-4, atol=1e-5)
 assert "jaxcnn" not in sys.modules
 print("loaded")
 """
 
 
 def test_serialised_and_loaded_without_this_package(tmp_path):
-    """In a process of its own, at 1, 3 and 8 images: a network's prediction, and the gradients of every kind of layer."""
+    """In a process of its own, at 1, 3 and 8 images: a network's prediction, and the
+    gradients of every kind of layer."""
     pytest.importorskip("flatbuffers", reason="what jax.export serialises with")
     model = layers.serial(
-        layers.conv(4, 3), layers.batch_norm(), layers.relu(), layers.max_pool(2), layers.conv(4, 3, groups=4),
-        layers.layer_norm(), layers.avg_pool(2), layers.conv(6, 1), layers.silu(), layers.global_avg_pool(), layers.dense(3),
-    )  # fmt: skip
+        layers.conv(4, 3),
+        layers.batch_norm(),
+        layers.relu(),
+        layers.max_pool(2),
+        layers.conv(4, 3, groups=4),
+        layers.layer_norm(),
+        layers.avg_pool(2),
+        layers.conv(6, 1),
+        layers.silu(),
+        layers.global_avg_pool(),
+        layers.dense(3),
+    )
     params, state = model.init(jax.random.key(0), (1, 8, 8, 2))
 
     def predict(x):
@@ -213,7 +273,9 @@ def test_serialised_and_loaded_without_this_package(tmp_path):
     def gradients_of_loss(x):
         def loss(params, x):
             return jnp.mean(
-                jaxcnn.softmax_cross_entropy(model.apply(params, state, x, train=True)[0], jnp.zeros(x.shape[0], jnp.int32))
+                jaxcnn.softmax_cross_entropy(
+                    model.apply(params, state, x, train=True)[0], jnp.zeros(x.shape[0], jnp.int32)
+                )
             )
 
         return jax.grad(loss, argnums=(0, 1))(params, x)
@@ -230,7 +292,11 @@ def test_serialised_and_loaded_without_this_package(tmp_path):
             for k, leaf in enumerate(jax.tree.leaves(function(np.load(path)))):
                 np.save(tmp_path / f"{name}{n}-{k}.npy", leaf)
     loaded = subprocess.run(
-        [sys.executable, "-c", LOADER, str(tmp_path)], capture_output=True, text=True, check=False, cwd=tmp_path
+        [sys.executable, "-c", LOADER, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
     )
     assert loaded.stdout.strip() == "loaded", loaded.stderr[-2000:]
 

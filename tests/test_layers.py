@@ -1,4 +1,5 @@
-"""Layers: what `init` promises, `apply` keeps; each hands its arguments to its operation; the combinators; messages."""
+"""Layers: what `init` promises, `apply` keeps; each hands its arguments to its
+operation; the combinators; messages."""
 
 from __future__ import annotations
 
@@ -19,12 +20,31 @@ def data(*shape, dtype=jnp.float32):
     return jnp.asarray(np.random.default_rng(0).normal(size=shape), dtype)
 
 
-# Each layer: how it is made, an input shape, the shapes of its params and state, and that of its output, worked out by hand.
+# Each layer: how it is made, an input shape, the shapes of its params and state, and
+# that of its output, worked out by hand.
 
 LAYERS = {
-    "conv": (partial(layers.conv, 4, 3), (2, 6, 5, 3), {"w": (3, 3, 3, 4), "b": (4,)}, {}, (2, 6, 5, 4)),
-    "conv 1-D": (partial(layers.conv, 4, 3, padding="valid", bias=False), (2, 6, 3), {"w": (3, 3, 4)}, {}, (2, 4, 4)),
-    "conv 3-D": (partial(layers.conv, 2, (1, 2, 3)), (2, 3, 4, 5, 1), {"w": (1, 2, 3, 1, 2), "b": (2,)}, {}, (2, 3, 4, 5, 2)),
+    "conv": (
+        partial(layers.conv, 4, 3),
+        (2, 6, 5, 3),
+        {"w": (3, 3, 3, 4), "b": (4,)},
+        {},
+        (2, 6, 5, 4),
+    ),
+    "conv 1-D": (
+        partial(layers.conv, 4, 3, padding="valid", bias=False),
+        (2, 6, 3),
+        {"w": (3, 3, 4)},
+        {},
+        (2, 4, 4),
+    ),
+    "conv 3-D": (
+        partial(layers.conv, 2, (1, 2, 3)),
+        (2, 3, 4, 5, 1),
+        {"w": (1, 2, 3, 1, 2), "b": (2,)},
+        {},
+        (2, 3, 4, 5, 2),
+    ),
     "conv, all options": (
         partial(layers.conv, 6, (2, 3), stride=(2, 1), padding=1, dilation=(1, 2), groups=2),
         (2, 6, 5, 4),
@@ -33,8 +53,20 @@ LAYERS = {
         (2, 4, 3, 6),
     ),
     "dense": (partial(layers.dense, 4), (2, 3), {"w": (3, 4), "b": (4,)}, {}, (2, 4)),
-    "dense without bias": (partial(layers.dense, 4, bias=False), (2, 5, 3), {"w": (3, 4)}, {}, (2, 5, 4)),
-    "batch_norm": (layers.batch_norm, (2, 4, 3), {"scale": (3,), "bias": (3,)}, {"mean": (3,), "var": (3,)}, (2, 4, 3)),
+    "dense without bias": (
+        partial(layers.dense, 4, bias=False),
+        (2, 5, 3),
+        {"w": (3, 4)},
+        {},
+        (2, 5, 4),
+    ),
+    "batch_norm": (
+        layers.batch_norm,
+        (2, 4, 3),
+        {"scale": (3,), "bias": (3,)},
+        {"mean": (3,), "var": (3,)},
+        (2, 4, 3),
+    ),
     "layer_norm": (layers.layer_norm, (2, 4, 3), {"scale": (3,), "bias": (3,)}, {}, (2, 4, 3)),
     "layer_norm, two axes": (
         partial(layers.layer_norm, axes=(1, 2)),
@@ -53,7 +85,15 @@ LAYERS = {
     ),
     "avg_pool": (partial(layers.avg_pool, 3, stride=1), (2, 5, 4, 3), {}, {}, (2, 3, 2, 3)),
     "avg_pool, all options": (
-        partial(layers.avg_pool, 2, stride=2, padding=1, dilation=2, ceil_mode=True, count_include_pad=False),
+        partial(
+            layers.avg_pool,
+            2,
+            stride=2,
+            padding=1,
+            dilation=2,
+            ceil_mode=True,
+            count_include_pad=False,
+        ),
         (2, 6, 3),
         {},
         {},
@@ -82,7 +122,9 @@ def shapes(tree):
     ("make", "x_shape", "params_shapes", "state_shapes", "y_shape"),
     [pytest.param(*case, id=name) for name, case in (LAYERS | PLAIN_LAYERS).items()],
 )
-def test_init_promises_the_shapes_that_apply_keeps(make, x_shape, params_shapes, state_shapes, y_shape):
+def test_init_promises_the_shapes_that_apply_keeps(
+    make, x_shape, params_shapes, state_shapes, y_shape
+):
     layer = make()
     params, state = jax.eval_shape(lambda key: layer.init(key, x_shape), KEY)
     assert jax.tree.map(lambda p: p.shape, params) == params_shapes
@@ -90,7 +132,9 @@ def test_init_promises_the_shapes_that_apply_keeps(make, x_shape, params_shapes,
     for train in (False, True):
         for more in (0, 3):  # the batch that init was told of binds nobody
             x = jax.ShapeDtypeStruct((x_shape[0] + more, *x_shape[1:]), jnp.float32)
-            y, new_state = jax.eval_shape(partial(layer.apply, train=train), params, state, x, key=KEY)
+            y, new_state = jax.eval_shape(
+                partial(layer.apply, train=train), params, state, x, key=KEY
+            )
             assert y.shape == (y_shape[0] + more, *y_shape[1:])
             assert y.dtype == jnp.float32
             assert new_state == state
@@ -109,13 +153,21 @@ def recording(ops: Ops, calls: list) -> Ops:
     return Ops(*(record(name, operation) for name, operation in ops._asdict().items()))
 
 
-@pytest.mark.parametrize(("make", "x_shape"), [pytest.param(*case[:2], id=name) for name, case in LAYERS.items()])
+@pytest.mark.parametrize(
+    ("make", "x_shape"), [pytest.param(*case[:2], id=name) for name, case in LAYERS.items()]
+)
 def test_layer_computes_with_the_operation_it_was_given(make, x_shape):
     calls = []
     layer = make(ops=recording(EXPLICIT, calls))
     params, state = jax.eval_shape(lambda key: layer.init(key, x_shape), KEY)
     calls.clear()
-    jax.eval_shape(partial(layer.apply, train=True), params, state, jax.ShapeDtypeStruct(x_shape, jnp.float32), key=KEY)
+    jax.eval_shape(
+        partial(layer.apply, train=True),
+        params,
+        state,
+        jax.ShapeDtypeStruct(x_shape, jnp.float32),
+        key=KEY,
+    )
     assert calls == [layer.name]
 
 
@@ -125,15 +177,25 @@ def test_layers_hand_their_options_on():
     layer = layers.conv(6, 3, **options)
     params, _ = layer.init(KEY, x.shape)
     params["b"] = jnp.arange(6.0)
-    np.testing.assert_array_equal(layer.apply(params, {}, x)[0], EXPLICIT.conv(x, params["w"], params["b"], **options))
+    np.testing.assert_array_equal(
+        layer.apply(params, {}, x)[0], EXPLICIT.conv(x, params["w"], params["b"], **options)
+    )
 
     options = {"stride": 1, "padding": ((1, 1), (0, 1)), "dilation": 2, "ceil_mode": True}
-    np.testing.assert_array_equal(layers.max_pool(2, **options).apply({}, {}, x)[0], EXPLICIT.max_pool(x, 2, **options))
+    np.testing.assert_array_equal(
+        layers.max_pool(2, **options).apply({}, {}, x)[0], EXPLICIT.max_pool(x, 2, **options)
+    )
     options["count_include_pad"] = False
-    np.testing.assert_array_equal(layers.avg_pool(2, **options).apply({}, {}, x)[0], EXPLICIT.avg_pool(x, 2, **options))
+    np.testing.assert_array_equal(
+        layers.avg_pool(2, **options).apply({}, {}, x)[0], EXPLICIT.avg_pool(x, 2, **options)
+    )
 
     assert layers.leaky_relu(0.25).apply({}, {}, jnp.array([-4.0]))[0] == -1
-    assert layers.gelu(False).apply({}, {}, x)[0].tolist() == EXPLICIT.gelu(x, False).tolist() != EXPLICIT.gelu(x, True).tolist()
+    assert (
+        layers.gelu(False).apply({}, {}, x)[0].tolist()
+        == EXPLICIT.gelu(x, False).tolist()
+        != EXPLICIT.gelu(x, True).tolist()
+    )
 
 
 def test_batch_norm_keeps_running_statistics():
@@ -144,12 +206,17 @@ def test_batch_norm_keeps_running_statistics():
     mean, var = np.mean(x, axis=(0, 1)), np.var(x, axis=(0, 1))
 
     y, new_state = layer.apply(params, state, x, train=True)
-    np.testing.assert_allclose(y, params["scale"] * (x - mean) / np.sqrt(var + 1e-3) + params["bias"], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        y, params["scale"] * (x - mean) / np.sqrt(var + 1e-3) + params["bias"], rtol=1e-5, atol=1e-5
+    )
     np.testing.assert_allclose(new_state["mean"], 0.25 * mean, rtol=1e-5)
     assert np.all(new_state["var"] > 0.75 + 0.2 * var)
 
     y, same_state = layer.apply(params, new_state, x)
-    inferred = params["scale"] * (x - new_state["mean"]) / np.sqrt(new_state["var"] + 1e-3) + params["bias"]
+    inferred = (
+        params["scale"] * (x - new_state["mean"]) / np.sqrt(new_state["var"] + 1e-3)
+        + params["bias"]
+    )
     np.testing.assert_allclose(y, inferred, rtol=1e-5, atol=1e-5)
     assert jax.tree.map(jnp.array_equal, same_state, new_state) == {"mean": True, "var": True}
 
@@ -160,7 +227,9 @@ def test_batch_norm_keeps_running_statistics():
         pytest.param(layers.conv(64, 5), (1, 8, 8, 32), 2 / (25 * 32), id="conv"),
         pytest.param(layers.conv(256, 5, groups=4), (1, 8, 8, 32), 2 / (25 * 8), id="grouped conv"),
         pytest.param(layers.dense(256), (1, 200), 1 / 200, id="dense"),
-        pytest.param(layers.dense(256, kernel_init=layers.HE_NORMAL), (1, 200), 2 / 200, id="dense, he"),
+        pytest.param(
+            layers.dense(256, kernel_init=layers.HE_NORMAL), (1, 200), 2 / 200, id="dense, he"
+        ),
     ],
 )
 def test_kernels_start_with_the_variance_of_their_fan_in_and_biases_at_0(layer, x_shape, variance):
@@ -191,7 +260,10 @@ def test_serial_names_entries_by_position_and_leaves_empty_ones_out():
         "6_dense": {"w": (8, 3), "b": (3,)},
     }
     statistics = {"mean": (2,), "var": (2,)}
-    assert shapes(state) == {"2_batch_norm": statistics, "4_residual": {"inner": {"1_batch_norm": statistics}}}
+    assert shapes(state) == {
+        "2_batch_norm": statistics,
+        "4_residual": {"inner": {"1_batch_norm": statistics}},
+    }
     x = data(4, 2, 2, 1)
     _, new_state = model.apply(params, state, x, train=True)
     assert shapes(new_state) == shapes(state)
@@ -212,19 +284,24 @@ def test_serial_is_the_composition():
 
 
 def test_each_layer_has_a_key_of_its_own():
-    model = layers.residual(layers.serial(layers.dropout(0.5), layers.dropout(0.5)), layers.dropout(0.5))
+    model = layers.residual(
+        layers.serial(layers.dropout(0.5), layers.dropout(0.5)), layers.dropout(0.5)
+    )
     x = jnp.ones((1, 4000))
     params, state = model.init(KEY, x.shape)
     assert (params, state) == ({}, {})
     y, _ = model.apply({}, {}, x, train=True, key=jax.random.key(1))
-    # 4 is kept twice, with probability 1/4; 2 comes from the shortcut, with 1/2; so they add to
+    # 4 is kept twice, with probability 1/4; 2 comes from the shortcut, with 1/2; so
+    # they add to
     frequencies = {float(value): np.mean(np.asarray(y) == value) for value in (0, 2, 4, 6)}
     assert frequencies == pytest.approx({0.0: 3 / 8, 2.0: 3 / 8, 4.0: 1 / 8, 6.0: 1 / 8}, abs=0.03)
     again, _ = model.apply({}, {}, x, train=True, key=jax.random.key(1))
     other, _ = model.apply({}, {}, x, train=True, key=jax.random.key(2))
     assert jnp.array_equal(y, again)
     assert not jnp.array_equal(y, other)
-    assert jnp.array_equal(model.apply({}, {}, x)[0], 2 * x)  # no dropout outside training, and no key
+    assert jnp.array_equal(
+        model.apply({}, {}, x)[0], 2 * x
+    )  # no dropout outside training, and no key
 
 
 def test_residual_adds_its_two_branches():
@@ -236,7 +313,9 @@ def test_residual_adds_its_two_branches():
     params, state = block.init(KEY, x.shape)
     inner = EXPLICIT.conv(x, params["inner"]["w"], stride=2, padding="same")
     shortcut = EXPLICIT.conv(x, params["shortcut"]["w"], stride=2, padding="same")
-    np.testing.assert_allclose(block.apply(params, state, x)[0], inner + shortcut, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(
+        block.apply(params, state, x)[0], inner + shortcut, rtol=1e-6, atol=1e-6
+    )
 
 
 # Transformations.
@@ -244,9 +323,17 @@ def test_residual_adds_its_two_branches():
 
 def network(ops: Ops) -> layers.Layer:
     block = layers.serial(
-        layers.conv(4, 3, ops=ops), layers.batch_norm(ops=ops), layers.relu(ops=ops), layers.dropout(0.2, ops=ops)
+        layers.conv(4, 3, ops=ops),
+        layers.batch_norm(ops=ops),
+        layers.relu(ops=ops),
+        layers.dropout(0.2, ops=ops),
     )
-    head = (layers.max_pool(2, ops=ops), layers.flatten(), layers.layer_norm(ops=ops), layers.dense(3, ops=ops))
+    head = (
+        layers.max_pool(2, ops=ops),
+        layers.flatten(),
+        layers.layer_norm(ops=ops),
+        layers.dense(3, ops=ops),
+    )
     return layers.serial(layers.conv(4, 3, ops=ops), layers.residual(block), *head)
 
 
@@ -263,13 +350,17 @@ def test_explicit_and_autodiff_agree_under_jit():
 
     explicit, autodiff = jax.jit(partial(pull, EXPLICIT))(), jax.jit(partial(pull, AUTODIFF))()
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), explicit, autodiff)
-    assert all(np.any(leaf != 0) for leaf in jax.tree.leaves(explicit[2]))  # nothing agrees by being 0
+    assert all(
+        np.any(leaf != 0) for leaf in jax.tree.leaves(explicit[2])
+    )  # nothing agrees by being 0
 
 
 def test_an_ensemble_is_a_vmap():
     model = layers.serial(layers.dense(4), layers.relu(), layers.dense(3))
     x = data(5, 4)
-    keys = jax.random.split(jax.random.key(0), 3)  # the default generator: others may draw differently under vmap
+    keys = jax.random.split(
+        jax.random.key(0), 3
+    )  # the default generator: others may draw differently under vmap
     params, state = jax.vmap(lambda key: model.init(key, x.shape))(keys)
     ys, _ = jax.vmap(lambda p: model.apply(p, state, x))(params)
     assert ys.shape == (3, 5, 3)
@@ -282,7 +373,9 @@ def test_parameters_cast_to_bfloat16_compute_in_it():
     x = data(2, 4, 4, 2, dtype=jnp.bfloat16)
     params, state = network(EXPLICIT).init(KEY, x.shape)
     params = jax.tree.map(lambda p: p.astype(jnp.bfloat16), params)
-    y, new_state = jax.eval_shape(partial(network(EXPLICIT).apply, train=True), params, state, x, key=KEY)
+    y, new_state = jax.eval_shape(
+        partial(network(EXPLICIT).apply, train=True), params, state, x, key=KEY
+    )
     assert y.dtype == jnp.bfloat16
     assert {leaf.dtype for leaf in jax.tree.leaves(new_state)} == {jnp.dtype(jnp.float32)}
 
@@ -294,7 +387,9 @@ def test_parameters_cast_to_bfloat16_compute_in_it():
     ("layer", "x_shape", "messages"),
     [
         pytest.param(
-            layers.serial(layers.conv(4, 3), layers.residual(layers.serial(layers.relu(), layers.max_pool(4)))),
+            layers.serial(
+                layers.conv(4, 3), layers.residual(layers.serial(layers.relu(), layers.max_pool(4)))
+            ),
             (1, 3, 3, 1),
             [
                 "larger than the padded input",
@@ -305,12 +400,22 @@ def test_parameters_cast_to_bfloat16_compute_in_it():
             id="nested layers, an image too small",
         ),
         pytest.param(
-            layers.serial(layers.relu(), layers.conv(4, 3, groups=2)), (1, 3, 3, 3), ["groups.*3 channels", "1_conv"], id="groups"
+            layers.serial(layers.relu(), layers.conv(4, 3, groups=2)),
+            (1, 3, 3, 3),
+            ["groups.*3 channels", "1_conv"],
+            id="groups",
         ),
         pytest.param(layers.conv(4, (3, 3)), (1, 3, 3), ["size.*1 here"], id="axes of the kernel"),
-        pytest.param(layers.serial(layers.conv(4, 3)), (3, 3), ["must have a batch", "0_conv"], id="no batch"),
+        pytest.param(
+            layers.serial(layers.conv(4, 3)), (3, 3), ["must have a batch", "0_conv"], id="no batch"
+        ),
         pytest.param(layers.layer_norm(axes=2), (1, 3), ["axes"], id="axes that are not there"),
-        pytest.param(layers.residual(layers.dense(1)), (2, 3), [r"\(2, 1\) and \(2, 3\)"], id="residual does not broadcast"),
+        pytest.param(
+            layers.residual(layers.dense(1)),
+            (2, 3),
+            [r"\(2, 1\) and \(2, 3\)"],
+            id="residual does not broadcast",
+        ),
     ],
 )
 def test_init_refuses_what_does_not_fit(layer, x_shape, messages):
@@ -339,7 +444,11 @@ def test_apply_says_which_layer_refused():
     ("layer", "space"),
     [
         pytest.param(layers.conv(2, 3, stride=2, padding="same"), (7, 8), id="conv"),
-        pytest.param(layers.conv(2, (3, 2), padding=((2, -1), (0, 3)), dilation=(1, 2)), (7, 8), id="conv, uneven"),
+        pytest.param(
+            layers.conv(2, (3, 2), padding=((2, -1), (0, 3)), dilation=(1, 2)),
+            (7, 8),
+            id="conv, uneven",
+        ),
         pytest.param(layers.conv(2, 4, padding="causal", dilation=2), (9,), id="conv, 1-D"),
         pytest.param(layers.conv(2, 2, stride=(1, 2, 3)), (4, 5, 6), id="conv, 3-D"),
         pytest.param(layers.max_pool(3, stride=2, padding=1), (7, 8), id="max_pool"),
@@ -350,11 +459,17 @@ def test_apply_says_which_layer_refused():
 )
 def test_window_gives_as_many_outputs_as_apply(layer, space):
     params, state = jax.eval_shape(lambda: layer.init(KEY, (1, *space, 3)))
-    y, _ = jax.eval_shape(layer.apply, params, state, jax.ShapeDtypeStruct((1, *space, 3), jnp.float32))
+    y, _ = jax.eval_shape(
+        layer.apply, params, state, jax.ShapeDtypeStruct((1, *space, 3), jnp.float32)
+    )
     assert layer.window(space).output_size(space) == y.shape[1:-1]
 
 
-@pytest.mark.parametrize("layer", [layers.flatten(), layers.global_avg_pool(), layers.global_max_pool()], ids=lambda a: a.name)
+@pytest.mark.parametrize(
+    "layer",
+    [layers.flatten(), layers.global_avg_pool(), layers.global_max_pool()],
+    ids=lambda a: a.name,
+)
 def test_windows_of_what_takes_all_of_space(layer):
     window = layer.window((4, 5))
     assert (window.size, window.output_size((4, 5))) == ((4, 5), (1, 1))
@@ -370,17 +485,30 @@ def test_layer_norm_sees_what_it_normalises_over():
 @pytest.mark.parametrize("train", [False, True])
 def test_outputs_are_what_each_layer_gives(train):
     block = layers.residual(layers.serial(layers.dropout(0.5), layers.conv(3, 3)))
-    model = layers.serial(layers.batch_norm(), block, layers.flatten(), layers.dropout(0.5), layers.dense(2))
+    model = layers.serial(
+        layers.batch_norm(), block, layers.flatten(), layers.dropout(0.5), layers.dense(2)
+    )
     x = jax.random.normal(KEY, (2, 4, 4, 3))
     params, state = model.init(KEY, x.shape)
     given = layers.outputs(model, params, state, x, train=train, key=KEY)
     inside = ["1_residual/inner/0_dropout", "1_residual/inner/1_conv", "1_residual/shortcut"]
-    assert list(given) == ["0_batch_norm", *inside, "1_residual", "2_flatten", "3_dropout", "4_dense"]
+    assert list(given) == [
+        "0_batch_norm",
+        *inside,
+        "1_residual",
+        "2_flatten",
+        "3_dropout",
+        "4_dense",
+    ]
     y, _ = model.apply(params, state, x, train=train, key=KEY)
     np.testing.assert_array_equal(given["4_dense"], y)
-    np.testing.assert_array_equal(given["1_residual"], given["1_residual/inner/1_conv"] + given["1_residual/shortcut"])
+    np.testing.assert_array_equal(
+        given["1_residual"], given["1_residual/inner/1_conv"] + given["1_residual/shortcut"]
+    )
     np.testing.assert_array_equal(given["1_residual/shortcut"], given["0_batch_norm"])
-    expected, _ = layers.conv(3, 3).apply(params["1_residual"]["inner"]["1_conv"], {}, given["1_residual/inner/0_dropout"])
+    expected, _ = layers.conv(3, 3).apply(
+        params["1_residual"]["inner"]["1_conv"], {}, given["1_residual/inner/0_dropout"]
+    )
     np.testing.assert_array_equal(given["1_residual/inner/1_conv"], expected)
     assert np.any(given["1_residual/inner/0_dropout"] == 0) == train
     np.testing.assert_array_equal(layers.outputs(layers.relu(), {}, {}, x)[""], jax.nn.relu(x))

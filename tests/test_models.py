@@ -1,4 +1,5 @@
-"""Networks: their parameters, counted by hand, their shapes, and that they compute the same by every way."""
+"""Networks: their parameters, counted by hand, their shapes, and that they compute the
+same by every way."""
 
 from __future__ import annotations
 
@@ -12,7 +13,17 @@ import numpy as np
 import pytest
 
 from jaxcnn import receptive_field
-from jaxcnn.models import MODELS, example, lenet, mobilenet, mobilenet_v1, resnet, resnet20, vgg, vgg16
+from jaxcnn.models import (
+    MODELS,
+    example,
+    lenet,
+    mobilenet,
+    mobilenet_v1,
+    resnet,
+    resnet20,
+    vgg,
+    vgg16,
+)
 from jaxcnn.ops import AUTODIFF, EXPLICIT
 
 KEY = jax.random.key(0, impl="rbg")  # compiles several times faster than the default generator
@@ -27,11 +38,13 @@ def count(tree):
 
 
 def norms(*channels):
-    """Parameters of batch normalisations: a scale and a bias for each channel. Their state is as large."""
+    """Parameters of batch normalisations: a scale and a bias for each channel. Their
+    state is as large."""
     return sum(2 * c for c in channels)
 
 
-# One stage of a residual network: channels in, channels out, number of blocks; the first block has a projection if they differ.
+# One stage of a residual network: channels in, channels out, number of blocks; the
+# first block has a projection if they differ.
 
 
 def stage(c_in, c, blocks):
@@ -44,10 +57,16 @@ def separable(c_in, c):
     return 3 * 3 * 1 * c_in + norms(c_in) + c_in * c + norms(c)
 
 
-# A model, an input shape, and by hand: its parameters, the state of its batch normalisations.
+# A model, an input shape, and by hand: its parameters, the state of its batch
+# normalisations.
 
 COUNTS = {
-    "example": (example(), (1, 32, 32, 1), (3 * 3 * 1 * 2 + 2) + (3 * 3 * 2 * 4 + 4) + (7 * 7 * 4 * 10 + 10), 0),
+    "example": (
+        example(),
+        (1, 32, 32, 1),
+        (3 * 3 * 1 * 2 + 2) + (3 * 3 * 2 * 4 + 4) + (7 * 7 * 4 * 10 + 10),
+        0,
+    ),
     "vgg": (
         vgg(),
         (1, 28, 28, 1),
@@ -63,11 +82,23 @@ COUNTS = {
         (9 * 2 * 4 + 4) + (9 * 4 * 5 + 5) + (9 * 5 * 6 + 6) + (2 * 1 * 6 * 3 + 3),
         0,
     ),
-    # Published as 138 million (Simonyan and Zisserman 2015, table 2); Keras's and torchvision's have this number.
+    # Published as 138 million (Simonyan and Zisserman 2015, table 2); Keras's and
+    # torchvision's have this number.
     "vgg16": (
         vgg16(),
         (1, 224, 224, 3),
-        3 * 3 * (3 * 64 + 64 * 64 + 64 * 128 + 128 * 128 + 128 * 256 + 2 * 256 * 256 + 256 * 512 + 5 * 512 * 512)
+        3
+        * 3
+        * (
+            3 * 64
+            + 64 * 64
+            + 64 * 128
+            + 128 * 128
+            + 128 * 256
+            + 2 * 256 * 256
+            + 256 * 512
+            + 5 * 512 * 512
+        )
         + (2 * 64 + 2 * 128 + 3 * 256 + 6 * 512)
         + (7 * 7 * 512 * 4096 + 4096)
         + (4096 * 4096 + 4096)
@@ -78,57 +109,107 @@ COUNTS = {
     "resnet20": (
         resnet20(),
         (1, 32, 32, 3),
-        3 * 3 * 3 * 16 + norms(16) + stage(16, 16, 3) + stage(16, 32, 3) + stage(32, 64, 3) + (64 * 10 + 10),
+        3 * 3 * 3 * 16
+        + norms(16)
+        + stage(16, 16, 3)
+        + stage(16, 32, 3)
+        + stage(32, 64, 3)
+        + (64 * 10 + 10),
         7 * norms(16) + 7 * norms(32) + 7 * norms(64),
     ),
     # Published as 1.7 million (the same table).
     "resnet110": (
         resnet(blocks=18),
         (1, 32, 32, 3),
-        3 * 3 * 3 * 16 + norms(16) + stage(16, 16, 18) + stage(16, 32, 18) + stage(32, 64, 18) + (64 * 10 + 10),
+        3 * 3 * 3 * 16
+        + norms(16)
+        + stage(16, 16, 18)
+        + stage(16, 32, 18)
+        + stage(32, 64, 18)
+        + (64 * 10 + 10),
         37 * norms(16, 32, 64),
     ),
     "mobilenet": (
         mobilenet(),
         (1, 28, 28, 1),
         (3 * 3 * 1 * 16 + norms(16))
-        + (separable(16, 32) + separable(32, 64) + separable(64, 64) + separable(64, 128) + separable(128, 128))
+        + (
+            separable(16, 32)
+            + separable(32, 64)
+            + separable(64, 64)
+            + separable(64, 128)
+            + separable(128, 128)
+        )
         + (128 * 10 + 10),
         norms(16, 16, 32, 32, 64, 64, 64, 64, 128, 128, 128),
     ),
-    # Published as 4.2 million (Howard et al. 2017, table 8); Keras's has this number of trainable and of other weights.
+    # Published as 4.2 million (Howard et al. 2017, table 8); Keras's has this number of
+    # trainable and of other weights.
     "mobilenet_v1": (
         mobilenet_v1(),
         (1, 224, 224, 3),
         (3 * 3 * 3 * 32 + norms(32))
-        + (separable(32, 64) + separable(64, 128) + separable(128, 128) + separable(128, 256) + separable(256, 256))
-        + (separable(256, 512) + 5 * separable(512, 512) + separable(512, 1024) + separable(1024, 1024))
+        + (
+            separable(32, 64)
+            + separable(64, 128)
+            + separable(128, 128)
+            + separable(128, 256)
+            + separable(256, 256)
+        )
+        + (
+            separable(256, 512)
+            + 5 * separable(512, 512)
+            + separable(512, 1024)
+            + separable(1024, 1024)
+        )
         + (1024 * 1000 + 1000),
-        norms(32, 32, 64, 64, 128, 128, 128, 128, 256, 256, 256, 256, *((512,) * 12), 1024, 1024, 1024),
+        norms(
+            32, 32, 64, 64, 128, 128, 128, 128, 256, 256, 256, 256, *((512,) * 12), 1024, 1024, 1024
+        ),
     ),
 }
-PUBLISHED = {"vgg16": (138_357_544, 0), "resnet20": (272_474, 1_568), "mobilenet_v1": (4_231_976, 21_888)}
+PUBLISHED = {
+    "vgg16": (138_357_544, 0),
+    "resnet20": (272_474, 1_568),
+    "mobilenet_v1": (4_231_976, 21_888),
+}
 
 
 @pytest.mark.parametrize(
-    ("name", "model", "x_shape", "parameters", "statistics"), [pytest.param(name, *c, id=name) for name, c in COUNTS.items()]
+    ("name", "model", "x_shape", "parameters", "statistics"),
+    [pytest.param(name, *c, id=name) for name, c in COUNTS.items()],
 )
-def test_parameters_are_those_of_the_hand_count_and_logits_one_for_each_class(name, model, x_shape, parameters, statistics):
+def test_parameters_are_those_of_the_hand_count_and_logits_one_for_each_class(
+    name, model, x_shape, parameters, statistics
+):
     assert (parameters, statistics) == PUBLISHED.get(name, (parameters, statistics))
     params, state = abstract_init(model, x_shape)
     assert (count(params), count(state)) == (parameters, statistics)
-    classes = {"vgg16": 1000, "mobilenet_v1": 1000, "vgg without norms or hidden layers": 3}.get(name, 10)
-    for batch, train in ((0, False), (1, True), (3, True)):  # a batch normalisation has no statistics of no images
+    classes = {"vgg16": 1000, "mobilenet_v1": 1000, "vgg without norms or hidden layers": 3}.get(
+        name, 10
+    )
+    for batch, train in (
+        (0, False),
+        (1, True),
+        (3, True),
+    ):  # a batch normalisation has no statistics of no images
         x = jax.ShapeDtypeStruct((batch, *x_shape[1:]), jnp.float32)
-        logits, new_state = jax.eval_shape(partial(model.apply, train=train), params, state, x, key=KEY)
+        logits, new_state = jax.eval_shape(
+            partial(model.apply, train=train), params, state, x, key=KEY
+        )
         assert logits.shape == (batch, classes)
         assert new_state == state
 
 
 def test_resnet20_without_its_projections_has_the_parameters_of_option_a():
-    """He et al. pad with channels of zeros, which has none: 269,722 is the count known for their network."""
+    """He et al. pad with channels of zeros, which has none: 269,722 is the count known
+    for their network."""
     params, _ = abstract_init(resnet20(), (1, 32, 32, 3))
-    projections = [block["shortcut"] for name, block in params.items() if "residual" in name and "shortcut" in block]
+    projections = [
+        block["shortcut"]
+        for name, block in params.items()
+        if "residual" in name and "shortcut" in block
+    ]
     assert len(projections) == 2
     assert count(params) - count(projections) == 269_722
 
@@ -156,13 +237,25 @@ def test_branches_of_resnet_meet_centre_on_centre(size):
         pytest.param(
             {"features": (6, 16), "hidden": (120, 84)},
             (1, 28, 28, 1),
-            {"0_conv": 156, "3_conv": 2_416, "8_dense": 7 * 7 * 16 * 120 + 120, "11_dense": 10_164, "13_dense": 850},
+            {
+                "0_conv": 156,
+                "3_conv": 2_416,
+                "8_dense": 7 * 7 * 16 * 120 + 120,
+                "11_dense": 10_164,
+                "13_dense": 850,
+            },
             id="the widths of the paper, 28x28x1",
         ),
         pytest.param(
             {"classes": 100, "features": (2, 3), "hidden": (4, 5)},
             (2, 33, 20, 3),
-            {"0_conv": 152, "3_conv": 153, "8_dense": 8 * 5 * 3 * 4 + 4, "11_dense": 25, "13_dense": 600},
+            {
+                "0_conv": 152,
+                "3_conv": 153,
+                "8_dense": 8 * 5 * 3 * 4 + 4,
+                "11_dense": 25,
+                "13_dense": 600,
+            },
             id="odd sizes, three channels, 100 classes",
         ),
     ],
@@ -170,7 +263,9 @@ def test_branches_of_resnet_meet_centre_on_centre(size):
 def test_lenet_has_the_parameters_of_the_hand_count(options, x_shape, counts):
     model = lenet(**options)
     params, state = abstract_init(model, x_shape)
-    assert {entry: sum(math.prod(p.shape) for p in leaves.values()) for entry, leaves in params.items()} == counts
+    assert {
+        entry: sum(math.prod(p.shape) for p in leaves.values()) for entry, leaves in params.items()
+    } == counts
     assert state == {}
     for batch in (0, 1, 7):
         x = jax.ShapeDtypeStruct((batch, *x_shape[1:]), jnp.float32)
@@ -189,7 +284,9 @@ def test_dropout_needs_a_key_in_training_only():
     with pytest.raises(ValueError, match="in layer '7_dropout'"):
         jax.eval_shape(partial(lenet().apply, train=True), params, state, x)
     assert jax.eval_shape(lenet().apply, params, state, x)[0].shape == (2, 10)
-    assert jax.eval_shape(partial(lenet(dropout_rate=0).apply, train=True), params, state, x)[0].shape == (2, 10)
+    assert jax.eval_shape(partial(lenet(dropout_rate=0).apply, train=True), params, state, x)[
+        0
+    ].shape == (2, 10)
 
 
 def test_every_image_is_on_its_own():
@@ -229,11 +326,15 @@ def test_models_hand_their_ops_to_every_layer(name):
 
         return operation
 
-    ops = EXPLICIT._replace(**dict.fromkeys(EXPLICIT._fields, refuse) | {name: counting(name) for name in CALLS[name]})
+    ops = EXPLICIT._replace(
+        **dict.fromkeys(EXPLICIT._fields, refuse) | {name: counting(name) for name in CALLS[name]}
+    )
     model = MODELS[name](7, ops=ops)
     params, state = abstract_init(model, (1, 32, 32, 1))
     calls.clear()
-    logits, _ = jax.eval_shape(model.apply, params, state, jax.ShapeDtypeStruct((1, 32, 32, 1), jnp.float32))
+    logits, _ = jax.eval_shape(
+        model.apply, params, state, jax.ShapeDtypeStruct((1, 32, 32, 1), jnp.float32)
+    )
     assert logits.shape == (1, 7)
     assert calls == CALLS[name]
 
@@ -269,4 +370,6 @@ def test_explicit_and_autodiff_gradients_agree_in_training(make):
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5), explicit, autodiff)
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(explicit))
     largest = jax.tree.map(lambda leaf: np.max(np.abs(leaf)), explicit[1])
-    assert all(value > 1e-3 for value in jax.tree.leaves(largest)), largest  # nothing agrees by being 0
+    assert all(value > 1e-3 for value in jax.tree.leaves(largest)), (
+        largest
+    )  # nothing agrees by being 0

@@ -33,7 +33,8 @@ def host(state):
 
 @pytest.mark.parametrize(("at_once", "average"), [(False, True), (True, False)])
 def test_a_step_whose_statistics_are_not_finite_changes_nothing(at_once, average):
-    """The square of a pixel is not: the variance is infinite, what is divided by its root is 0, and the loss is finite."""
+    """The square of a pixel is not: the variance is infinite, what is divided by its
+    root is 0, and the loss is finite."""
     model, optimizer = network(NOTHING), optax.sgd(0.1)
     step = make_train_step(model, optimizer)
     x, y = images(3e19)
@@ -56,15 +57,21 @@ def test_a_step_whose_statistics_are_not_finite_changes_nothing(at_once, average
     [
         pytest.param(
             network(NOTHING),
-            r"the new statistics '1_batch_norm/var' of layer '1_batch_norm' have 1 values of 2 .* none larger than 3e\+19",
+            r"the new statistics '1_batch_norm/var' of layer '1_batch_norm' have 1 values of 2 .*"
+            r" none larger than 3e\+19",
             id="after a layer",
         ),
         pytest.param(
             layers.serial(layers.residual(layers.batch_norm()), layers.flatten(), layers.dense(2)),
-            r"the new statistics '0_residual/inner/var' of layer '0_residual/inner' have 1 values of 2",
+            r"the new statistics '0_residual/inner/var' of layer '0_residual/inner' have 1 values"
+            r" of 2",
             id="inside",
         ),
-        pytest.param(layers.batch_norm(), r"the new statistics 'var' of the model have 1 values of 2", id="alone"),
+        pytest.param(
+            layers.batch_norm(),
+            r"the new statistics 'var' of the model have 1 values of 2",
+            id="alone",
+        ),
     ],
 )
 def test_statistics_that_are_not_finite_are_found(model, message):
@@ -72,7 +79,10 @@ def test_statistics_that_are_not_finite_are_found(model, message):
     state = init_train_state(model, optax.sgd(0.1), KEY, x.shape)
     found = find_nonfinite(model, state, x, y, loss=lambda logits, labels: jnp.mean(logits))
     assert re.match(message, found), found
-    assert find_nonfinite(model, state, *images(), loss=lambda logits, labels: jnp.mean(logits)) is None
+    assert (
+        find_nonfinite(model, state, *images(), loss=lambda logits, labels: jnp.mean(logits))
+        is None
+    )
 
 
 def test_statistics_that_were_not_finite_before_are_refused_and_found():
@@ -80,16 +90,23 @@ def test_statistics_that_were_not_finite_before_are_refused_and_found():
     state = init_train_state(model, optimizer, KEY, images()[0].shape)
     state.model_state["1_batch_norm"]["var"] = jnp.array([1.0, jnp.inf])
     found = find_nonfinite(model, state, *images())
-    assert found.startswith("the statistics '1_batch_norm/var' of the state have 1 values of 2 that are not finite"), found
+    assert found.startswith(
+        "the statistics '1_batch_norm/var' of the state have 1 values of 2 that are not finite"
+    ), found
     _, metrics = make_train_step(model, optimizer)(state, *images())
     assert not metrics["finite"]
 
 
 def memory() -> layers.Layer:
-    """A layer whose state is a counter, a key, and a maximum that begins at -infinity."""
+    """A layer whose state is a counter, a key, and a maximum that begins at
+    -infinity."""
 
     def init(key, input_shape):
-        return {}, {"count": jnp.zeros((), jnp.int32), "key": jax.random.key(3), "largest": jnp.array(-jnp.inf)}
+        return {}, {
+            "count": jnp.zeros((), jnp.int32),
+            "key": jax.random.key(3),
+            "largest": jnp.array(-jnp.inf),
+        }
 
     def apply(params, state, x, *, train=False, key=None):
         return x, {
@@ -107,17 +124,23 @@ def test_state_that_cannot_overflow_and_an_infinity_that_goes_away_are_no_troubl
     state = init_train_state(model, optimizer, KEY, x.shape, average=True)
     types = jax.tree.map(lambda leaf: leaf.dtype, state)
     assert find_nonfinite(model, state, x, y) is None
-    state, metrics = scan_steps(make_train_step(model, optimizer))(state, jnp.stack([x, x]), jnp.stack([y, y]))
+    state, metrics = scan_steps(make_train_step(model, optimizer))(
+        state, jnp.stack([x, x]), jnp.stack([y, y])
+    )
     assert metrics["finite"].all()
     assert jax.tree.map(lambda leaf: leaf.dtype, state) == types
-    counts = [params_and_state["0_memory"]["count"] for params_and_state in (state.model_state, state.average[1])]
+    counts = [
+        params_and_state["0_memory"]["count"]
+        for params_and_state in (state.model_state, state.average[1])
+    ]
     assert counts == [2, 2]
     infinite = x.at[0].set(jnp.inf)
     assert find_nonfinite(model, state, infinite, y).startswith("the images have 18 values of 72")
 
 
 def test_jax_debug_nans_stops_a_step():
-    """JAX's own search would compute with the state, whose memory the step has taken."""
+    """JAX's own search would compute with the state, whose memory the step has
+    taken."""
     model, optimizer = network(memory()), optax.sgd(0.1)
     x, y = images(jnp.nan)
     state = init_train_state(model, optimizer, KEY, x.shape)

@@ -1,4 +1,5 @@
-"""Every optimiser that optax exports: it trains, or it is refused by name. What a step gives one, and what it never deletes."""
+"""Every optimiser that optax exports: it trains, or it is refused by name. What a step
+gives one, and what it never deletes."""
 
 from __future__ import annotations
 
@@ -78,19 +79,26 @@ def wrappers() -> optax.GradientTransformation:
 
 TRAINS = {
     **{
-        name: (lambda name=name: getattr(optax, name)(0.05))
+        name: lambda name=name: getattr(optax, name)(0.05)
         for name in words(
-            "adabelief adafactor adagrad adam adamax adamaxw adamw adan amsgrad fromage lamb lars lion nadam nadamw novograd "
-            "optimistic_adam optimistic_adam_v2 optimistic_gradient_descent radam rmsprop rprop sgd sign_sgd signum sm3 yogi"
+            "adabelief adafactor adagrad adam adamax adamaxw adamw adan amsgrad fromage lamb lars"
+            " lion nadam nadamw novograd optimistic_adam optimistic_adam_v2"
+            " optimistic_gradient_descent radam rmsprop rprop sgd sign_sgd signum sm3 yogi"
         )
     },
     "adadelta": lambda: optax.adadelta(10.0),
     "lbfgs": lambda: optax.lbfgs(memory_size=2),
     "noisy_sgd": lambda: optax.noisy_sgd(0.05, key=0),
     "polyak_sgd": optax.polyak_sgd,
-    "scale_by_backtracking_linesearch": lambda: optax.chain(sgd(), optax.scale_by_backtracking_linesearch(5)),
-    "scale_by_distance_over_gradients": lambda: descent(optax.scale_by_distance_over_gradients(reps_rel=1.0)),
-    "scale_by_param_block_norm": lambda: descent(optax.scale_by_param_block_norm(), optax.scale_by_param_block_rms()),
+    "scale_by_backtracking_linesearch": lambda: optax.chain(
+        sgd(), optax.scale_by_backtracking_linesearch(5)
+    ),
+    "scale_by_distance_over_gradients": lambda: descent(
+        optax.scale_by_distance_over_gradients(reps_rel=1.0)
+    ),
+    "scale_by_param_block_norm": lambda: descent(
+        optax.scale_by_param_block_norm(), optax.scale_by_param_block_rms()
+    ),
     "keep_params_nonnegative": lambda: optax.chain(sgd(), optax.keep_params_nonnegative()),
     "partition": lambda: optax.partition({"a": sgd(), "b": optax.adam(0.1)}, {"w": "a", "b": "b"}),
     "inject_hyperparams": lambda: optax.inject_hyperparams(sgd)(0.1),
@@ -98,8 +106,11 @@ TRAINS = {
     "building blocks": building_blocks,
     "wrappers": wrappers,
     **{
-        name: (lambda name=name: getattr(contrib, name)(0.05))
-        for name in words("acprop ademamix adopt madgrad muon schedule_free_adamw schedule_free_sgd simplified_ademamix sophia")
+        name: lambda name=name: getattr(contrib, name)(0.05)
+        for name in words(
+            "acprop ademamix adopt madgrad muon schedule_free_adamw schedule_free_sgd"
+            " simplified_ademamix sophia"
+        )
     },
     **{name: getattr(contrib, name) for name in words("cocob dowg momo momo_adam")},
     "dadapt_adamw": lambda: contrib.dadapt_adamw(estim_lr0=0.1),
@@ -108,8 +119,12 @@ TRAINS = {
     "mechanize": lambda: contrib.mechanize(sgd(), s_init=0.1),
     "prodigy": lambda: contrib.prodigy(1.0, estim_lr0=0.1),
     "reduce_on_plateau": lambda: optax.chain(sgd(), contrib.reduce_on_plateau()),
-    "sam": lambda: optax.chain(optax.clip(10.0), contrib.sam(sgd(), optax.chain(contrib.normalize(), sgd(0.05)))),
-    "sam, opaque": lambda: contrib.sam(sgd(), optax.chain(contrib.normalize(), sgd(0.05)), opaque_mode=True),
+    "sam": lambda: optax.chain(
+        optax.clip(10.0), contrib.sam(sgd(), optax.chain(contrib.normalize(), sgd(0.05)))
+    ),
+    "sam, opaque": lambda: contrib.sam(
+        sgd(), optax.chain(contrib.normalize(), sgd(0.05)), opaque_mode=True
+    ),
     "schedule_free": lambda: contrib.schedule_free(sgd(), 0.1),
 }
 """Name -> how one is made that trains in a few steps."""
@@ -118,8 +133,8 @@ PARTS = {
     **{
         f"scale_by_{name}": name
         for name in words(
-            "adadelta adam adan amsgrad lion novograd radam rprop sm3 yogi lbfgs acprop ademamix adopt cocob galore madgrad muon "
-            "simplified_ademamix adamax"
+            "adadelta adam adan amsgrad lion novograd radam rprop sm3 yogi lbfgs acprop ademamix"
+            " adopt cocob galore madgrad muon simplified_ademamix adamax"
         )
     },
     "scale_by_belief": "adabelief",
@@ -138,16 +153,18 @@ PARTS = {
     "chain": "building blocks",
     **dict.fromkeys(
         words(
-            "identity zero_nans adaptive_grad_clip add_decayed_weights centralize clip clip_by_block_rms clip_by_global_norm "
-            "apply_every ema trace normalize_by_update_norm stateless stateless_with_tree_map snapshot scale_by_schedule scale "
-            "scale_by_learning_rate add_noise"
+            "identity zero_nans adaptive_grad_clip add_decayed_weights centralize clip"
+            " clip_by_block_rms clip_by_global_norm apply_every ema trace normalize_by_update_norm"
+            " stateless stateless_with_tree_map snapshot scale_by_schedule scale"
+            " scale_by_learning_rate add_noise"
         ),
         "building blocks",
     ),
     **dict.fromkeys(
         words(
-            "named_chain conditionally_transform conditionally_mask masked freeze selective_transform flatten apply_if_finite "
-            "with_extra_args_support split_real_and_imaginary set_to_zero"
+            "named_chain conditionally_transform conditionally_mask masked freeze"
+            " selective_transform flatten apply_if_finite with_extra_args_support"
+            " split_real_and_imaginary set_to_zero"
         ),
         "wrappers",
     ),
@@ -159,14 +176,22 @@ REFUSED = {
         lambda: descent(contrib.differentially_private_aggregate(1.0, 0.1, 0)),
         "optimizer must not hold differentially_private_aggregate.* the gradient of each example",
     ),
-    "dpsgd": (lambda: optax.MultiSteps(contrib.dpsgd(0.1, 1.0, 0.1, 0), 2), "optimizer must not hold .*dpsgd"),
-    "lookahead": (lambda: optax.lookahead(sgd(), 2, 0.5), "optimizer must not hold optax.lookahead.* in pairs"),
+    "dpsgd": (
+        lambda: optax.MultiSteps(contrib.dpsgd(0.1, 1.0, 0.1, 0), 2),
+        "optimizer must not hold .*dpsgd",
+    ),
+    "lookahead": (
+        lambda: optax.lookahead(sgd(), 2, 0.5),
+        "optimizer must not hold optax.lookahead.* in pairs",
+    ),
     "monitor": (
         lambda: optax.chain(optax.monitor({"norm": optax.tree.norm}), sgd()),
         "optimizer must keep the structure of its state.*'0/measurements/norm'",
     ),
     "measure_with_ema": (
-        lambda: optax.chain(optax.monitor({"norm": optax.measure_with_ema(optax.tree.norm, 0.9)}), sgd()),
+        lambda: optax.chain(
+            optax.monitor({"norm": optax.measure_with_ema(optax.tree.norm, 0.9)}), sgd()
+        ),
         "optimizer must keep the structure of its state",
     ),
     "masked, of a line search": (
@@ -174,34 +199,49 @@ REFUSED = {
         "optimizer must see all trained parameters.*trainable=",
     ),
     "an unknown argument": (
-        lambda: optax.GradientTransformationExtraArgs(sgd().init, lambda updates, state, params, *, teacher: (updates, state)),
-        "optimizer needs the extra argument 'teacher'; a step can give value, grad, value_fn, obj_fn and grad_fn",
+        lambda: optax.GradientTransformationExtraArgs(
+            sgd().init, lambda updates, state, params, *, teacher: (updates, state)
+        ),
+        (
+            "optimizer needs the extra argument 'teacher'; a step can give value, grad, value_fn,"
+            " obj_fn and grad_fn"
+        ),
     ),
     "the gradient of each example": (
         lambda: optax.stateless(lambda updates, params: jax.tree.map(lambda g: g[0], updates)),
-        "optimizer must give an update of each parameter's shape, got .* the gradient of each example",
+        (
+            "optimizer must give an update of each parameter's shape, got .* the gradient of each"
+            " example"
+        ),
     ),
 }
 """Name -> how one is made, and what the ValueError says."""
 
 
 def exported() -> set[str]:
-    """The functions of optax and optax.contrib that say that they return a transformation."""
+    """The functions of optax and optax.contrib that say that they return a
+    transformation."""
     found = set()
     for module in (optax, contrib):
         for name, value in vars(module).items():
             if inspect.isfunction(value) and not name.startswith("_"):
                 returned = inspect.signature(value).return_annotation
-                if returned in (optax.GradientTransformation, optax.GradientTransformationExtraArgs):
+                if returned in (
+                    optax.GradientTransformation,
+                    optax.GradientTransformationExtraArgs,
+                ):
                     found.add(name)
     return found
 
 
 def quickly(step, state, xs, ys):
-    """The step's result, compiled without what makes a program fast: most of the time here is compilation."""
+    """The step's result, compiled without what makes a program fast: most of the time
+    here is compilation."""
     lowered = step.lower(state, xs, ys)
     try:
-        compiled = lowered.compile({"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False})
+        compiled = lowered.compile(
+            {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+        )
     except jax.errors.JaxRuntimeError:  # XLA has no such options any more
         compiled = lowered.compile()
     return compiled(state, xs, ys)
@@ -229,8 +269,11 @@ def test_the_tables_have_all_that_optax_exports():
 
 @pytest.mark.parametrize("name", TRAINS)
 def test_optimisers_train_and_delete_nothing_of_the_callers(name):
-    """In a scan, so that what goes in and what comes out are of one type; the state that goes in is donated."""
-    kernel = jnp.array([[0.1, 0.2], [0.9, 0.4], [0.5, 0.6]])  # wrong: what counts is the first of three numbers
+    """In a scan, so that what goes in and what comes out are of one type; the state
+    that goes in is donated."""
+    kernel = jnp.array(
+        [[0.1, 0.2], [0.9, 0.4], [0.5, 0.6]]
+    )  # wrong: what counts is the first of three numbers
     model, xs, ys = problem(kernel)
     optimizer = make(TRAINS[name])
     state = init_train_state(model, optimizer, KEY, (1, 3))
@@ -246,23 +289,34 @@ def test_what_cannot_work_is_refused(name):
     model, xs, ys = problem()
     with pytest.raises(ValueError, match=message):
         optimizer = make(factory)
-        make_train_step(model, optimizer)(init_train_state(model, optimizer, KEY, (1, 3)), xs[0], ys[0])
+        make_train_step(model, optimizer)(
+            init_train_state(model, optimizer, KEY, (1, 3)), xs[0], ys[0]
+        )
 
 
 # What an update is given.
 
 
 def spy(*names: str, others: bool = True) -> optax.GradientTransformationExtraArgs:
-    """Gradient descent whose state is what it was given, by name, with functions evaluated at the parameters."""
+    """Gradient descent whose state is what it was given, by name, with functions
+    evaluated at the parameters."""
 
     def init(params):
-        values = {"value": jnp.zeros(()), "value_fn": jnp.zeros(()), "obj_fn": jnp.zeros(()), "grad": params, "grad_fn": params}
+        values = {
+            "value": jnp.zeros(()),
+            "value_fn": jnp.zeros(()),
+            "obj_fn": jnp.zeros(()),
+            "grad": params,
+            "grad_fn": params,
+        }
         return {name: values[name] for name in names}
 
     def update(updates, state, params, **extra):
         given = {name: extra[name] for name in names}
         calls = {"value_fn": (params,), "obj_fn": (params,), "grad_fn": (params, 0)}
-        seen = {name: value(*calls[name]) if name in calls else value for name, value in given.items()}
+        seen = {
+            name: value(*calls[name]) if name in calls else value for name, value in given.items()
+        }
         return jax.tree.map(lambda g: -0.1 * g, updates), seen
 
     def strict(updates, state, params, *, value, value_fn):
@@ -277,7 +331,8 @@ def noisy():
 
 
 def test_an_update_is_given_the_loss_and_its_gradient_as_values_and_as_functions():
-    """On the same batch, with the same key: with dropout, they would differ otherwise."""
+    """On the same batch, with the same key: with dropout, they would differ
+    otherwise."""
     optimizer = spy("value", "grad", "value_fn", "obj_fn", "grad_fn")
     x, y = jax.random.normal(KEY, (16, 3)), jnp.arange(16) % 2
     state = init_train_state(noisy(), optimizer, KEY, x.shape)
@@ -285,7 +340,11 @@ def test_an_update_is_given_the_loss_and_its_gradient_as_values_and_as_functions
     seen = state.opt_state
     for name in ("value", "value_fn", "obj_fn"):
         np.testing.assert_allclose(seen[name], metrics["loss"], rtol=1e-6)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), seen["grad"], seen["grad_fn"])
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7),
+        seen["grad"],
+        seen["grad_fn"],
+    )
     assert np.any(seen["grad"]["2_dense"]["w"] != 0)
 
 
@@ -318,7 +377,9 @@ def test_an_error_of_the_optimisers_own_stays_what_it_is():
     model, xs, ys = problem()
     optimizer = optax.GradientTransformation(lambda params: (), update)
     with pytest.raises(KeyError, match="of its own"):
-        make_train_step(model, optimizer)(init_train_state(model, optimizer, KEY, (1, 3)), xs[0], ys[0])
+        make_train_step(model, optimizer)(
+            init_train_state(model, optimizer, KEY, (1, 3)), xs[0], ys[0]
+        )
 
 
 @pytest.mark.parametrize(
@@ -331,7 +392,9 @@ def test_an_error_of_the_optimisers_own_stays_what_it_is():
 )
 def test_the_state_of_another_optimiser_is_refused(first, second):
     model, xs, ys = problem()
-    with pytest.raises(ValueError, match=r"state must be made with this optimizer .* opt_state differs at"):
+    with pytest.raises(
+        ValueError, match=r"state must be made with this optimizer .* opt_state differs at"
+    ):
         make_train_step(model, second)(init_train_state(model, first, KEY, (1, 3)), xs[0], ys[0])
 
 
@@ -340,23 +403,31 @@ def test_the_state_of_another_optimiser_is_refused(first, second):
 
 def is_shared(state) -> bool:
     leaves = [
-        jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf for leaf in jax.tree.leaves(state)
+        jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+        for leaf in jax.tree.leaves(state)
     ]
-    pointers = [shard.data.unsafe_buffer_pointer() for leaf in leaves for shard in leaf.addressable_shards]
+    pointers = [
+        shard.data.unsafe_buffer_pointer() for leaf in leaves for shard in leaf.addressable_shards
+    ]
     return len(set(pointers)) < len(pointers)
 
 
 @pytest.mark.parametrize("jitted", [False, True])
 def test_a_state_has_memory_of_its_own(jitted):
-    """What the optimiser keeps of the parameters, of a key, and the average are copies; so is what the model was made with."""
+    """What the optimiser keeps of the parameters, of a key, and the average are copies;
+    so is what the model was made with."""
     held = {
         "kernel": jnp.ones((3, 2)),
         "noise": jax.random.key(7),
         "mean": jnp.zeros(3),
         "key": jax.random.key_data(jax.random.key(3)),
     }
-    statistics = layers.Layer("statistics", lambda key, shape: ({}, {"mean": held["mean"]}), lambda p, s, x, **_: (x, s))
-    model = layers.serial(statistics, layers.dense(2, kernel_init=lambda key, shape: held["kernel"]))
+    statistics = layers.Layer(
+        "statistics", lambda key, shape: ({}, {"mean": held["mean"]}), lambda p, s, x, **_: (x, s)
+    )
+    model = layers.serial(
+        statistics, layers.dense(2, kernel_init=lambda key, shape: held["kernel"])
+    )
     optimizer = optax.chain(optax.add_noise(0.1, 0.9, held["noise"]), contrib.prodigy())
 
     def init(key):
@@ -376,7 +447,9 @@ def test_a_state_made_by_hand_may_hold_an_array_twice(at_once):
     model, xs, ys = problem()
     optimizer = optax.sgd(0.1, momentum=0.9)
     state = init_train_state(model, optimizer, KEY, (1, 3))
-    expected, _ = make_train_step(model, optimizer)(init_train_state(model, optimizer, KEY, (1, 3)), xs[0], ys[0])
+    expected, _ = make_train_step(model, optimizer)(
+        init_train_state(model, optimizer, KEY, (1, 3)), xs[0], ys[0]
+    )
     shared = state._replace(average=(state.params, state.model_state))
     step = make_train_step(model, optimizer)
     new, _ = scan_steps(step)(shared, xs[:1], ys[:1]) if at_once else step(shared, xs[0], ys[0])
@@ -385,8 +458,11 @@ def test_a_state_made_by_hand_may_hold_an_array_twice(at_once):
 
 @pytest.mark.parametrize("devices", [1, 2])
 def test_an_average_may_begin_in_the_middle_of_training(devices):
-    """The arrays twice in one state; and twice as views of one memory, which `device_put` makes."""
-    mesh = jax.make_mesh((devices,), ("batch",), (jax.sharding.AxisType.Auto,), devices=jax.devices()[:devices])
+    """The arrays twice in one state; and twice as views of one memory, which
+    `device_put` makes."""
+    mesh = jax.make_mesh(
+        (devices,), ("batch",), (jax.sharding.AxisType.Auto,), devices=jax.devices()[:devices]
+    )
     whole = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     model, xs, ys = problem()
     step = make_train_step(model, sgd(), average_decay=0.5)
@@ -404,7 +480,10 @@ def test_an_average_may_begin_in_the_middle_of_training(devices):
 
 def test_a_raw_key_will_do():
     model, xs, ys = problem()
-    states = [init_train_state(model, sgd(), key, (1, 3)) for key in (jax.random.PRNGKey(3), jax.random.key(3))]
+    states = [
+        init_train_state(model, sgd(), key, (1, 3))
+        for key in (jax.random.PRNGKey(3), jax.random.key(3))
+    ]
     assert np.array_equal(states[0].params["w"], states[1].params["w"])
     state, metrics = make_train_step(model, sgd())(states[0], xs[0], ys[0])
     assert metrics["finite"]

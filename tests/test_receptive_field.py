@@ -1,4 +1,5 @@
-"""Receptive fields: by hand, against networks in which one position of the image is changed, and as published."""
+"""Receptive fields: by hand, against networks in which one position of the image is
+changed, and as published."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from tests.naive import window_taps
 
 
 class Node(NamedTuple):
-    """What a model must have, and no more: a window, or parts one after another or side by side."""
+    """What a model must have, and no more: a window, or parts one after another or side
+    by side."""
 
     window: Callable[[tuple[int, ...]], Window] | None = None
     parts: tuple[tuple[str, Node], ...] = ()
@@ -65,9 +67,27 @@ def closed_form(field):
         pytest.param([window_1d(3), window_1d(2, 2)], 4, 2, 0, id="a pool last: 2 overlapping 3s"),
         pytest.param([window_1d(1, 3), window_1d(2)], 4, 3, 0, id="a stride that leaves holes"),
         pytest.param([window_1d(3, dilation=2)], 5, 1, 0, id="dilation 2"),
-        pytest.param([window_1d(3, dilation=d) for d in (1, 2, 4)], 15, 1, 0, id="dilations 1, 2, 4: 2^(3 + 1) - 1"),
-        pytest.param([window_1d(3, 1, (1, 1)), window_1d(2, 2), window_1d(3, 1, (1, 1))], 8, 2, 3, id="pads 1 + 2"),
-        pytest.param([window_1d(2, 1, (-2, 0)), window_1d(2, 1, (1, 0))], 3, 1, -1, id="a crop of 2, then a pad of 1"),
+        pytest.param(
+            [window_1d(3, dilation=d) for d in (1, 2, 4)],
+            15,
+            1,
+            0,
+            id="dilations 1, 2, 4: 2^(3 + 1) - 1",
+        ),
+        pytest.param(
+            [window_1d(3, 1, (1, 1)), window_1d(2, 2), window_1d(3, 1, (1, 1))],
+            8,
+            2,
+            3,
+            id="pads 1 + 2",
+        ),
+        pytest.param(
+            [window_1d(2, 1, (-2, 0)), window_1d(2, 1, (1, 0))],
+            3,
+            1,
+            -1,
+            id="a crop of 2, then a pad of 1",
+        ),
     ],
 )
 def test_hand_examples(windows, r, S, P):
@@ -94,16 +114,20 @@ def test_axes_are_on_their_own():
 
 
 def test_the_source_document_s_example_network():
-    """3x3, pool 2, 3x3, pool 2: 3, 4, 4 + 2 * 2 = 8, 8 + 1 * 2 = 10; then all 7 outputs, 4 apart: 10 + 6 * 4 = 34."""
+    """3x3, pool 2, 3x3, pool 2: 3, 4, 4 + 2 * 2 = 8, 8 + 1 * 2 = 10; then all 7
+    outputs, 4 apart: 10 + 6 * 4 = 34."""
     fields = receptive_fields(models.example(), (32, 32))
-    assert [field.size for field in fields.values()] == [(r, r) for r in (3, 3, 4, 8, 8, 10, 34, 34)]
+    assert [field.size for field in fields.values()] == [
+        (r, r) for r in (3, 3, 4, 8, 8, 10, 34, 34)
+    ]
     assert [field.stride[0] for field in fields.values()] == [1, 1, 2, 2, 2, 4, 4, 4]
     assert [field.padding[0] for field in fields.values()] == [0, 0, 0, 2, 2, 2, 2, 2]
     assert fields["7_dense"].clipped((0, 0)) == ((0, 31), (0, 31))
 
 
 def test_a_padded_layer_after_a_tail_that_no_window_touched_does_not_see_it():
-    """7 -> pool 3, the last position left out -> a padded 3: the interval goes on into position 6, which nothing touches."""
+    """7 -> pool 3, the last position left out -> a padded 3: the interval goes on into
+    position 6, which nothing touches."""
     field = receptive_field([window_1d(2, 2), window_1d(3, 1, (1, 1))], (7,))
     assert field.interval((2,)) == ((2, 7),)
     assert field.clipped((2,)) == ((2, 5),)
@@ -112,7 +136,15 @@ def test_a_padded_layer_after_a_tail_that_no_window_touched_does_not_see_it():
 def test_an_output_that_sees_padding_only():
     field = receptive_field([window_1d(1, 1, (3, 1))], (3,))
     assert [field.interval((j,)) for j in range(7)] == [((j - 3, j - 3),) for j in range(7)]
-    assert [field.clipped((j,)) for j in range(7)] == [None, None, None, ((0, 0),), ((1, 1),), ((2, 2),), None]
+    assert [field.clipped((j,)) for j in range(7)] == [
+        None,
+        None,
+        None,
+        ((0, 0),),
+        ((1, 1),),
+        ((2, 2),),
+        None,
+    ]
     field = receptive_field([Window((1, 1), (1, 1), ((0, 0), (1, 0)), (1, 1), (1, 1))], (3, 3))
     assert (field.clipped((1, 0)), field.clipped((1, 1))) == (None, ((1, 1), (0, 0)))
 
@@ -123,7 +155,10 @@ def test_paths_and_sizes_are_those_of_the_outputs():
         model = make()
         x = jax.ShapeDtypeStruct((1, 33, 40, 3), jnp.float32)
         params, state = jax.eval_shape(partial(model.init, input_shape=x.shape), key)
-        shapes = {path: y.shape for path, y in jax.eval_shape(partial(layers.outputs, model), params, state, x).items()}
+        shapes = {
+            path: y.shape
+            for path, y in jax.eval_shape(partial(layers.outputs, model), params, state, x).items()
+        }
         fields = receptive_fields(model, (33, 40))
         assert list(fields) == list(shapes), name
         for path, shape in shapes.items():
@@ -134,26 +169,38 @@ def test_paths_and_sizes_are_those_of_the_outputs():
 def test_a_layer_alone_has_the_empty_path():
     assert list(receptive_fields(layers.conv(2, 3), (8,))) == [""]
     assert closed_form(receptive_field(layers.conv(2, 3), 8)) == ((3,), (1,), (1,))
-    assert receptive_fields(layers.serial(layers.serial(), layers.relu()), (8,))["0_serial"].size == (1,)
+    assert receptive_fields(layers.serial(layers.serial(), layers.relu()), (8,))[
+        "0_serial"
+    ].size == (1,)
 
 
 # Branches.
 
 
 def test_aligned_branches_see_what_the_largest_sees():
-    block = side_by_side(one_after_another(sliding(3, padding=1), sliding(3, padding=1)), sliding(3, padding=1), Node())
+    block = side_by_side(
+        one_after_another(sliding(3, padding=1), sliding(3, padding=1)),
+        sliding(3, padding=1),
+        Node(),
+    )
     field = receptive_field(block, (9,))
     assert (closed_form(field), field.aligned) == (((5,), (1,), (2,)), True)
 
 
 def test_branches_that_look_to_either_side_see_both_and_are_not_aligned():
     ahead, back = sliding(4, padding=((0, 3),)), sliding(3, padding="causal")
-    field = receptive_field(one_after_another(side_by_side(ahead, back), sliding(3, padding=1)), (9,))
-    assert (closed_form(field), field.aligned) == (((8,), (1,), (3,)), False)  # -2 ... 3, and one more on each side
+    field = receptive_field(
+        one_after_another(side_by_side(ahead, back), sliding(3, padding=1)), (9,)
+    )
+    assert (closed_form(field), field.aligned) == (
+        ((8,), (1,), (3,)),
+        False,
+    )  # -2 ... 3, and one more on each side
 
 
 def test_a_joint_of_branches_that_were_not_aligned_inside_is_not_aligned():
-    """Even where what they see together, -2 ... 2, has its centre where the shortcut has it."""
+    """Even where what they see together, -2 ... 2, has its centre where the shortcut
+    has it."""
     ahead, back = sliding(3, padding=((0, 2),)), sliding(3, padding=((2, 0),))
     field = receptive_field(side_by_side(side_by_side(ahead, back), Node()), (9,))
     assert (closed_form(field), field.aligned) == (((5,), (1,), (2,)), False)
@@ -161,7 +208,8 @@ def test_a_joint_of_branches_that_were_not_aligned_inside_is_not_aligned():
 
 @pytest.mark.parametrize(("size", "aligned"), [(8, False), (9, True)])
 def test_same_padding_at_stride_2_shifts_a_branch_of_an_even_size(size, aligned):
-    """Its only zero stands at the high end: a 3x3 window's centre is at 2 j + 1, its 1x1 shortcut's at 2 j."""
+    """Its only zero stands at the high end: a 3x3 window's centre is at 2 j + 1, its
+    1x1 shortcut's at 2 j."""
     block = layers.residual(layers.conv(2, 3, stride=2), layers.conv(2, 1, stride=2))
     assert receptive_field(block, (size, 9)).aligned == aligned
     padded = layers.residual(layers.conv(2, 3, stride=2, padding=1), layers.conv(2, 1, stride=2))
@@ -169,13 +217,19 @@ def test_same_padding_at_stride_2_shifts_a_branch_of_an_even_size(size, aligned)
 
 
 def test_strides_may_differ_where_there_is_one_output():
-    """As where one branch takes a mean over space and the other strides: the output sees the image."""
+    """As where one branch takes a mean over space and the other strides: the output
+    sees the image."""
     block = side_by_side(sliding(5), one_after_another(sliding(3, stride=2), sliding(2)))
     field = receptive_field(block, (5,))
-    assert (field.interval((0,)), field.clipped((0,)), field.aligned) == (((0, 4),), ((0, 4),), True)
+    assert (field.interval((0,)), field.clipped((0,)), field.aligned) == (
+        ((0, 4),),
+        ((0, 4),),
+        True,
+    )
 
 
-# Against networks: with positive weights and no bias, an output is positive exactly if it sees a position that is.
+# Against networks: with positive weights and no bias, an output is positive exactly if
+# it sees a position that is.
 
 
 def probe(node, x):
@@ -202,7 +256,8 @@ def one_at_a_time(size):
 
 
 def hulls(y, size):
-    """For every output the first and last position, per axis, of those whose change changed it; None where there is none."""
+    """For every output the first and last position, per axis, of those whose change
+    changed it; None where there is none."""
     found = {}
     for j in np.ndindex(y.shape[1:]):
         positions = [np.unravel_index(image, size) for image in np.flatnonzero(y[:, *j])]
@@ -211,7 +266,8 @@ def hulls(y, size):
 
 
 def reach(node, positions, axis):
-    """The positions seen from `positions`, on an axis without ends: (1) alone, from the outputs to the image."""
+    """The positions seen from `positions`, on an axis without ends: (1) alone, from the
+    outputs to the image."""
     if node.parallel:
         return set().union(*(reach(part, positions, axis) for _, part in node.parts))
     for _, part in reversed(node.parts):
@@ -233,7 +289,11 @@ def random_window(rng, size, stride=None, output_size=None, most=4):
             hi = s * (output_size[axis] - 1) + dilated(k, d) - n - lo
         axes.append((k, s, (lo, hi), d, 1))
     window = Window(*zip(*axes, strict=True))
-    return window if min(window.output_size(size)) > 0 else random_window(rng, size, stride, output_size, most)
+    return (
+        window
+        if min(window.output_size(size)) > 0
+        else random_window(rng, size, stride, output_size, most)
+    )
 
 
 def random_node(rng, size, depth, most=4):
@@ -247,9 +307,14 @@ def random_node(rng, size, depth, most=4):
         else:  # branches of one stride and one output size, of one window or two
             stride = tuple(int(s) for s in rng.integers(1, 3, len(size)))
             output_size = tuple(-(-n // s) for n, s in zip(size, stride, strict=True))
-            branches = [fixed(random_window(rng, size, stride, output_size, most)) for _ in range(int(rng.integers(2, 4)))]
+            branches = [
+                fixed(random_window(rng, size, stride, output_size, most))
+                for _ in range(int(rng.integers(2, 4)))
+            ]
             ones = (1,) * len(size)
-            longer = one_after_another(branches[0], fixed(random_window(rng, output_size, ones, output_size, most)))
+            longer = one_after_another(
+                branches[0], fixed(random_window(rng, output_size, ones, output_size, most))
+            )
             parts.append(side_by_side(*([longer, *branches[1:]] if rng.integers(2) else branches)))
             size = output_size
     return one_after_another(*parts)
@@ -269,7 +334,8 @@ def check_against_probe(node, size):
 def test_random_stacks_1d():
     rng = np.random.default_rng(0)
     fields = [
-        check_against_probe(random_node(rng, (n,), int(rng.integers(1, 5))), (n,)) for n in map(int, rng.integers(3, 20, 150))
+        check_against_probe(random_node(rng, (n,), int(rng.integers(1, 5))), (n,))
+        for n in map(int, rng.integers(3, 20, 150))
     ]
     aligned = sum(field.aligned for field in fields)
     assert 30 < aligned < 120, "there are both kinds"
@@ -277,19 +343,23 @@ def test_random_stacks_1d():
 
 
 def test_random_stacks_2d():
-    """Where a branch sees padding only on one axis, `clipped` still counts it on the other: such stacks are left out."""
+    """Where a branch sees padding only on one axis, `clipped` still counts it on the
+    other: such stacks are left out."""
     rng = np.random.default_rng(1)
     count = 0
     while count < 40:
         size = tuple(int(n) for n in rng.integers(3, 9, 2))
         node = random_node(rng, size, int(rng.integers(1, 4)))
-        if not any(None in axis for field in receptive_fields(node, size).values() for axis in field.seen):
+        if not any(
+            None in axis for field in receptive_fields(node, size).values() for axis in field.seen
+        ):
             check_against_probe(node, size)
             count += 1
 
 
 def test_the_recursion_from_the_outputs_to_the_image():
-    """r_{l-1} = s_l r_l + (k_l - s_l), from r_L = 1: the cells of each layer that one output of the last sees."""
+    """r_{l-1} = s_l r_l + (k_l - s_l), from r_L = 1: the cells of each layer that one
+    output of the last sees."""
     rng = np.random.default_rng(2)
     for _ in range(30):
         windows = [random_window(rng, (50,), stride=(int(rng.integers(1, 3)),)) for _ in range(4)]
@@ -301,7 +371,9 @@ def test_the_recursion_from_the_outputs_to_the_image():
 
 
 REAL_LAYERS = {
-    "conv": layers.conv(1, 3, dilation=2, padding=((3, 0),), bias=False, kernel_init=jax.nn.initializers.ones),
+    "conv": layers.conv(
+        1, 3, dilation=2, padding=((3, 0),), bias=False, kernel_init=jax.nn.initializers.ones
+    ),
     "strided conv": layers.conv(1, 2, stride=3, bias=False, kernel_init=jax.nn.initializers.ones),
     "max_pool": layers.max_pool(3, stride=2, padding=1, ceil_mode=True),
     "avg_pool": layers.avg_pool(2, ceil_mode=True),
@@ -320,7 +392,8 @@ REAL_LAYERS = {
 
 @pytest.mark.parametrize("layer", REAL_LAYERS.values(), ids=REAL_LAYERS)
 def test_layers_have_the_windows_that_they_compute_with(layer):
-    """The layer itself on images that differ from one another at one position, each with a second, constant channel."""
+    """The layer itself on images that differ from one another at one position, each
+    with a second, constant channel."""
     n = 11
     x = np.zeros((n + 1, n, 2), np.float32)
     x[:n, :, 0] = one_at_a_time((n,))
@@ -335,10 +408,12 @@ def test_layers_have_the_windows_that_they_compute_with(layer):
 
 # Published values.
 #
-# [slim] is the table of the authors' program, RECEPTIVE_FIELD_TABLE.md in github.com/google-research/receptive_field, computed
-# from the models of TF-Slim; the last line of each network is also in its README.md. TF-Slim pads "same" as TensorFlow does: at
-# stride 2 it depends on the size, (0, 1) for a 3x3 window on an even size and (1, 1) on an odd one, so that the same network has
-# one padding at 224 and another at 321. That is this library's "same" too. TF-Slim's residual networks pad their strided
+# [slim] is the table of the authors' program, RECEPTIVE_FIELD_TABLE.md in
+# github.com/google-research/receptive_field, computed from the models of TF-Slim; the
+# last line of each network is also in its README.md. TF-Slim pads "same" as TensorFlow
+# does: at stride 2 it depends on the size, (0, 1) for a 3x3 window on an even size and
+# (1, 1) on an odd one, so that the same network has one padding at 224 and another at
+# 321. That is this library's "same" too. TF-Slim's residual networks pad their strided
 # convolutions explicitly, alike on both sides, and only their first pool "same".
 
 
@@ -351,7 +426,8 @@ def squares(fields, names):
 
 @pytest.mark.parametrize("size", [(224, 224), (321, 321)])
 def test_vgg16(size):
-    """[slim], at both sizes. Of our layers: convolutions and pools, of which it lists not all."""
+    """[slim], at both sizes. Of our layers: convolutions and pools, of which it lists
+    not all."""
     published = {
         "0_conv": (3, 1, 1),
         "4_max_pool": (6, 2, 2),
@@ -378,7 +454,8 @@ def test_vgg16(size):
     ],
 )
 def test_mobilenet_v1(size, paddings):
-    """[slim]: the first convolution, and the 1x1 convolutions of the 13 blocks, each six layers behind the one before."""
+    """[slim]: the first convolution, and the 1x1 convolutions of the 13 blocks, each
+    six layers behind the one before."""
     sizes = (3, 7, 11, 19, 27, 43, 59, 91, 123, 155, 187, 219, 251, 315)
     strides = (2, 2, 4, 4, 8, 8, 16, 16, 16, 16, 16, 16, 32, 32)
     names = ["0_conv", *(f"{6 * block}_conv" for block in range(1, 14))]
@@ -388,9 +465,12 @@ def test_mobilenet_v1(size, paddings):
 
 @pytest.mark.parametrize("size", [(224, 224), (321, 321)])
 def test_alexnet_v2(size):
-    """[slim], at both sizes: convolutions 11 / 4 "valid", 5 and three of 3 "same"; pools 3 / 2 "valid"."""
+    """[slim], at both sizes: convolutions 11 / 4 "valid", 5 and three of 3 "same";
+    pools 3 / 2 "valid"."""
     pool, same = partial(sliding, 3, stride=2), partial(sliding, padding="same")
-    alexnet = one_after_another(sliding(11, stride=4), pool(), same(5), pool(), same(3), same(3), same(3), pool())
+    alexnet = one_after_another(
+        sliding(11, stride=4), pool(), same(5), pool(), same(3), same(3), same(3), pool()
+    )
     published = {
         "0": (11, 4, 0),
         "1": (19, 8, 0),
@@ -404,7 +484,8 @@ def test_alexnet_v2(size):
 
 
 def bottleneck(stride):
-    """1x1, 3x3 with the stride, 1x1, and a shortcut that takes every stride-th position."""
+    """1x1, 3x3 with the stride, 1x1, and a shortcut that takes every stride-th
+    position."""
     inner = one_after_another(sliding(1), sliding(3, stride=stride, padding=1), sliding(1))
     return side_by_side(inner, sliding(1, stride=stride))
 
@@ -415,9 +496,12 @@ def basic(stride):
 
 
 def residual_network(unit, strides, pool_padding):
-    """A 7x7 convolution and a pool, both of stride 2, and stages of units with these strides."""
+    """A 7x7 convolution and a pool, both of stride 2, and stages of units with these
+    strides."""
     stages = (one_after_another(*(unit(stride) for stride in stage)) for stage in strides)
-    return one_after_another(sliding(7, stride=2, padding=3), sliding(3, stride=2, padding=pool_padding), *stages)
+    return one_after_another(
+        sliding(7, stride=2, padding=3), sliding(3, stride=2, padding=pool_padding), *stages
+    )
 
 
 def stage_ends(strides):
@@ -433,12 +517,15 @@ def stage_ends(strides):
     ],
 )
 def test_resnet_v1_of_slim(units, sizes, paddings):
-    """[slim], which strides in the last unit of each of its first three blocks. Of an odd size its paddings are 2 larger."""
+    """[slim], which strides in the last unit of each of its first three blocks. Of an
+    odd size its paddings are 2 larger."""
     strides = [[1] * (count - 1) + [last] for count, last in zip(units, (2, 2, 2, 1), strict=True)]
     network = residual_network(bottleneck, strides, "same")
     for size, more in ((224, 0), (321, 2)):
         fields = receptive_fields(network, (size, size))
-        expected = [(r, S, P + more) for r, S, P in zip(sizes, (8, 16, 32, 32), paddings, strict=True)]
+        expected = [
+            (r, S, P + more) for r, S, P in zip(sizes, (8, 16, 32, 32), paddings, strict=True)
+        ]
         assert squares(fields, stage_ends(strides)) == expected
         assert all(field.aligned for field in fields.values())
 
@@ -453,10 +540,13 @@ def test_resnet_v1_of_slim(units, sizes, paddings):
     ],
 )
 def test_resnet_of_torchvision(unit, units, sizes):
-    """Stride in the 3x3 convolution of the first unit of each stage but the first. Sizes from a table of these networks:
+    """Stride in the 3x3 convolution of the first unit of each stage but the first.
+    Sizes from a table of these networks:
     gist.github.com/samson-wang/a6073c18f2adf16e0ab5fb95b53db3e6.
     """
-    strides = [[first] + [1] * (count - 1) for count, first in zip(units, (1, 2, 2, 2), strict=True)]
+    strides = [
+        [first] + [1] * (count - 1) for count, first in zip(units, (1, 2, 2, 2), strict=True)
+    ]
     fields = receptive_fields(residual_network(unit, strides, 1), (224, 224))
     assert [r for r, _, _ in squares(fields, stage_ends(strides))] == list(sizes)
     assert all(field.aligned for field in fields.values())
@@ -475,7 +565,9 @@ def test_sizes_and_windows_that_do_not_fit():
         receptive_field([window_1d(3, base_dilation=2)], (8,))
     with pytest.raises(ValueError, match=r"one entry per spatial axis \(2 here\)"):
         receptive_field([window_1d(3)], (8, 8))
-    with pytest.raises(ValueError, match=r"spans 9 on spatial axis 1, its padded input 8 \(7 with pads \(0, 1\)\)"):
+    with pytest.raises(
+        ValueError, match=r"spans 9 on spatial axis 1, its padded input 8 \(7 with pads \(0, 1\)\)"
+    ):
         receptive_field([Window((1, 5), (1, 1), ((0, 0), (0, 1)), (1, 2), (1, 1))], (7, 7))
     for size in ((), (8, 0), (8, 8, 8)):
         with pytest.raises(ValueError, match=r"input_size|per spatial axis"):
@@ -490,7 +582,12 @@ def test_an_error_says_which_layer_it_came_from():
     model = layers.serial(layers.conv(2, 3), layers.residual(layers.serial(layers.max_pool(5))))
     with pytest.raises(ValueError) as raised:
         receptive_field(model, (4, 4))
-    for message in ("window spans 5", "in layer '0_max_pool', given x of spatial size (4, 4)", "'inner'", "'1_residual'"):
+    for message in (
+        "window spans 5",
+        "in layer '0_max_pool', given x of spatial size (4, 4)",
+        "'inner'",
+        "'1_residual'",
+    ):
         assert message in "\n".join((str(raised.value), *raised.value.__notes__))
 
 

@@ -14,7 +14,8 @@ DEPENDENCIES = {"jax", "jaxtyping", "numpy", "optax", "jaxcnn"}
 
 
 def floor(module: str) -> int:
-    """A file imports from its own floor or below; those of floor 0 are integers only."""
+    """A file imports from its own floor or below; those of floor 0 are integers
+    only."""
     parts = module.split(".")[1:]
     if not parts:
         return 4
@@ -53,7 +54,9 @@ def test_imports(file):
     for node, imported in imports(tree):
         root = imported.split(".")[0]
         assert id(node) in at_top, f"{imported} is imported inside a function or a condition"
-        assert root in DEPENDENCIES or root in standard, f"{imported} is no dependency of the library"
+        assert root in DEPENDENCIES or root in standard, (
+            f"{imported} is no dependency of the library"
+        )
         if root == "optax":
             assert name.startswith("jaxcnn.training."), "training alone imports optax"
         if root in ("jax", "jaxtyping", "optax"):
@@ -61,7 +64,9 @@ def test_imports(file):
         if root == "jaxcnn":
             assert floor(imported) <= floor(name), f"{imported} is on a floor above"
             if floor(name) == floor(imported) == 3:
-                assert imported.split(".")[1] == name.split(".")[1], "files of the upper floor do not import one another"
+                assert imported.split(".")[1] == name.split(".")[1], (
+                    "files of the upper floor do not import one another"
+                )
 
 
 def test_operations_do_not_import_one_another():
@@ -82,7 +87,8 @@ def test_all_public_names_exist_and_are_documented():
 
 
 def test_ops_have_the_same_signatures():
-    """AUTODIFF is EXPLICIT with one argument bound: no operation can be missing from one of them."""
+    """AUTODIFF is EXPLICIT with one argument bound: no operation can be missing from
+    one of them."""
     for name in jaxcnn.Ops._fields:
         explicit, autodiff = getattr(jaxcnn.EXPLICIT, name), getattr(jaxcnn.AUTODIFF, name)
         assert explicit is getattr(jaxcnn, name)

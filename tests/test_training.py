@@ -1,4 +1,5 @@
-"""The train step: its update against one computed by hand, donation, keys, scan and vmap, and what the metrics mean."""
+"""The train step: its update against one computed by hand, donation, keys, scan and
+vmap, and what the metrics mean."""
 
 from __future__ import annotations
 
@@ -27,9 +28,11 @@ KEY = jax.random.key(0, impl="rbg")  # compiles several times faster than the de
 
 
 def network(ops: Ops = EXPLICIT) -> layers.Layer:
-    """A layer of each kind that training treats in its own way: parameters, running statistics, random numbers.
+    """A layer of each kind that training treats in its own way: parameters, running
+    statistics, random numbers.
 
-    The convolution has no bias: normalisation takes it out again, and Adam would blow the rounding error of its gradient up.
+    The convolution has no bias: normalisation takes it out again, and Adam would blow
+    the rounding error of its gradient up.
     """
     block = (
         layers.conv(3, 3, bias=False, ops=ops),
@@ -37,22 +40,30 @@ def network(ops: Ops = EXPLICIT) -> layers.Layer:
         layers.relu(ops=ops),
         layers.max_pool(2, ops=ops),
     )
-    return layers.serial(*block, layers.flatten(), layers.dropout(0.2, ops=ops), layers.dense(2, ops=ops))
+    return layers.serial(
+        *block, layers.flatten(), layers.dropout(0.2, ops=ops), layers.dense(2, ops=ops)
+    )
 
 
 def stripes(batches: int, batch_size: int = 16) -> tuple[jax.Array, jax.Array]:
-    """Noisy images (batches, n, 4, 4, 1) of horizontal (class 0) and vertical (1) stripes."""
+    """Noisy images (batches, n, 4, 4, 1) of horizontal (class 0) and vertical (1)
+    stripes."""
     random = np.random.default_rng(0)
     y = random.integers(0, 2, (batches, batch_size))
     horizontal = np.broadcast_to(np.array([1.0, -1, 1, -1])[:, None], (4, 4))
-    x = np.where(y[..., None, None] == 0, horizontal, horizontal.T) + random.normal(scale=0.8, size=(batches, batch_size, 4, 4))
+    x = np.where(y[..., None, None] == 0, horizontal, horizontal.T) + random.normal(
+        scale=0.8, size=(batches, batch_size, 4, 4)
+    )
     return jnp.asarray(x[..., None], jnp.float32), jnp.asarray(y, jnp.int32)
 
 
 def host(tree):
     """A copy that outlives donation; keys as their data."""
     return jax.tree.map(
-        lambda a: np.asarray(jax.random.key_data(a) if jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key) else a), tree
+        lambda a: np.asarray(
+            jax.random.key_data(a) if jax.dtypes.issubdtype(a.dtype, jax.dtypes.prng_key) else a
+        ),
+        tree,
     )
 
 
@@ -61,7 +72,8 @@ def assert_trees_close(actual, expected, **tolerance):
 
 
 def adamw(learning_rate) -> optax.GradientTransformation:
-    """AdamW, which raises a Python float to an integer array's power: strict promotion, on in these tests, refuses that."""
+    """AdamW, which raises a Python float to an integer array's power: strict promotion,
+    on in these tests, refuses that."""
     optimizer = optax.adamw(learning_rate)
 
     def update(*args):
@@ -108,13 +120,17 @@ def test_training_learns(explicit):
     assert metrics["accuracy"] > 0.95
     assert int(explicit.state.step) == 40
     start = explicit.initial_state()
-    assert not np.allclose(explicit.state.model_state["1_batch_norm"]["mean"], start.model_state["1_batch_norm"]["mean"])
+    assert not np.allclose(
+        explicit.state.model_state["1_batch_norm"]["mean"],
+        start.model_state["1_batch_norm"]["mean"],
+    )
 
 
 def test_explicit_and_autodiff_training_agree(explicit, autodiff):
     for ours, theirs in zip(explicit.metrics, autodiff.metrics, strict=True):
         np.testing.assert_allclose(ours["loss"], theirs["loss"], rtol=1e-4)
-    # Adam divides by the size of the gradient, so rounding differences of gradients close to 0 grow: a looser bound.
+    # Adam divides by the size of the gradient, so rounding differences of gradients
+    # close to 0 grow: a looser bound.
     assert_trees_close(explicit.state, autodiff.state, rtol=1e-3, atol=1e-4)
 
 
@@ -138,9 +154,13 @@ def test_steps_in_a_scan_are_the_steps_one_by_one(explicit):
     def body(state, batch):
         return explicit.step(state, *batch)
 
-    state, metrics = jax.jit(lambda state: jax.lax.scan(body, state, (explicit.x, explicit.y)))(explicit.initial_state())
+    state, metrics = jax.jit(lambda state: jax.lax.scan(body, state, (explicit.x, explicit.y)))(
+        explicit.initial_state()
+    )
     assert_trees_close(state, explicit.state, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(metrics["loss"], [row["loss"] for row in explicit.metrics], rtol=1e-4)
+    np.testing.assert_allclose(
+        metrics["loss"], [row["loss"] for row in explicit.metrics], rtol=1e-4
+    )
 
 
 def test_runs_from_several_keys_are_a_vmap():
@@ -154,7 +174,12 @@ def test_runs_from_several_keys_are_a_vmap():
     for member, start in enumerate(starts):
         state, single = step(start, x, y)
         np.testing.assert_allclose(metrics["loss"][member], single["loss"], rtol=1e-5)
-        np.testing.assert_allclose(states.params["1_dense"]["w"][member], state.params["1_dense"]["w"], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(
+            states.params["1_dense"]["w"][member],
+            state.params["1_dense"]["w"],
+            rtol=1e-4,
+            atol=1e-6,
+        )
 
 
 def test_update_is_the_one_computed_by_hand():
@@ -168,17 +193,30 @@ def test_update_is_the_one_computed_by_hand():
     p = exponentials / exponentials.sum(axis=1, keepdims=True)
 
     state, metrics = make_train_step(model, optimizer)(state, x, y)
-    np.testing.assert_allclose(state.params["1_dense"]["w"], w - 0.5 * images.T @ (p - targets) / 16, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(state.params["1_dense"]["b"], -0.5 * (p - targets).mean(axis=0), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        state.params["1_dense"]["w"], w - 0.5 * images.T @ (p - targets) / 16, rtol=1e-4, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        state.params["1_dense"]["b"], -0.5 * (p - targets).mean(axis=0), rtol=1e-4, atol=1e-6
+    )
     # The metrics are those before the update.
-    np.testing.assert_allclose(metrics["loss"], -np.mean(np.log((p * targets).sum(axis=1))), rtol=1e-5)
-    np.testing.assert_allclose(metrics["accuracy"], np.mean(p.argmax(axis=1) == np.asarray(y)), rtol=1e-6)
+    np.testing.assert_allclose(
+        metrics["loss"], -np.mean(np.log((p * targets).sum(axis=1))), rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        metrics["accuracy"], np.mean(p.argmax(axis=1) == np.asarray(y)), rtol=1e-6
+    )
     assert 0 < metrics["accuracy"] < 1
 
 
 def test_each_step_draws_anew_and_a_run_can_be_repeated():
-    model = layers.serial(layers.dropout(0.5), layers.dense(1, bias=False, kernel_init=lambda key, shape: jnp.ones(shape)))
-    step = make_train_step(model, optax.sgd(0.0), loss=lambda y, labels: y[:, 0])  # the loss counts what was kept
+    model = layers.serial(
+        layers.dropout(0.5),
+        layers.dense(1, bias=False, kernel_init=lambda key, shape: jnp.ones(shape)),
+    )
+    step = make_train_step(
+        model, optax.sgd(0.0), loss=lambda y, labels: y[:, 0]
+    )  # the loss counts what was kept
 
     def losses(seed):
         state = init_train_state(model, optax.sgd(0.0), jax.random.key(seed, impl="rbg"), (1, 1000))
@@ -193,21 +231,28 @@ def test_each_step_draws_anew_and_a_run_can_be_repeated():
 
 
 def test_evaluation_is_not_training(explicit):
-    """Running statistics and no dropout: an image's loss does not depend on the batch it comes in, nor on chance."""
+    """Running statistics and no dropout: an image's loss does not depend on the batch
+    it comes in, nor on chance."""
     evaluate = make_eval_step(explicit.model)
     x, y = explicit.x[0], explicit.y[0]
     whole = evaluate(explicit.state, x, y)
     assert host(evaluate(explicit.state, x, y)) == host(whole)
     halves = [evaluate(explicit.state, x[half], y[half]) for half in (slice(0, 8), slice(8, 16))]
     for name in ("loss", "accuracy"):
-        np.testing.assert_allclose(np.mean([metrics[name] for metrics in halves]), whole[name], rtol=1e-5)
+        np.testing.assert_allclose(
+            np.mean([metrics[name] for metrics in halves]), whole[name], rtol=1e-5
+        )
 
 
 @pytest.mark.parametrize(
     ("loss", "labels"),
     [
         pytest.param(EXPLICIT.mean_squared_error, jnp.full((4, 2), 0.5), id="floating targets"),
-        pytest.param(EXPLICIT.sigmoid_binary_cross_entropy, jnp.array([[0, 1]] * 4), id="as many integers as logits"),
+        pytest.param(
+            EXPLICIT.sigmoid_binary_cross_entropy,
+            jnp.array([[0, 1]] * 4),
+            id="as many integers as logits",
+        ),
     ],
 )
 def test_accuracy_is_for_class_numbers_only(loss, labels):
@@ -225,7 +270,9 @@ def test_accuracy_is_for_class_numbers_only(loss, labels):
 def test_scan_steps_are_the_steps_one_by_one(explicit):
     state, metrics = scan_steps(explicit.step)(explicit.initial_state(), explicit.x, explicit.y)
     assert_trees_close(state, explicit.state, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(metrics["loss"], [row["loss"] for row in explicit.metrics], rtol=1e-4)
+    np.testing.assert_allclose(
+        metrics["loss"], [row["loss"] for row in explicit.metrics], rtol=1e-4
+    )
     assert np.all(metrics["finite"])
 
 
@@ -245,7 +292,10 @@ def test_scan_steps_of_one_step_is_no_loop(explicit):
 
 
 def test_the_average_is_the_one_computed_by_hand():
-    model, optimizer = layers.serial(layers.batch_norm(), layers.flatten(), layers.dense(2)), optax.sgd(0.5)
+    model, optimizer = (
+        layers.serial(layers.batch_norm(), layers.flatten(), layers.dense(2)),
+        optax.sgd(0.5),
+    )
     x, y = stripes(batches=3)
     step = make_train_step(model, optimizer, average_decay=0.15)
     state = init_train_state(model, optimizer, KEY, x.shape[1:], average=True)
@@ -253,14 +303,22 @@ def test_the_average_is_the_one_computed_by_hand():
     for index, decay in enumerate([1 / 10, 0.15, 0.15]):
         state, _ = step(state, x[index], y[index])
         average = jax.tree.map(
-            lambda old, new, d=decay: d * old + (1 - d) * new, average, host((state.params, state.model_state))
+            lambda old, new, d=decay: d * old + (1 - d) * new,
+            average,
+            host((state.params, state.model_state)),
         )
         assert_trees_close(state.average, average, rtol=1e-5, atol=1e-6)
     ours = make_eval_step(model)(state, x[0], y[0])
     theirs = make_eval_step(model)(
-        state._replace(params=state.average[0], model_state=state.average[1], average=None), x[0], y[0]
+        state._replace(params=state.average[0], model_state=state.average[1], average=None),
+        x[0],
+        y[0],
     )
-    assert host(ours) == host(theirs) != host(make_eval_step(model)(state._replace(average=None), x[0], y[0]))
+    assert (
+        host(ours)
+        == host(theirs)
+        != host(make_eval_step(model)(state._replace(average=None), x[0], y[0]))
+    )
 
 
 def test_bfloat16_computes_in_it_and_keeps_float32():
@@ -270,12 +328,17 @@ def test_bfloat16_computes_in_it_and_keeps_float32():
         seen.append(x.dtype)
         return x
 
-    model, optimizer = layers.serial(layers.activation(spy), *(part for _, part in network().parts)), adamw(1e-2)
+    model, optimizer = (
+        layers.serial(layers.activation(spy), *(part for _, part in network().parts)),
+        adamw(1e-2),
+    )
     x, y = stripes(batches=20)
     state = init_train_state(model, optimizer, KEY, x.shape[1:])
     types = jax.tree.map(lambda leaf: leaf.dtype, state)
     seen.clear()
-    state, metrics = scan_steps(make_train_step(model, optimizer, compute_dtype=jnp.bfloat16))(state, x, y)
+    state, metrics = scan_steps(make_train_step(model, optimizer, compute_dtype=jnp.bfloat16))(
+        state, x, y
+    )
     assert set(seen) == {jnp.dtype(jnp.bfloat16)}
     assert jax.tree.map(lambda leaf: leaf.dtype, state) == types
     assert metrics["loss"].dtype == jnp.float32
@@ -283,7 +346,10 @@ def test_bfloat16_computes_in_it_and_keeps_float32():
 
 
 def test_images_are_augmented_anew_in_each_step_and_not_in_evaluation():
-    model = layers.serial(layers.flatten(), layers.dense(1, bias=False, kernel_init=lambda key, shape: jnp.ones(shape)))
+    model = layers.serial(
+        layers.flatten(),
+        layers.dense(1, bias=False, kernel_init=lambda key, shape: jnp.ones(shape)),
+    )
 
     def augment(key, x):
         return x + jax.random.uniform(key, (x.shape[0], 1, 1, 1))
@@ -300,19 +366,36 @@ def test_images_are_augmented_anew_in_each_step_and_not_in_evaluation():
 
 @pytest.mark.parametrize("kind", ["batch norm and dropout", "depthwise"])
 def test_two_devices_train_as_one(kind):
-    """The same dropout, the statistics of the whole batch, the same update: the sum of squares differs by rounding only."""
+    """The same dropout, the statistics of the whole batch, the same update: the sum of
+    squares differs by rounding only."""
     inside = layers.conv(4, 3, groups=4) if kind == "depthwise" else layers.dropout(0.5)
-    model = layers.serial(layers.conv(4, 3), layers.batch_norm(), layers.relu(), inside, layers.flatten(), layers.dense(2))
+    model = layers.serial(
+        layers.conv(4, 3),
+        layers.batch_norm(),
+        layers.relu(),
+        inside,
+        layers.flatten(),
+        layers.dense(2),
+    )
     x, y = stripes(batches=5)
     optimizer = optax.sgd(0.1)
-    step = make_train_step(model, optimizer, augment=lambda key, x: x + 0.1 * jax.random.normal(key, x.shape))
+    step = make_train_step(
+        model, optimizer, augment=lambda key, x: x + 0.1 * jax.random.normal(key, x.shape)
+    )
     results = []
     for devices in (1, 2):
-        mesh = jax.make_mesh((devices,), ("batch",), (AxisType.Auto,), devices=jax.devices()[:devices])
-        whole, split = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec("batch"))
+        mesh = jax.make_mesh(
+            (devices,), ("batch",), (AxisType.Auto,), devices=jax.devices()[:devices]
+        )
+        whole, split = (
+            NamedSharding(mesh, PartitionSpec()),
+            NamedSharding(mesh, PartitionSpec("batch")),
+        )
         state = jax.device_put(init_train_state(model, optimizer, KEY, x.shape[1:]), whole)
         for images, labels in zip(x, y, strict=True):
-            state, metrics = step(state, jax.device_put(images, split), jax.device_put(labels, split))
+            state, metrics = step(
+                state, jax.device_put(images, split), jax.device_put(labels, split)
+            )
         assert len(state.params["0_conv"]["w"].sharding.device_set) == devices
         results.append((state, metrics))
     assert_trees_close(results[1], results[0], rtol=1e-4, atol=1e-5)
@@ -360,26 +443,50 @@ def slipping_loss(logits, labels):
 @pytest.mark.parametrize(
     ("inner", "change", "message"),
     [
-        pytest.param(slip(lambda x: x / 0), {}, r"layer '1_residual/inner' gives 96 values of 96 .* larger than", id="forward"),
+        pytest.param(
+            slip(lambda x: x / 0),
+            {},
+            r"layer '1_residual/inner' gives 96 values of 96 .* larger than",
+            id="forward",
+        ),
         pytest.param(
             slip(lambda x: x, lambda dy: dy.at[0, 0].set(jnp.inf)),
             {},
             r"the gradient of '0_dense/b' has 1 values of 6",
             id="backward",
         ),
-        pytest.param(slip(lambda x: x), {"loss": lambda y, labels: jnp.log(-jnp.abs(y))}, "the loss is not finite", id="loss"),
         pytest.param(
-            slip(lambda x: x), {"loss": slipping_loss}, "the gradient of '2_dense/b' has 2 values of 2", id="backward of the loss"
+            slip(lambda x: x),
+            {"loss": lambda y, labels: jnp.log(-jnp.abs(y))},
+            "the loss is not finite",
+            id="loss",
         ),
-        pytest.param(slip(lambda x: x), {"augment": lambda key, x: x * jnp.nan}, "the images have 48 values of 48", id="images"),
         pytest.param(
-            slip(lambda x: x), {"compute_dtype": jnp.float16, "augment": lambda key, x: x * 1e6}, "the images have", id="float16"
+            slip(lambda x: x),
+            {"loss": slipping_loss},
+            "the gradient of '2_dense/b' has 2 values of 2",
+            id="backward of the loss",
+        ),
+        pytest.param(
+            slip(lambda x: x),
+            {"augment": lambda key, x: x * jnp.nan},
+            "the images have 48 values of 48",
+            id="images",
+        ),
+        pytest.param(
+            slip(lambda x: x),
+            {"compute_dtype": jnp.float16, "augment": lambda key, x: x * 1e6},
+            "the images have",
+            id="float16",
         ),
         pytest.param(slip(lambda x: x), {}, None, id="nothing"),
     ],
 )
 def test_find_nonfinite_names_where_it_begins(inner, change, message):
-    model, optimizer = layers.serial(layers.dense(6), layers.residual(inner), layers.dense(2)), optax.sgd(0.1)
+    model, optimizer = (
+        layers.serial(layers.dense(6), layers.residual(inner), layers.dense(2)),
+        optax.sgd(0.1),
+    )
     x, y = jnp.ones((16, 3)), jnp.zeros(16, int)
     state = init_train_state(model, optimizer, KEY, x.shape)
     found = find_nonfinite(model, state, x, y, **change)
@@ -393,4 +500,6 @@ def test_find_nonfinite_names_a_parameter():
     x, y = stripes(batches=1)
     state = init_train_state(model, optimizer, KEY, x.shape[1:])
     state.params["6_dense"]["b"] = state.params["6_dense"]["b"].at[1].set(jnp.inf)
-    assert find_nonfinite(model, state, x[0], y[0]).startswith("parameter '6_dense/b' has 1 values of 2")
+    assert find_nonfinite(model, state, x[0], y[0]).startswith(
+        "parameter '6_dense/b' has 1 values of 2"
+    )

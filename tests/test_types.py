@@ -1,6 +1,8 @@
-"""Types as a type checker sees them in a program that uses the installed package: wrong calls are found, right ones are not.
+"""Types as a type checker sees them in a program that uses the installed package: wrong
+calls are found, right ones are not.
 
-The program stands outside the repository, so that the package is found as any other is: an editable install has to be visible.
+The program stands outside the repository, so that the package is found as any other is:
+an editable install has to be visible.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ import optax  # type: ignore[import-untyped]
 import jaxcnn
 from jaxcnn import layers, models
 
-key, x, w, labels = jax.random.key(0), jnp.ones((1, 8, 8, 3)), jnp.ones((3, 3, 3, 4)), jnp.zeros(1, int)
+key, labels = jax.random.key(0), jnp.zeros(1, int)
+x, w = jnp.ones((1, 8, 8, 3)), jnp.ones((3, 3, 3, 4))
 
 # Operations.
 
@@ -59,7 +62,10 @@ jaxcnn.EXPLICIT.conv(x, w)
 # Layers.
 
 model = layers.serial(layers.conv(8, 3), layers.relu(), layers.flatten(), layers.dense(10))
-layers.residual(layers.conv(8, 3, padding=1, kernel_init=layers.LECUN_NORMAL), layers.conv(8, 1, ops=jaxcnn.AUTODIFF))
+layers.residual(
+    layers.conv(8, 3, padding=1, kernel_init=layers.LECUN_NORMAL),
+    layers.conv(8, 1, ops=jaxcnn.AUTODIFF),
+)
 layers.conv("8", 3)  # wrong
 layers.conv(8, 3, padding="sane")  # wrong
 layers.dense(10, bias="no")  # wrong
@@ -94,12 +100,21 @@ def init(key: jax.Array, input_shape: Sequence[int]) -> tuple[dict[str, Any], di
 
 
 def apply(
-    params: dict[str, Any], state: dict[str, Any], x: jax.Array, *, train: bool = False, key: jax.Array | None = None
+    params: dict[str, Any],
+    state: dict[str, Any],
+    x: jax.Array,
+    *,
+    train: bool = False,
+    key: jax.Array | None = None,
 ) -> tuple[jax.Array, dict[str, Any]]:
     return params["scale"] * x, state
 
 
-layers.serial(layers.Layer("scale", init, apply), layers.activation(jnp.sin), layers.activation(jax.nn.relu, "relu"))
+layers.serial(
+    layers.Layer("scale", init, apply),
+    layers.activation(jnp.sin),
+    layers.activation(jax.nn.relu, "relu"),
+)
 layers.Layer("scale", apply, init)  # wrong
 
 # Training.
@@ -135,7 +150,11 @@ def test_mypy_finds_the_wrong_calls_and_no_others(tmp_path, pytestconfig):
         program.name,
     ]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    found = {int(line) for line in re.findall(r"^program.py:(\d+): error:", result.stdout, re.MULTILINE)}
-    marked = {number for number, line in enumerate(PROGRAM.splitlines(), 1) if line.endswith("# wrong")}
+    found = {
+        int(line) for line in re.findall(r"^program.py:(\d+): error:", result.stdout, re.MULTILINE)
+    }
+    marked = {
+        number for number, line in enumerate(PROGRAM.splitlines(), 1) if line.endswith("# wrong")
+    }
     assert found == marked, result.stdout + result.stderr
     assert len(marked) > 40

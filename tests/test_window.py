@@ -1,4 +1,5 @@
-"""Integers: pads from words, output sizes, and the windows of the two adjoint maps, by counting."""
+"""Integers: pads from words, output sizes, and the windows of the two adjoint maps, by
+counting."""
 
 import itertools
 
@@ -34,14 +35,20 @@ def test_padding(padding, n, k, s, d, pads):
     assert resolve_padding(padding, (n,), (k,), (s,), (d,)) == (pads,)
 
 
-@pytest.mark.parametrize(("n", "f", "p", "s"), list(itertools.product((5, 8, 13), (1, 2, 3, 5), (0, 1, 2), (1, 2, 3))))
+@pytest.mark.parametrize(
+    ("n", "f", "p", "s"), list(itertools.product((5, 8, 13), (1, 2, 3, 5), (0, 1, 2), (1, 2, 3)))
+)
 def test_textbook_formula(n, f, p, s):
     """(n + 2p - f)/s + 1, rounded down."""
-    assert make_window((f,), (n,), stride=s, padding=p).output_size((n,)) == ((n + 2 * p - f) // s + 1,)
+    assert make_window((f,), (n,), stride=s, padding=p).output_size((n,)) == (
+        (n + 2 * p - f) // s + 1,
+    )
 
 
 @pytest.mark.parametrize("word", ["same", "same_lower"])
-@pytest.mark.parametrize(("n", "k", "s", "d"), list(itertools.product((1, 4, 7), (1, 2, 5), (1, 2, 3), (1, 2))))
+@pytest.mark.parametrize(
+    ("n", "k", "s", "d"), list(itertools.product((1, 4, 7), (1, 2, 5), (1, 2, 3), (1, 2)))
+)
 def test_same_gives_ceil_n_over_s(word, n, k, s, d):
     window = make_window((k,), (n,), stride=s, padding=word, dilation=d)
     assert window.output_size((n,)) == (-(-n // s),)
@@ -50,7 +57,9 @@ def test_same_gives_ceil_n_over_s(word, n, k, s, d):
 def random_windows(count, seed=0):
     rng = np.random.default_rng(seed)
     while count:
-        n, k, s, d, b = (int(rng.integers(low, high)) for low, high in ((1, 8), (1, 5), (1, 5), (1, 4), (1, 4)))
+        n, k, s, d, b = (
+            int(rng.integers(low, high)) for low, high in ((1, 8), (1, 5), (1, 5), (1, 4), (1, 4))
+        )
         lo, hi = (int(p) for p in rng.integers(-3, 5, 2))
         window = Window((k,), (s,), ((lo, hi),), (d,), (b,))
         if window.output_size((n,))[0] > 0:
@@ -64,7 +73,8 @@ def meetings(window, n):
 
 
 def test_adjoint_windows():
-    """Output j meets tap t at input i: the same triples, with the parts exchanged, for both adjoint maps."""
+    """Output j meets tap t at input i: the same triples, with the parts exchanged, for
+    both adjoint maps."""
     for n, window in random_windows(500):
         forward = meetings(window, n)
         (m,), k = window.output_size((n,)), window.size[0]
@@ -80,7 +90,11 @@ def test_adjoint_windows():
 def test_remainder_is_the_tail_that_no_window_touches():
     for n, window in random_windows(200, seed=1):
         (m,), (r,) = window.output_size((n,)), window.remainder((n,))
-        (lo, hi), s, span = window.pads[0], window.stride[0], dilated(window.size[0], window.dilation[0])
+        (lo, hi), s, span = (
+            window.pads[0],
+            window.stride[0],
+            dilated(window.size[0], window.dilation[0]),
+        )
         padded = dilated(n, window.base_dilation[0]) + lo + hi
         assert s * (m - 1) + span + r == padded
         assert 0 <= r < s
@@ -93,7 +107,9 @@ def test_crop_is_the_same_window():
         assert min(cropped.pads[0]) >= 0
         if len(kept):
             assert cropped.output_size((len(kept),)) == window.output_size((n,))
-            assert {(j, t, kept[i]) for j, t, i in meetings(cropped, len(kept))} == meetings(window, n)
+            assert {(j, t, kept[i]) for j, t, i in meetings(cropped, len(kept))} == meetings(
+                window, n
+            )
         else:
             assert not meetings(window, n)
 

@@ -1,4 +1,5 @@
-"""What a person may pass to training by mistake: a ValueError that names it. And what they may pass: lists, NumPy arrays."""
+"""What a person may pass to training by mistake: a ValueError that names it. And what
+they may pass: lists, NumPy arrays."""
 
 from __future__ import annotations
 
@@ -28,7 +29,10 @@ from jaxcnn.training import (
 KEY = jax.random.key(0, impl="rbg")
 MODEL = layers.serial(layers.flatten(), layers.dense(2))
 SGD = optax.sgd(0.1)
-X, Y = np.linspace(0, 1, 2 * 3 * 3 * 1, dtype=np.float32).reshape(2, 3, 3, 1), np.array([0, 1], np.int32)
+X, Y = (
+    np.linspace(0, 1, 2 * 3 * 3 * 1, dtype=np.float32).reshape(2, 3, 3, 1),
+    np.array([0, 1], np.int32),
+)
 SHAPE = X.shape
 
 
@@ -52,15 +56,35 @@ def refused(call, message):
     [
         pytest.param({"model": "lenet"}, "model must be a Layer, got 'lenet'", id="a name"),
         pytest.param({"model": None}, "model must be a Layer, got None", id="None"),
-        pytest.param({"model": [layers.dense(2)]}, r"model must be a Layer, got .*serial\(", id="a list"),
-        pytest.param({"model": models.lenet}, r"model must be a Layer, got .*call it, lenet\(", id="not called"),
         pytest.param(
-            {"optimizer": "adam"}, r"optimizer must be an optax transformation, optax.adam\(1e-3\), got 'adam'", id="adam"
+            {"model": [layers.dense(2)]}, r"model must be a Layer, got .*serial\(", id="a list"
         ),
-        pytest.param({"optimizer": None}, "optimizer must be an optax transformation, .* got None", id="no optimiser"),
-        pytest.param({"optimizer": optax.adam}, r"optimizer must be .* call it, adam\(", id="optimiser not called"),
+        pytest.param(
+            {"model": models.lenet},
+            r"model must be a Layer, got .*call it, lenet\(",
+            id="not called",
+        ),
+        pytest.param(
+            {"optimizer": "adam"},
+            r"optimizer must be an optax transformation, optax.adam\(1e-3\), got 'adam'",
+            id="adam",
+        ),
+        pytest.param(
+            {"optimizer": None},
+            "optimizer must be an optax transformation, .* got None",
+            id="no optimiser",
+        ),
+        pytest.param(
+            {"optimizer": optax.adam},
+            r"optimizer must be .* call it, adam\(",
+            id="optimiser not called",
+        ),
         pytest.param({"optimizer": 0.1}, "optimizer must be .* got 0.1", id="a rate"),
-        pytest.param({"optimizer": optax.GradientTransformation(None, None)}, "optimizer must be an optax", id="no functions"),
+        pytest.param(
+            {"optimizer": optax.GradientTransformation(None, None)},
+            "optimizer must be an optax",
+            id="no functions",
+        ),
     ],
 )
 def test_a_model_and_an_optimiser_that_are_none(arguments, message):
@@ -75,10 +99,18 @@ def test_a_model_and_an_optimiser_that_are_none(arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param({"key": 0}, r"key must be a JAX random key, got 0.*jax.random.key\(0\)", id="a seed"),
+        pytest.param(
+            {"key": 0}, r"key must be a JAX random key, got 0.*jax.random.key\(0\)", id="a seed"
+        ),
         pytest.param({"key": None}, "key must be a JAX random key, got None", id="no key"),
-        pytest.param({"key": jax.random.split(KEY)}, "key must be one JAX random key", id="several keys"),
-        pytest.param({"key": jnp.zeros(2)}, "key must be a JAX random key, got an array of float32", id="floats"),
+        pytest.param(
+            {"key": jax.random.split(KEY)}, "key must be one JAX random key", id="several keys"
+        ),
+        pytest.param(
+            {"key": jnp.zeros(2)},
+            "key must be a JAX random key, got an array of float32",
+            id="floats",
+        ),
         pytest.param({"input_shape": "(1, 3, 3, 1)"}, "input_shape must be", id="a string"),
         pytest.param({"input_shape": (1, 3.0, 3, 1)}, "input_shape must be", id="a float"),
         pytest.param({"input_shape": 9}, "input_shape must be", id="an int"),
@@ -106,18 +138,42 @@ def test_shapes_are_taken_in_any_form():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        pytest.param({"loss": "mse"}, r"loss must be a function, \(logits, labels\) -> losses, got 'mse'", id="loss"),
+        pytest.param(
+            {"loss": "mse"},
+            r"loss must be a function, \(logits, labels\) -> losses, got 'mse'",
+            id="loss",
+        ),
         pytest.param({"loss": None}, "loss must be a function", id="no loss"),
-        pytest.param({"augment": True}, "augment must be a function, .* or None, got True", id="augment"),
-        pytest.param({"compute_dtype": "float33"}, "compute_dtype must be a floating dtype.* got 'float33'", id="float33"),
-        pytest.param({"compute_dtype": jnp.int8}, "compute_dtype must be a floating dtype", id="int8"),
-        pytest.param({"compute_dtype": 16}, "compute_dtype must be a floating dtype.* got 16", id="bits"),
-        pytest.param({"compute_dtype": jnp.complex64}, "compute_dtype must be a floating dtype", id="complex"),
+        pytest.param(
+            {"augment": True}, "augment must be a function, .* or None, got True", id="augment"
+        ),
+        pytest.param(
+            {"compute_dtype": "float33"},
+            "compute_dtype must be a floating dtype.* got 'float33'",
+            id="float33",
+        ),
+        pytest.param(
+            {"compute_dtype": jnp.int8}, "compute_dtype must be a floating dtype", id="int8"
+        ),
+        pytest.param(
+            {"compute_dtype": 16}, "compute_dtype must be a floating dtype.* got 16", id="bits"
+        ),
+        pytest.param(
+            {"compute_dtype": jnp.complex64}, "compute_dtype must be a floating dtype", id="complex"
+        ),
         pytest.param({"average_decay": 1.5}, r"average_decay .* in \[0, 1\], got 1.5", id="decay"),
-        pytest.param({"average_decay": -0.1}, r"average_decay .* in \[0, 1\], got -0.1", id="negative decay"),
-        pytest.param({"average_decay": "0.9"}, "average_decay must be a number, got '0.9'", id="a word"),
-        pytest.param({"average_decay": float("nan")}, "average_decay must be a number, got nan", id="nan"),
-        pytest.param({"average_decay": None}, "average_decay must be a number, got None", id="None"),
+        pytest.param(
+            {"average_decay": -0.1}, r"average_decay .* in \[0, 1\], got -0.1", id="negative decay"
+        ),
+        pytest.param(
+            {"average_decay": "0.9"}, "average_decay must be a number, got '0.9'", id="a word"
+        ),
+        pytest.param(
+            {"average_decay": float("nan")}, "average_decay must be a number, got nan", id="nan"
+        ),
+        pytest.param(
+            {"average_decay": None}, "average_decay must be a number, got None", id="None"
+        ),
     ],
 )
 def test_options_that_are_none(options, message):
@@ -131,8 +187,14 @@ def test_options_that_are_none(options, message):
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        pytest.param(lambda logits, labels: None, "what loss gives must be an array, got None", id="None"),
-        pytest.param(lambda logits, labels: labels, "loss must give floating losses, got an array of int32", id="integers"),
+        pytest.param(
+            lambda logits, labels: None, "what loss gives must be an array, got None", id="None"
+        ),
+        pytest.param(
+            lambda logits, labels: labels,
+            "loss must give floating losses, got an array of int32",
+            id="integers",
+        ),
     ],
 )
 def test_a_loss_that_gives_something_else(loss, message):
@@ -143,7 +205,11 @@ def test_a_loss_that_gives_something_else(loss, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        pytest.param({"state": "state"}, "state must be a TrainState, as init_train_state makes it, got 'state'", id="a name"),
+        pytest.param(
+            {"state": "state"},
+            "state must be a TrainState, as init_train_state makes it, got 'state'",
+            id="a name",
+        ),
         pytest.param({"state": ({}, {})}, "state must be a TrainState", id="params and state"),
         pytest.param({"state": None}, "state must be a TrainState", id="None"),
         pytest.param({"x": "x"}, "x must be an array, got ", id="a string"),
@@ -190,7 +256,10 @@ def test_lists_and_numpy_arrays_are_batches(step):
 def test_a_donated_state_is_told_of(step):
     old = new_state()
     new, _ = step(old, X, Y)
-    message = r"state must be the newest one: a step has taken the memory of this one.*state, metrics = step\(state, x, y\)"
+    message = (
+        r"state must be the newest one: a step has taken the memory of this one.*state, metrics ="
+        r" step\(state, x, y\)"
+    )
     for call in (step, scan_steps(step), make_eval_step(MODEL)):
         x, y = (X[None], Y[None]) if call is not step and isinstance(call, TrainStep) else (X, Y)
         refused(lambda call=call, x=x, y=y: call(old, x, y), message)
@@ -202,7 +271,11 @@ def test_a_donated_state_is_told_of(step):
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        pytest.param("step", "step must be a train step, as make_train_step makes it, got 'step'", id="a name"),
+        pytest.param(
+            "step",
+            "step must be a train step, as make_train_step makes it, got 'step'",
+            id="a name",
+        ),
         pytest.param(make_eval_step(MODEL), "step must be a train step", id="an evaluation"),
         pytest.param(None, "step must be a train step", id="None"),
         pytest.param((1, 2), "step must be a train step", id="a tuple"),
@@ -241,7 +314,8 @@ def test_several_steps_of_a_function_that_is_none(function, count):
 )
 def test_several_steps_of_batches_that_do_not_fit(step, xs, ys):
     refused(
-        lambda: scan_steps(step)(new_state(), xs, ys), "xs and ys must have an axis of steps in front, as long in both, not empty"
+        lambda: scan_steps(step)(new_state(), xs, ys),
+        "xs and ys must have an axis of steps in front, as long in both, not empty",
     )
 
 
@@ -252,7 +326,11 @@ def test_steps_say_what_they_take_and_give():
     types = typing.get_type_hints(TrainStep.__call__)
     assert types["state"] is TrainState
     assert types["return"] == tuple[TrainState, Metrics]
-    assert typing.get_type_hints(make_train_step)["return"] is typing.get_type_hints(scan_steps)["return"] is TrainStep
+    assert (
+        typing.get_type_hints(make_train_step)["return"]
+        is typing.get_type_hints(scan_steps)["return"]
+        is TrainStep
+    )
     assert typing.get_type_hints(make_eval_step)["return"] is EvalStep
 
 
@@ -268,10 +346,16 @@ def test_a_step_is_what_jit_gives(step):
         lambda f, *given: jax.make_jaxpr(f, return_shape=True)(*given)[1],
     ):
         assert jax.tree.map(jnp.shape, give(step, new_state(), X, Y)) == shapes
-    described = jax.tree.map(lambda a: jax.ShapeDtypeStruct(jnp.shape(a), a.dtype), (new_state(), X, Y))
+    described = jax.tree.map(
+        lambda a: jax.ShapeDtypeStruct(jnp.shape(a), a.dtype), (new_state(), X, Y)
+    )
     exported = jax.export.export(step)(new_state()._replace(key=jax.random.key(0)), X, Y)
     state_of_threefry = new_state()._replace(key=jax.random.key(0))
-    for compute in (jax.jit(step), step.lower(new_state(), X, Y).compile(), step.lower(*described).compile()):
+    for compute in (
+        jax.jit(step),
+        step.lower(new_state(), X, Y).compile(),
+        step.lower(*described).compile(),
+    ):
         _, metrics = compute(new_state(), X, Y)
         assert metrics["loss"] == expected_metrics["loss"]
     assert exported.call(state_of_threefry, X, Y)[1]["loss"] == expected_metrics["loss"]

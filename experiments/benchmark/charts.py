@@ -1,4 +1,5 @@
-"""The numbers as pictures: families against plain JAX, convolutions against a matrix product, and growth."""
+"""The numbers as pictures: families against plain JAX, convolutions against a matrix
+product, and growth."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def draw_maps(rows: Sequence[Any], title: str, path: Path) -> None:
-    """For each family and place the geometric mean of plain JAX's time over ours, and the range."""
+    """For each family and place the geometric mean of plain JAX's time over ours, and
+    the range."""
     families, dtypes = families_of(rows), dtypes_of(rows)
     places = [place for place in PLACES if any(row["place"] == place for row in rows)]
     height = 0.8 / len(dtypes)
@@ -53,14 +55,18 @@ def draw_maps(rows: Sequence[Any], title: str, path: Path) -> None:
             means = np.array([s.mean for _, s in there])
             ends = np.abs(np.array([(s.mean - s.low, s.high - s.mean) for _, s in there])).T
             axis.barh(at, means - 1, left=1, height=0.9 * height, color=f"C{number}", label=dtype)
-            axis.errorbar(means, at, xerr=ends, fmt="none", ecolor="black", elinewidth=0.8, capsize=2)
+            axis.errorbar(
+                means, at, xerr=ends, fmt="none", ecolor="black", elinewidth=0.8, capsize=2
+            )
         axis.axvline(1, color="black", linewidth=1)
         axis.set_title(PLACE_TITLES[place])
         axis.set_xlabel("times as fast as plain JAX and its autodiff (log scale)")
         _log_x(axis)
     axes[0, 0].set_yticks(range(len(families)), families)
     axes[0, 0].invert_yaxis()
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False
+    )
     figure.suptitle(title)
     save(figure, path)
 
@@ -73,13 +79,17 @@ def _log_x(axis: Axes) -> None:
 
 
 def draw_peak(rows: Sequence[Any], title: str, path: Path) -> bool:
-    """For each convolution and map the share of a matrix product's rate that explicit reaches; False where there is none."""
+    """For each convolution and map the share of a matrix product's rate that explicit
+    reaches; False where there is none."""
     rows = [row for row in rows if row["peak_fraction"] is not None]
     if not rows:
         return False
     place = next(place for place in PLACES if any(row["place"] == place for row in rows))
     rows = [row for row in rows if row["place"] == place]
-    cases, dtypes = list(dict.fromkeys((row["family"], row["case"]) for row in rows)), dtypes_of(rows)
+    cases, dtypes = (
+        list(dict.fromkeys((row["family"], row["case"]) for row in rows)),
+        dtypes_of(rows),
+    )
     figure, axes = plt.subplots(
         1,
         len(dtypes),
@@ -94,7 +104,14 @@ def draw_peak(rows: Sequence[Any], title: str, path: Path) -> bool:
             found = [row for row in rows if (row["dtype"], row["map"]) == (dtype, map_name)]
             if found:
                 at = [cases.index((row["family"], row["case"])) for row in found]
-                axis.plot([row["peak_fraction"] for row in found], at, marker, markersize=5, alpha=0.8, label=map_name)
+                axis.plot(
+                    [row["peak_fraction"] for row in found],
+                    at,
+                    marker,
+                    markersize=5,
+                    alpha=0.8,
+                    label=map_name,
+                )
         for i in range(1, len(cases)):
             if cases[i][0] != cases[i - 1][0]:
                 axis.axhline(i - 0.5, color="grey", linewidth=0.6)
@@ -105,18 +122,24 @@ def draw_peak(rows: Sequence[Any], title: str, path: Path) -> bool:
         axis.grid(alpha=0.3)
         axis.xaxis.set_major_formatter(lambda x, _: f"{100 * x:g} %")
         axis.xaxis.set_minor_formatter(NullFormatter())
-    labels = [case if i and family == cases[i - 1][0] else f"{family}:  {case}" for i, (family, case) in enumerate(cases)]
+    labels = [
+        case if i and family == cases[i - 1][0] else f"{family}:  {case}"
+        for i, (family, case) in enumerate(cases)
+    ]
     axes[0, 0].set_yticks(range(len(cases)), labels, fontsize=8)
     axes[0, 0].margins(y=0.01)
     axes[0, 0].invert_yaxis()
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False
+    )
     figure.suptitle(f"{title}, {place}")
     save(figure, path)
     return True
 
 
 def draw_growth(rows: Sequence[Any], title: str, path: Path) -> None:
-    """Time against size, a panel for each kind of convolution and axis, with quartiles."""
+    """Time against size, a panel for each kind of convolution and axis, with
+    quartiles."""
     kinds = list(dict.fromkeys(row["kind"] for row in rows))
     names = list(dict.fromkeys(row["axis"] for row in rows))
     figure, axes = plt.subplots(
@@ -130,22 +153,39 @@ def draw_growth(rows: Sequence[Any], title: str, path: Path) -> None:
     )
     for across, kind in zip(axes, kinds, strict=True):
         for axis, name in zip(across, names, strict=True):
-            found = sorted((row for row in rows if (row["kind"], row["axis"]) == (kind, name)), key=lambda row: row[name])
+            found = sorted(
+                (row for row in rows if (row["kind"], row["axis"]) == (kind, name)),
+                key=lambda row: row[name],
+            )
             sizes = [row[name] for row in found]
             for column in found[0]["columns"] if found else ():
                 low, median, high = (
-                    1e3 * np.array([r["columns"][column][key] for r in found]) for key in ("low", "median", "high")
+                    1e3 * np.array([r["columns"][column][key] for r in found])
+                    for key in ("low", "median", "high")
                 )
-                axis.errorbar(sizes, median, yerr=(median - low, high - median), marker=".", capsize=2, label=column)
+                axis.errorbar(
+                    sizes,
+                    median,
+                    yerr=(median - low, high - median),
+                    marker=".",
+                    capsize=2,
+                    label=column,
+                )
             axis.set_xscale("log", base=2)
             axis.set_yscale("log")
             axis.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-            for formatted in (axis.xaxis.set_major_formatter, axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+            for formatted in (
+                axis.xaxis.set_major_formatter,
+                axis.yaxis.set_major_formatter,
+                axis.yaxis.set_minor_formatter,
+            ):
                 formatted("{x:g}")
             axis.grid(alpha=0.3, which="both")
         across[0].set_ylabel(f"{kind}, ms")
     for axis, name in zip(axes[-1], names, strict=True):
         axis.set_xlabel({"image": "side of the image"}.get(name, name))
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False
+    )
     figure.suptitle(title)
     save(figure, path)

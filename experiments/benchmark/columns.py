@@ -1,12 +1,14 @@
-"""The columns of JAX: who computes a map, and the program that is compiled for it at each place.
+"""The columns of JAX: who computes a map, and the program that is compiled for it at
+each place.
 
     plain      lax as people write it, differentiated by JAX (`experiments/plain.py`)
     autodiff   jaxcnn's forward, differentiated by JAX
     explicit   jaxcnn with its rules
-    others     jaxcnn with its rules, by one of the methods of `jaxcnn.ops.conv_methods`; for convolutions only
+    others     jaxcnn with its rules, by one of the methods of
+               `jaxcnn.ops.conv_methods`; for convolutions only
 
-A program takes only the operands that its map needs. In a scan these are stacked, as are the results: nothing can be moved out of
-the loop or left out.
+A program takes only the operands that its map needs. In a scan these are stacked, as
+are the results: nothing can be moved out of the loop or left out.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ LENGTH = 2  # steps of the scan
 
 
 def function(case: Case, column: str) -> Callable[..., Any]:
-    """The operation, of its own arguments; a batch norm gives its new statistics too."""
+    """The operation, of its own arguments; a batch norm gives its new statistics
+    too."""
     if isinstance(case, OperationCase):
         return _operation(case, column)
     if case.transposed:
@@ -51,7 +54,10 @@ def _operation(case: OperationCase, column: str) -> Callable[..., Any]:
     if case.operation == "batch_norm":
         channels = case.shapes[0][-1:]
         return lambda *args: operation(
-            *args, jaxcnn.BatchNormState(jnp.zeros(channels), jnp.ones(channels)), train=True, **case.options
+            *args,
+            jaxcnn.BatchNormState(jnp.zeros(channels), jnp.ones(channels)),
+            train=True,
+            **case.options,
         )
     return lambda *args: operation(*args, **case.options)
 
@@ -71,14 +77,17 @@ def _transposed(case: BenchmarkCase, column: str) -> Callable[..., Any]:
         )
     if column == "autodiff":
         return lambda x, w: input_grad_map(x, w, case.spec, DISPATCH, case.x)
-    return lambda x, w: jaxcnn.conv_input_grad(x, w, case.x, method=METHODS.get(column), **case.options)
+    return lambda x, w: jaxcnn.conv_input_grad(
+        x, w, case.x, method=METHODS.get(column), **case.options
+    )
 
 
 # Maps.
 
 
 def operands(case: Case, map_name: str) -> tuple[str, ...]:
-    """The names of the arrays that a map needs, in the order in which its programs take them."""
+    """The names of the arrays that a map needs, in the order in which its programs take
+    them."""
     return {
         "forward": tuple(case.arguments),
         "input gradient": ("dy", "w"),
@@ -88,7 +97,10 @@ def operands(case: Case, map_name: str) -> tuple[str, ...]:
 
 
 def operand_shapes(case: Case, map_name: str, dtype: str) -> list[jax.ShapeDtypeStruct]:
-    shapes = {name: jax.ShapeDtypeStruct(shape, "int32" if name == "labels" else dtype) for name, shape in case.arguments.items()}
+    shapes = {
+        name: jax.ShapeDtypeStruct(shape, "int32" if name == "labels" else dtype)
+        for name, shape in case.arguments.items()
+    }
     shapes["dy"] = jax.tree.leaves(jax.eval_shape(function(case, "explicit"), *shapes.values()))[0]
     return [shapes[name] for name in operands(case, map_name)]
 
@@ -96,7 +108,8 @@ def operand_shapes(case: Case, map_name: str, dtype: str) -> list[jax.ShapeDtype
 def make_map(case: Case, column: str, map_name: str) -> Callable[..., Any]:
     """The map as a function of its operands.
 
-    A convolution is linear in each argument, so that a gradient to one does not depend on its value: zeros stand for it.
+    A convolution is linear in each argument, so that a gradient to one does not depend
+    on its value: zeros stand for it.
     """
     f = function(case, column)
     if map_name == "forward":
@@ -117,11 +130,17 @@ def make_map(case: Case, column: str, map_name: str) -> Callable[..., Any]:
         return gradient
 
     if map_name == "input gradient":
-        return lambda dy, w: jax.vjp(lambda x: f(x, w), jnp.zeros(case.arguments["x"], w.dtype))[1](dy)[0]
-    return lambda x, dy: jax.vjp(lambda w: f(x, w), jnp.zeros(case.arguments["w"], x.dtype))[1](dy)[0]
+        return lambda dy, w: jax.vjp(lambda x: f(x, w), jnp.zeros(case.arguments["x"], w.dtype))[1](
+            dy
+        )[0]
+    return lambda x, dy: jax.vjp(lambda w: f(x, w), jnp.zeros(case.arguments["w"], x.dtype))[1](dy)[
+        0
+    ]
 
 
-def value_and_gradients(case: BenchmarkCase, column: str) -> Callable[[Array, Array, Array], tuple[Array, Array, Array]]:
+def value_and_gradients(
+    case: BenchmarkCase, column: str
+) -> Callable[[Array, Array, Array], tuple[Array, Array, Array]]:
     """All three maps of a convolution in one, of (x, w, dy)."""
     f = function(case, column)
 
@@ -137,7 +156,9 @@ def in_scan(f: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *stacked: lax.scan(lambda _, args: (None, f(*args)), None, stacked)[1]
 
 
-def compile_map(case: Case, column: str, map_name: str, place: str, dtype: str) -> jax.stages.Compiled | None:
+def compile_map(
+    case: Case, column: str, map_name: str, place: str, dtype: str
+) -> jax.stages.Compiled | None:
     """The compiled program of a map; None where a method refuses the case."""
     f: Callable[..., Any] = make_map(case, column, map_name)
     shapes: Sequence[jax.ShapeDtypeStruct] = operand_shapes(case, map_name, dtype)

@@ -25,22 +25,27 @@ class Config:
     """Time every operation, and whole training steps, beside plain JAX and PyTorch."""
 
     parts: tuple[str, ...] = PARTS
-    """What to measure: maps (of single operations), accuracy (of convolutions), growth (with batch, image and channels), steps
-    (of training), and the memory of these steps."""
+    """What to measure: maps (of single operations), accuracy (of convolutions), growth
+    (with batch, image and channels), steps (of training), and the memory of these
+    steps."""
     families: tuple[str, ...] = ()
     """Families of cases, such as dense "few channels"; all by default."""
     cases: tuple[str, ...] = ()
     """Cases whose name contains one of these; all by default."""
     places: tuple[str, ...] = table.PLACES
-    """Where an operation stands: at the top level of a program, in the body of a scan."""
+    """Where an operation stands: at the top level of a program, in the body of a scan.
+    """
     dtypes: tuple[str, ...] = DTYPES
     """Dtypes of the arguments."""
     maps: tuple[str, ...] = MAPS
-    """Of convolutions forward, "input gradient" and "kernel gradient"; of other operations forward and gradient."""
+    """Of convolutions forward, "input gradient" and "kernel gradient"; of other
+    operations forward and gradient."""
     methods: tuple[str, ...] = ()
-    """Further columns for convolutions: methods of jaxcnn.ops.conv_methods, in small letters."""
+    """Further columns for convolutions: methods of jaxcnn.ops.conv_methods, in small
+    letters."""
     repetitions: int = 9
-    """Timings of each map by each column, in turns; 6 where a call takes more than half a second."""
+    """Timings of each map by each column, in turns; 6 where a call takes more than half
+    a second."""
     output: Path = Path("runs/benchmark")
     """Folder for the numbers (JSON) and charts (PNG)."""
     summarise: Path | None = None
@@ -64,7 +69,10 @@ def check(config: Config) -> None:
             raise OptionError(f"--{name} must have one at least")
     unknown = [part for part in config.cases if not any(part in case.id for case in table.CASES)]
     if unknown:
-        raise OptionError(f"--cases has {_listed(unknown)}; there are {_listed([case.id for case in table.CASES])}")
+        raise OptionError(
+            f"--cases has {_listed(unknown)}; there are"
+            f" {_listed([case.id for case in table.CASES])}"
+        )
     if "memory" in config.parts and "steps" not in config.parts:
         raise OptionError("--parts memory goes with steps: it is the memory of them")
     if "maps" in config.parts and not chosen_cases(config):

@@ -1,4 +1,5 @@
-"""How the time of a convolution with both gradients grows with the batch, the image and the channels."""
+"""How the time of a convolution with both gradients grows with the batch, the image and
+the channels."""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ def make_case(kind: str, sizes: Sizes) -> BenchmarkCase:
     if kind.startswith("strided"):
         options["stride"] = 2
     w = (3, 3, 1 if depthwise else channels, channels)
-    return BenchmarkCase(kind, kind, "", (batch, image, image, channels), w, MappingProxyType(options))
+    return BenchmarkCase(
+        kind, kind, "", (batch, image, image, channels), w, MappingProxyType(options)
+    )
 
 
 def points() -> Iterator[tuple[str, str, Sizes]]:
@@ -54,7 +57,9 @@ def points() -> Iterator[tuple[str, str, Sizes]]:
 def measure_point(kind: str, axis: str, sizes: Sizes, repetitions: int) -> Row:
     case = make_case(kind, sizes)
     rng = np.random.default_rng(0)
-    args = [jnp.asarray(rng.standard_normal(shape, np.float32)) for shape in (case.x, case.w, case.y)]
+    args = [
+        jnp.asarray(rng.standard_normal(shape, np.float32)) for shape in (case.x, case.w, case.y)
+    ]
     calls: dict[str, Callable[[], Any]] = {}
     for column in COLUMNS:
         program = jax.jit(value_and_gradients(case, column)).lower(*args).compile()

@@ -1,4 +1,5 @@
-"""Each map of each case, timed by all columns in turns, after their values have been compared."""
+"""Each map of each case, timed by all columns in turns, after their values have been
+compared."""
 
 from __future__ import annotations
 
@@ -33,23 +34,28 @@ TOLERANCES = {"float32": 1e-3, "bfloat16": 3e-2}
 
 
 def same_program(a: jax.stages.Compiled, b: jax.stages.Compiled) -> bool:
-    """Whether XLA made the same of both, but for names and where in the source an instruction comes from."""
+    """Whether XLA made the same of both, but for names and where in the source an
+    instruction comes from."""
     return _without_names(a.as_text() or "") == _without_names(b.as_text() or "")
 
 
 def _without_names(text: str) -> str:
-    """The computations of a compiled program, each name replaced by the number of its first appearance."""
+    """The computations of a compiled program, each name replaced by the number of its
+    first appearance."""
     lines = text.splitlines()
     start = next((i for i, line in enumerate(lines) if line.startswith(("%", "ENTRY"))), 0)
     body = "\n".join(line.rstrip() for line in lines[start:] if line.strip())
     body = re.sub(r', metadata=\{(?:"(?:\\.|[^"\\])*"|[^"}])*\}', "", body)
-    body = re.sub(r"(?<=[(,] )[\w.\-]+: |(?<=\()[\w.\-]+: ", "", body)  # of parameters, where a computation begins
+    body = re.sub(
+        r"(?<=[(,] )[\w.\-]+: |(?<=\()[\w.\-]+: ", "", body
+    )  # of parameters, where a computation begins
     numbers: dict[str, str] = {}
     return re.sub(r"%[\w.\-]+", lambda name: numbers.setdefault(name[0], f"%{len(numbers)}"), body)
 
 
 def matrix_product_rate(dtype: str, size: int = 1024, repetitions: int = 7) -> float:
-    """FLOP per second of a product of two square matrices: the best of several, as what the machine can do."""
+    """FLOP per second of a product of two square matrices: the best of several, as what
+    the machine can do."""
     a = jnp.ones((size, size), dtype)
     product = jax.jit(jnp.dot).lower(a, a).compile()
     return 2 * size**3 / min(seconds(partial(product, a, a)) for _ in range(repetitions))
@@ -61,16 +67,21 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def time_calls(calls: Mapping[str, Callable[[], object]], repetitions: int, slowest: float) -> dict[str, Timing]:
+def time_calls(
+    calls: Mapping[str, Callable[[], object]], repetitions: int, slowest: float
+) -> dict[str, Timing]:
     """`interleaved`, with fewer repetitions where the slowest call is slow."""
-    return interleaved(calls, min(repetitions, LEAST_REPETITIONS) if slowest > SLOW else repetitions)
+    return interleaved(
+        calls, min(repetitions, LEAST_REPETITIONS) if slowest > SLOW else repetitions
+    )
 
 
 # Values.
 
 
 def draw(case: Case, map_name: str, dtype: str) -> list[list[Array]]:
-    """Random operands of a map, for each step of a scan; the same numbers, rounded, in every dtype."""
+    """Random operands of a map, for each step of a scan; the same numbers, rounded, in
+    every dtype."""
     rng = np.random.default_rng(0)
     classes = (isinstance(case, OperationCase) and case.classes) or 0
     steps = []
@@ -80,7 +91,9 @@ def draw(case: Case, map_name: str, dtype: str) -> list[list[Array]]:
             if jnp.issubdtype(shape.dtype, jnp.integer):
                 arrays.append(jnp.asarray(rng.integers(classes, size=shape.shape), shape.dtype))
             else:
-                arrays.append(jnp.asarray(rng.standard_normal(shape.shape, np.float32)).astype(shape.dtype))
+                arrays.append(
+                    jnp.asarray(rng.standard_normal(shape.shape, np.float32)).astype(shape.dtype)
+                )
         steps.append(arrays)
     return steps
 
@@ -94,14 +107,18 @@ def as_numpy(tree: Any) -> list[np.ndarray]:
 
 
 def relative_error(value: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> float:
-    """The largest error of an array over its largest entry, of all arrays; infinity for NaNs and other shapes.
+    """The largest error of an array over its largest entry, of all arrays; infinity for
+    NaNs and other shapes.
 
     >>> relative_error([np.array([1.0, 4.0])], [np.array([2.0, 4.0])])
     0.25
     """
     if [v.shape for v in value] != [r.shape for r in reference]:
         return math.inf
-    errors = (float(np.max(np.abs(v - r)) / (np.max(np.abs(r)) or 1)) for v, r in zip(value, reference, strict=True))
+    errors = (
+        float(np.max(np.abs(v - r)) / (np.max(np.abs(r)) or 1))
+        for v, r in zip(value, reference, strict=True)
+    )
     return max((math.inf if math.isnan(error) else error for error in errors), default=0.0)
 
 
@@ -111,8 +128,9 @@ def relative_error(value: Sequence[np.ndarray], reference: Sequence[np.ndarray])
 def measure_case(case: Case, config: Config, rates: Mapping[str, float]) -> Iterator[Row]:
     """A row for each map, dtype and place.
 
-    The values of every column, plain JAX included, are compared with those of plain JAX in float32 at the top level, for the same
-    operands. One that differs is timed all the same, and named under "disagrees".
+    The values of every column, plain JAX included, are compared with those of plain JAX
+    in float32 at the top level, for the same operands. One that differs is timed all
+    the same, and named under "disagrees".
     """
     compiled = cache(partial(compile_map, case))
     methods = config.methods if isinstance(case, BenchmarkCase) else ()
@@ -123,9 +141,15 @@ def measure_case(case: Case, config: Config, rates: Mapping[str, float]) -> Iter
             assert plain is not None, "only methods refuse a case"
             reference = [as_numpy(plain(*widen(arrays))) for arrays in steps]
             for place in (name for name in case.places if name in config.places):
-                programs = {column: compiled(column, map_name, place, dtype) for column in (*OPS, *methods)}
-                there = {column: program for column, program in programs.items() if program is not None}
-                figures = measure(case, map_name, dtype, place, there, steps, reference, config.repetitions)
+                programs = {
+                    column: compiled(column, map_name, place, dtype) for column in (*OPS, *methods)
+                }
+                there = {
+                    column: program for column, program in programs.items() if program is not None
+                }
+                figures = measure(
+                    case, map_name, dtype, place, there, steps, reference, config.repetitions
+                )
                 flops, rate = case.flops, rates.get(dtype)
                 yield {
                     "case": case.id,
@@ -137,7 +161,11 @@ def measure_case(case: Case, config: Config, rates: Mapping[str, float]) -> Iter
                     **figures,
                     "identical": same_program(there["plain"], there["explicit"]),
                     "flops": flops,
-                    "peak_fraction": flops / figures["columns"]["explicit"]["median"] / rate if flops and rate else None,
+                    "peak_fraction": (
+                        flops / figures["columns"]["explicit"]["median"] / rate
+                        if flops and rate
+                        else None
+                    ),
                 }
 
 
@@ -154,13 +182,17 @@ def measure(
     """Errors, times and ratios of the columns."""
     scanned = place == "scan"
     args = [jnp.stack(arrays) for arrays in zip(*steps, strict=True)] if scanned else steps[0]
-    calls: dict[str, Callable[[], Any]] = {column: partial(program, *args) for column, program in programs.items()}
+    calls: dict[str, Callable[[], Any]] = {
+        column: partial(program, *args) for column, program in programs.items()
+    }
     read: dict[str, Callable[[Any], list[np.ndarray]]] = dict.fromkeys(calls, as_numpy)
     if not scanned and peers.available():
         torch = peers.prepare(case, map_name, [np.asarray(a) for a in widen(steps[0])], dtype)
         calls[peers.PYTORCH], read[peers.PYTORCH] = torch.call, torch.read
 
-    expected = [np.stack(leaves) for leaves in zip(*reference, strict=True)] if scanned else reference[0]
+    expected = (
+        [np.stack(leaves) for leaves in zip(*reference, strict=True)] if scanned else reference[0]
+    )
     errors, slowest = {}, 0.0
     for column, call in calls.items():
         start = time.perf_counter()
@@ -218,5 +250,9 @@ def measure_maps(config: Config, console: Console, rates: Mapping[str, float]) -
 
 def disagreement(row: Row, column: str) -> str:
     error = row["columns"][column]["error"]
-    off = "is not finite or of another shape" if error is None else f"is off by {error:.1e} of the largest entry"
+    off = (
+        "is not finite or of another shape"
+        if error is None
+        else f"is off by {error:.1e} of the largest entry"
+    )
     return f"{column} {off}: {row['case']}, {row['map']}, {row['place']}, {row['dtype']}"

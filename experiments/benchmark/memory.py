@@ -2,10 +2,11 @@
 
     python -m experiments.benchmark.memory lenet explicit "one by one"
 
-What counts is the resident set: all memory of the process that is really there, the buffers included that XLA's kernels take for
-themselves and its own figure, `temp_bytes`, leaves out. Linux can forget its high-water mark. It does after compiling, so that
-`steps_bytes`, the new mark less what is there before the first step, is of the steps alone. Elsewhere compiling is in it, and
-`how` says so.
+What counts is the resident set: all memory of the process that is really there, the
+buffers included that XLA's kernels take for themselves and its own figure,
+`temp_bytes`, leaves out. Linux can forget its high-water mark. It does after compiling,
+so that `steps_bytes`, the new mark less what is there before the first step, is of the
+steps alone. Elsewhere compiling is in it, and `how` says so.
 """
 
 from __future__ import annotations
@@ -45,9 +46,10 @@ def measure(network: str, column: str, mode: str) -> dict[str, Any]:
     """The memory of a few dispatches on one device, in bytes.
 
     Returns:
-      before_bytes: there before the first compilation; compiled_bytes: before the first step; peak_bytes: the most, of the steps
-      where `how` is "VmHWM", else of all before them too; steps_bytes: what the peak is above what was there; temp_bytes: XLA's
-      own figure, None of PyTorch.
+      before_bytes: there before the first compilation; compiled_bytes: before the first
+      step; peak_bytes: the most, of the steps where `how` is "VmHWM", else of all
+      before them too; steps_bytes: what the peak is above what was there; temp_bytes:
+      XLA's own figure, None of PyTorch.
     """
     batch = make_batch(network, mode)
     compiled = None
@@ -80,7 +82,8 @@ def measure(network: str, column: str, mode: str) -> dict[str, Any]:
 
 
 def resident() -> int:
-    """Bytes of the process that are in memory, after what is free went back to the system; where /proc is missing, their peak."""
+    """Bytes of the process that are in memory, after what is free went back to the
+    system; where /proc is missing, their peak."""
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
     if trim is not None:
@@ -98,7 +101,8 @@ def forget_peak() -> bool:
 
 
 def high_water_mark(forgotten: bool) -> int:
-    """The most bytes since `forget_peak`, or if that was not possible, since the process began."""
+    """The most bytes since `forget_peak`, or if that was not possible, since the
+    process began."""
     return (_status("VmHWM") if forgotten else None) or _maximum()
 
 

@@ -1,8 +1,11 @@
-"""The column of PyTorch, where it is installed and JAX is on the CPU: the same maps, as PyTorch computes them fastest.
+"""The column of PyTorch, where it is installed and JAX is on the CPU: the same maps, as
+PyTorch computes them fastest.
 
-Images and their kernels lie channels last, with a thread for each core. A convolution's gradients are single calls of
-`convolution_backward`, each asked for one gradient alone; those of other operations are a forward and autograd's backward. Idle
-threads sleep, lest they take a core from JAX's turns: what says so has to be set before PyTorch is loaded.
+Images and their kernels lie channels last, with a thread for each core. A convolution's
+gradients are single calls of `convolution_backward`, each asked for one gradient alone;
+those of other operations are a forward and autograd's backward. Idle threads sleep,
+lest they take a core from JAX's turns: what says so has to be set before PyTorch is
+loaded.
 """
 
 from __future__ import annotations
@@ -25,7 +28,14 @@ torch: Any = import_module("torch") if find_spec("torch") else None
 F: Any = torch.nn.functional if torch else None
 
 PYTORCH = "pytorch"
-IMAGES = ("conv", "max_pool", "avg_pool", "global_max_pool", "global_avg_pool", "batch_norm")  # that have a channel axis
+IMAGES = (
+    "conv",
+    "max_pool",
+    "avg_pool",
+    "global_max_pool",
+    "global_avg_pool",
+    "batch_norm",
+)  # that have a channel axis
 
 
 class Prepared(NamedTuple):
@@ -40,11 +50,14 @@ def available() -> bool:
 
 
 def use_all_cores() -> None:
-    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    torch.set_num_threads(
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    )
 
 
 def prepare(case: Case, map_name: str, arrays: Sequence[np.ndarray], dtype: str) -> Prepared:
-    """The map of these operands, those of `columns.operands`; all that PyTorch would have at hand is made here, once."""
+    """The map of these operands, those of `columns.operands`; all that PyTorch would
+    have at hand is made here, once."""
     tensors = [torch.from_numpy(np.array(a)) for a in arrays]
     tensors = [t.to(getattr(torch, dtype)) if t.is_floating_point() else t.long() for t in tensors]
     if isinstance(case, OperationCase):
@@ -90,9 +103,13 @@ def _convolution(case: BenchmarkCase, map_name: str, operands: Sequence[Any]) ->
     axes, space = len(window.size), case.x[1:-1]
     symmetric = all(lo == hi for lo, hi in window.pads)
     if case.transposed and not symmetric:
-        raise NotImplementedError(f"PyTorch transposes convolutions with symmetric pads only: {case.id}")
+        raise NotImplementedError(
+            f"PyTorch transposes convolutions with symmetric pads only: {case.id}"
+        )
     pads = [lo if symmetric else 0 for lo, _ in window.pads]
-    around = [] if symmetric else [pad for pair in reversed(window.pads) for pad in pair]  # PyTorch begins at the last axis
+    around = (
+        [] if symmetric else [pad for pair in reversed(window.pads) for pad in pair]
+    )  # PyTorch begins at the last axis
     output_padding = window.remainder(space) if case.transposed else (0,) * axes
     settings = (window.stride, pads, window.dilation, case.transposed, output_padding, groups)
     convolution, backward = torch.ops.aten.convolution, torch.ops.aten.convolution_backward
@@ -107,11 +124,15 @@ def _convolution(case: BenchmarkCase, map_name: str, operands: Sequence[Any]) ->
 
     if map_name == "forward":
         x, w = _channels_first(operands[0]), _kernel_first(operands[1])
-        return Prepared(lambda: convolution(pad(x), w, None, *settings), lambda y: [_numpy(_channels_last(y))])
+        return Prepared(
+            lambda: convolution(pad(x), w, None, *settings), lambda y: [_numpy(_channels_last(y))]
+        )
 
     if map_name == "input gradient":
         dy, w = _channels_first(operands[0]), _kernel_first(operands[1])
-        x = pad(_channels_first(torch.zeros(case.arguments["x"], dtype=w.dtype)))  # of which the shape is read
+        x = pad(
+            _channels_first(torch.zeros(case.arguments["x"], dtype=w.dtype))
+        )  # of which the shape is read
         return Prepared(
             lambda: crop(backward(dy, x, w, None, *settings, (True, False, False))[0]),
             lambda dx: [_numpy(_channels_last(dx))],
@@ -165,11 +186,17 @@ def _operation(case: OperationCase, map_name: str, operands: Sequence[Any]) -> P
         y = y[0] if isinstance(y, tuple) else y
         return torch.autograd.grad(y, [tensors[name] for name in floating], dy)
 
-    return Prepared(gradient, lambda grads: [_numpy(back[kinds[name]](g)) for name, g in zip(floating, grads, strict=True)])
+    return Prepared(
+        gradient,
+        lambda grads: [
+            _numpy(back[kinds[name]](g)) for name, g in zip(floating, grads, strict=True)
+        ],
+    )
 
 
 def _function(case: OperationCase, dtype: Any) -> Callable[..., Any]:
-    """The operation in PyTorch's words; of what these cases have, not of all that jaxcnn's have."""
+    """The operation in PyTorch's words; of what these cases have, not of all that
+    jaxcnn's have."""
     options = dict(case.options)
     if case.operation in ("max_pool", "avg_pool"):
         pool = {"max_pool": F.max_pool2d, "avg_pool": F.avg_pool2d}[case.operation]
@@ -179,12 +206,18 @@ def _function(case: OperationCase, dtype: Any) -> Callable[..., Any]:
         mean, var = torch.zeros(channels, dtype=dtype), torch.ones(channels, dtype=dtype)
 
         def batch_norm(x: Any, scale: Any, bias: Any) -> Any:
-            return F.batch_norm(x, mean, var, scale, bias, training=True, momentum=0.1, eps=1e-5), mean, var
+            return (
+                F.batch_norm(x, mean, var, scale, bias, training=True, momentum=0.1, eps=1e-5),
+                mean,
+                var,
+            )
 
         return batch_norm
     if case.operation == "conv":
         taps = case.shapes[1][:-2]
-        stride, dilation = (list(per_axis(name, options.get(name, 1), len(taps))) for name in ("stride", "dilation"))
+        stride, dilation = (
+            list(per_axis(name, options.get(name, 1), len(taps))) for name in ("stride", "dilation")
+        )
         padding = options.get("padding", 0)
         return lambda x, w, b: F.conv2d(x, w, b, stride, padding, dilation)
     return {
@@ -193,6 +226,8 @@ def _function(case: OperationCase, dtype: Any) -> Callable[..., Any]:
         "layer_norm": lambda x, scale, bias: F.layer_norm(x, scale.shape, scale, bias, 1e-5),
         "relu": F.relu,
         "gelu": lambda x: F.gelu(x, approximate="tanh"),
-        "softmax_cross_entropy": lambda logits, labels: F.cross_entropy(logits, labels, reduction="none"),
+        "softmax_cross_entropy": lambda logits, labels: F.cross_entropy(
+            logits, labels, reduction="none"
+        ),
         "dense": lambda x, w, b: torch.addmm(b, x, w),
     }[case.operation]

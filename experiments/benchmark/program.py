@@ -1,14 +1,19 @@
-"""How fast is every operation, beside plain JAX, jaxcnn's forward with JAX's autodiff, and PyTorch?
+r"""How fast is every operation, beside plain JAX, jaxcnn's forward with JAX's autodiff,
+and PyTorch?
 
     python -m experiments.benchmark
-    python -m experiments.benchmark --parts maps --families depthwise grouped --dtypes float32 --methods canonical shifted
-    python -m experiments.benchmark --parts maps --cases 3x3/2 --maps "kernel gradient" --places "top level"
+    python -m experiments.benchmark --parts maps --families depthwise grouped \
+        --dtypes float32 --methods canonical shifted
+    python -m experiments.benchmark --parts maps --cases 3x3/2 \
+        --maps "kernel gradient" --places "top level"
     python -m experiments.benchmark --summarise runs/benchmark
 
-Operations at sizes from networks that people train, at the top level of a program and in the body of a scan; how accurate
-convolutions are; how time grows with batch, image and channels; and whole training steps with their memory. The columns take
-turns, as `experiments/timing.py` says, and their values are compared first. Into a folder go the numbers as JSON, a file for each
-part, written anew with each row, so that an interrupted run leaves what it has, and charts. The exit status is 2 when the options
+Operations at sizes from networks that people train, at the top level of a program and
+in the body of a scan; how accurate convolutions are; how time grows with batch, image
+and channels; and whole training steps with their memory. The columns take turns, as
+`experiments/timing.py` says, and their values are compared first. Into a folder go the
+numbers as JSON, a file for each part, written anew with each row, so that an
+interrupted run leaves what it has, and charts. The exit status is 2 when the options
 make no sense.
 """
 
@@ -59,7 +64,10 @@ def main(config: Config, command: str = "") -> int:
                 show(reports, folder, console)
             except (KeyError, TypeError, ValueError) as error:
                 slip = f"{type(error).__name__}: {error}"
-                raise OptionError(f"--summarise {folder} has rows that are not as this program writes them: {slip}") from error
+                raise OptionError(
+                    f"--summarise {folder} has rows that are not as this program writes them:"
+                    f" {slip}"
+                ) from error
         return 0
     check(config)
     with claimed(config.output) as folder:
@@ -75,7 +83,11 @@ def measure(config: Config, folder: Path, command: str, console: Console) -> Non
     """
     if "steps" in config.parts:
         use_all_cores()
-    rates = {dtype: matrix_product_rate(dtype) for dtype in DTYPES} if {"maps", "growth"} & set(config.parts) else {}
+    rates = (
+        {dtype: matrix_product_rate(dtype) for dtype in DTYPES}
+        if {"maps", "growth"} & set(config.parts)
+        else {}
+    )
     environment = describe(command, config, rates)
     reports: dict[str, Report] = {}
 
@@ -94,7 +106,15 @@ def measure(config: Config, folder: Path, command: str, console: Console) -> Non
         if "growth" in config.parts:
             collect(measure_growth(config.repetitions, console), "growth")
         if "steps" in config.parts:
-            collect(measure_steps(tuple(NETWORKS), max(LEAST_REPETITIONS, config.repetitions), console, devices=(1, 2)), "steps")
+            collect(
+                measure_steps(
+                    tuple(NETWORKS),
+                    max(LEAST_REPETITIONS, config.repetitions),
+                    console,
+                    devices=(1, 2),
+                ),
+                "steps",
+            )
         if "memory" in config.parts:
             collect(measure_memories(tuple(NETWORKS), console), "steps", "memory")
         show(reports, folder, console)
@@ -116,7 +136,9 @@ def describe(command: str, config: Config, rates: Mapping[str, float]) -> dict[s
         "python": platform.python_version(),
         "machine": platform.machine(),
         "device": jax.devices()[0].device_kind,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": (
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        ),
         "repetitions": config.repetitions,
         "malloc": os.environ.get("GLIBC_TUNABLES"),
         "matrix_product_gflops": {dtype: rate / 1e9 for dtype, rate in rates.items()},
@@ -154,11 +176,18 @@ def load(folder: Path) -> dict[str, Report]:
             try:
                 found[part] = json.loads(path.read_text(encoding="utf-8"))
             except (ValueError, RecursionError) as error:
-                raise OptionError(f"--summarise {folder} has a {path.name} that is not JSON: {error}") from error
+                raise OptionError(
+                    f"--summarise {folder} has a {path.name} that is not JSON: {error}"
+                ) from error
             if not isinstance(found[part], dict) or {"rows", "environment"} - found[part].keys():
-                raise OptionError(f"--summarise {folder} has a {path.name} without rows and environment")
+                raise OptionError(
+                    f"--summarise {folder} has a {path.name} without rows and environment"
+                )
     if not found:
-        raise OptionError(f"--summarise must be a folder with {', '.join(p.name for p in paths.values())}, got {folder}")
+        raise OptionError(
+            f"--summarise must be a folder with {', '.join(p.name for p in paths.values())}, got"
+            f" {folder}"
+        )
     return found
 
 
@@ -168,7 +197,9 @@ def show(reports: Mapping[str, Report], folder: Path, console: Console) -> None:
         rows, environment = report["rows"], report["environment"]
         if not rows:
             continue
-        where = f"{environment['device']} with {environment['cores']} cores, jax {environment['jax']}"
+        where = (
+            f"{environment['device']} with {environment['cores']} cores, jax {environment['jax']}"
+        )
         if part == "maps":
             print_maps(rows, console)
             charts.draw_maps(rows, f"Operations by jaxcnn, {where}", folder / "maps.png")
@@ -177,7 +208,9 @@ def show(reports: Mapping[str, Report], folder: Path, console: Console) -> None:
             console.print(accuracy_table(rows))
         if part == "growth":
             console.print(growth_table(rows))
-            charts.draw_growth(rows, f"Forward and both gradients, float32, {where}", folder / "growth.png")
+            charts.draw_growth(
+                rows, f"Forward and both gradients, float32, {where}", folder / "growth.png"
+            )
         if part == "steps":
             result = {"steps": rows, "memory": report.get("memory", [])}
             for table in step_summary(result):

@@ -1,4 +1,5 @@
-"""What training steps cost, from the rows of `steps.py`: tables, stated targets and whether they are met, and a picture."""
+"""What training steps cost, from the rows of `steps.py`: tables, stated targets and
+whether they are met, and a picture."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ class Verdict(NamedTuple):
 
 
 def verdicts(result: Result) -> list[Verdict]:
-    """Of every target that something was measured for; those of a ratio are judged by its median, unless they say otherwise."""
+    """Of every target that something was measured for; those of a ratio are judged by
+    its median, unless they say otherwise."""
     found: list[Verdict] = []
     for network in dict.fromkeys(row["network"] for rows in result.values() for row in rows):
         steps = [row for row in result["steps"] if row["network"] == network]
@@ -68,19 +70,29 @@ def _against_plain(title: str, rows: Sequence[Row]) -> Iterator[Verdict]:
         if row["mode"] == "one by one":
             found, target = row["ratios"]["plain/explicit"], PLAIN_OVER_EXPLICIT[row["network"]]
             subject = f"{title}, one by one, {plural(row['devices'], 'device')}: plain / explicit"
-            yield Verdict(subject, f"at least {target:g}", interval(found), found["median"] >= target)
+            yield Verdict(
+                subject, f"at least {target:g}", interval(found), found["median"] >= target
+            )
 
 
 def _in_a_scan(title: str, rows: Sequence[Row]) -> Iterator[Verdict]:
     for row in rows:
         if row["scan_ratio"] is not None:
             found = row["scan_ratio"]
-            subject = f"{title}, explicit, {plural(row['devices'], 'device')}: in a scan / one by one"
-            yield Verdict(subject, f"at most {SCAN_OVER_ONE_BY_ONE:g}", interval(found), found["median"] <= SCAN_OVER_ONE_BY_ONE)
+            subject = (
+                f"{title}, explicit, {plural(row['devices'], 'device')}: in a scan / one by one"
+            )
+            yield Verdict(
+                subject,
+                f"at most {SCAN_OVER_ONE_BY_ONE:g}",
+                interval(found),
+                found["median"] <= SCAN_OVER_ONE_BY_ONE,
+            )
 
 
 def _against_pytorch(title: str, rows: Sequence[Row]) -> Iterator[Verdict]:
-    """With the number of devices on which explicit is the faster, because PyTorch takes all cores by itself."""
+    """With the number of devices on which explicit is the faster, because PyTorch takes
+    all cores by itself."""
     name = f"{PYTORCH}/explicit"
     for mode in MODES:
         measured = [row for row in rows if row["mode"] == mode and name in row["ratios"]]
@@ -88,7 +100,9 @@ def _against_pytorch(title: str, rows: Sequence[Row]) -> Iterator[Verdict]:
             best = min(measured, key=lambda row: row["columns"]["explicit"]["ms"])
             found = best["ratios"][name]
             got = f"{interval(found)}, {plural(best['devices'], 'device')}"
-            yield Verdict(f"{title}, {mode}: PyTorch / explicit", "at least 1", got, found["median"] >= 1)
+            yield Verdict(
+                f"{title}, {mode}: PyTorch / explicit", "at least 1", got, found["median"] >= 1
+            )
 
 
 def _never_slower(title: str, rows: Sequence[Row]) -> Iterator[Verdict]:
@@ -107,7 +121,12 @@ def _compile_time(title: str, rows: Sequence[Row]) -> Iterator[Verdict]:
         worst = max(rows, key=lambda row: row["compile_ratio"])
         found = worst["compile_ratio"]
         got = f"{found:.2f}{TIMES}, {_where(worst)}"
-        yield Verdict(f"{title}, everywhere: compile time / plain's", f"at most {COMPILE_RATIO:g}", got, found <= COMPILE_RATIO)
+        yield Verdict(
+            f"{title}, everywhere: compile time / plain's",
+            f"at most {COMPILE_RATIO:g}",
+            got,
+            found <= COMPILE_RATIO,
+        )
 
 
 def _memory(title: str, rows: Sequence[Row]) -> Iterator[Verdict]:
@@ -139,20 +158,37 @@ def step_summary(result: Result) -> list[Table]:
     for heading in ("of", "target", "got", "met"):
         targets.add_column(heading)
     for verdict in verdicts(result):
-        targets.add_row(verdict.subject, verdict.target, verdict.got, "[green]yes[/]" if verdict.met else "[red]no[/]")
+        targets.add_row(
+            verdict.subject,
+            verdict.target,
+            verdict.got,
+            "[green]yes[/]" if verdict.met else "[red]no[/]",
+        )
     return [*tables, targets]
 
 
 def _time_table(rows: Sequence[Row]) -> Table:
-    """Milliseconds per step, ratios to explicit with their intervals, and seconds to compile."""
+    """Milliseconds per step, ratios to explicit with their intervals, and seconds to
+    compile."""
     columns = _columns(rows)
     bases = [column for column in columns if column != "explicit"]
-    table = Table(title="Milliseconds per step; times as long as explicit; cores busy; seconds to compile", title_justify="left")
+    table = Table(
+        title="Milliseconds per step; times as long as explicit; cores busy; seconds to compile",
+        title_justify="left",
+    )
     table.add_column("network, mode, devices")
-    for heading in (*columns, *(f"{base} / explicit" for base in bases), "busy", "compile, / plain's"):
+    for heading in (
+        *columns,
+        *(f"{base} / explicit" for base in bases),
+        "busy",
+        "compile, / plain's",
+    ):
         table.add_column(heading, justify="right")
     for row in rows:
-        times = (f"{row['columns'][column]['ms']:.1f}" if column in row["columns"] else NONE for column in columns)
+        times = (
+            f"{row['columns'][column]['ms']:.1f}" if column in row["columns"] else NONE
+            for column in columns
+        )
         ratios = (row["ratios"].get(f"{base}/explicit") for base in bases)
         explicit = row["columns"]["explicit"]
         table.add_row(
@@ -166,10 +202,12 @@ def _time_table(rows: Sequence[Row]) -> Table:
 
 
 def _memory_table(rows: Sequence[Row]) -> Table:
-    """What a process had at most while it trained, above what it had before; XLA's own figure in brackets."""
+    """What a process had at most while it trained, above what it had before; XLA's own
+    figure in brackets."""
     columns = _columns(rows)
     table = Table(
-        title="Peak memory of the steps, one device (in brackets: temporary, by XLA's own account)", title_justify="left"
+        title="Peak memory of the steps, one device (in brackets: temporary, by XLA's own account)",
+        title_justify="left",
     )
     table.add_column("network, mode")
     for heading in (*columns, "explicit / plain"):
@@ -178,9 +216,15 @@ def _memory_table(rows: Sequence[Row]) -> Table:
         cells = []
         for column in columns:
             found = row["columns"].get(column)
-            own = "" if found is None or found["temp_bytes"] is None else f" ({size(found['temp_bytes'])})"
+            own = (
+                ""
+                if found is None or found["temp_bytes"] is None
+                else f" ({size(found['temp_bytes'])})"
+            )
             cells.append(NONE if found is None else f"{size(found['steps_bytes'])}{own}")
-        table.add_row(f"{NETWORKS[row['network']].title}, {row['mode']}", *cells, f"{row['ratio']:.2f}{TIMES}")
+        table.add_row(
+            f"{NETWORKS[row['network']].title}, {row['mode']}", *cells, f"{row['ratio']:.2f}{TIMES}"
+        )
     return table
 
 
@@ -192,14 +236,17 @@ def _columns(rows: Sequence[Row]) -> list[str]:
 
 
 def draw_steps(result: Result, path: Path) -> None:
-    """A PNG: a panel for each mode, a group of bars for each network and number of devices. It is drawn without pyplot."""
+    """A PNG: a panel for each mode, a group of bars for each network and number of
+    devices. It is drawn without pyplot."""
     rows = result["steps"]
     modes = [mode for mode in MODES if any(row["mode"] == mode for row in rows)]
     if not modes:
         raise ValueError("there is no step to draw")
     columns = _columns(rows)
     groups = list(dict.fromkeys((row["network"], row["devices"]) for row in rows))
-    figure = Figure(figsize=(max(6.0, 2.0 + 1.5 * len(groups)), 0.9 + 2.6 * len(modes)), layout="constrained")
+    figure = Figure(
+        figsize=(max(6.0, 2.0 + 1.5 * len(groups)), 0.9 + 2.6 * len(modes)), layout="constrained"
+    )
     panels = figure.subplots(len(modes), 1, squeeze=False, sharex=True, sharey=True)[:, 0]
     width = 0.84 / len(columns)
     for panel, mode in zip(panels, modes, strict=True):
@@ -208,22 +255,46 @@ def draw_steps(result: Result, path: Path) -> None:
             for row in rows:
                 if row["mode"] != mode or column not in row["columns"]:
                     continue
-                position = groups.index((row["network"], row["devices"])) + width * (index - (len(columns) - 1) / 2)
+                position = groups.index((row["network"], row["devices"])) + width * (
+                    index - (len(columns) - 1) / 2
+                )
                 found = row["columns"][column]
                 ms, (low, high) = found["ms"], found["quartiles_ms"]
                 panel.bar(position, ms, 0.94 * width, color=colour, label=label)
-                panel.errorbar(position, ms, [[ms - low], [high - ms]], color="black", linewidth=0.8, capsize=1.5)
-                panel.annotate(_short(ms), (position, high), (0, 2), textcoords="offset points", ha="center", fontsize=7)
+                panel.errorbar(
+                    position,
+                    ms,
+                    [[ms - low], [high - ms]],
+                    color="black",
+                    linewidth=0.8,
+                    capsize=1.5,
+                )
+                panel.annotate(
+                    _short(ms),
+                    (position, high),
+                    (0, 2),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=7,
+                )
         panel.set_yscale("log")
         panel.set_ylabel("ms per update (log)" if mode == "accumulated" else "ms per step (log)")
         panel.set_title(TITLES[mode], fontsize=10, loc="left")
         panel.grid(axis="y", alpha=0.3)
         panel.set_axisbelow(True)
     times = [found["ms"] for row in rows for found in row["columns"].values()]
-    panels[-1].set_ylim(min(times) / 3, max(times) * 2)  # with room for the figures above the slowest
-    labels = [f"{NETWORKS[network].title}\n{plural(devices, 'device')}" for network, devices in groups]
+    panels[-1].set_ylim(
+        min(times) / 3, max(times) * 2
+    )  # with room for the figures above the slowest
+    labels = [
+        f"{NETWORKS[network].title}\n{plural(devices, 'device')}" for network, devices in groups
+    ]
     panels[-1].set_xticks(np.arange(len(groups)), labels)
-    handles = {label: handle for panel in panels for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+    handles = {
+        label: handle
+        for panel in panels
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=2, frameon=False)
     figure.suptitle("Time of a training step: median and quartiles", fontsize=11)
     write_whole(path, partial(figure.savefig, format="png", dpi=130))

@@ -1,7 +1,9 @@
-"""Training steps, timed side by side: plain JAX, jaxcnn's forward with autodiff, jaxcnn, and PyTorch where it is installed.
+"""Training steps, timed side by side: plain JAX, jaxcnn's forward with autodiff,
+jaxcnn, and PyTorch where it is installed.
 
-The columns have the same network, initial parameters, images, optimiser and devices, and take turns as `experiments/timing.py`
-says; that they compute the same is checked first. PyTorch is on the CPU alone, with a thread for each core: it takes its turns
+The columns have the same network, initial parameters, images, optimiser and devices,
+and take turns as `experiments/timing.py` says; that they compute the same is checked
+first. PyTorch is on the CPU alone, with a thread for each core: it takes its turns
 beside one device and beside several, and is the same both times.
 
     from rich.console import Console
@@ -84,10 +86,14 @@ class DisagreementError(ArithmeticError):
 # The steps.
 
 
-def make_accumulated_step(model: Layer, optimizer: optax.GradientTransformation, *, loss: Loss) -> jax.stages.Wrapped:
-    """One update by the mean of several micro-batches' gradients, step(state, xs, ys) -> (new_state, metrics), state donated.
+def make_accumulated_step(
+    model: Layer, optimizer: optax.GradientTransformation, *, loss: Loss
+) -> jax.stages.Wrapped:
+    """One update by the mean of several micro-batches' gradients, step(state, xs, ys)
+    -> (new_state, metrics), state donated.
 
-    xs and ys have one axis more than a batch, in front. The statistics of batch normalisations go from one to the next.
+    xs and ys have one axis more than a batch, in front. The statistics of batch
+    normalisations go from one to the next.
     """
 
     def objective(params, model_state, x, y, key):
@@ -98,7 +104,9 @@ def make_accumulated_step(model: Layer, optimizer: optax.GradientTransformation,
     def step(state: TrainState, xs: Array, ys: Array) -> tuple[TrainState, Metrics]:
         def micro_batch(carry, batch):
             model_state, total = carry
-            (value, model_state), grads = jax.value_and_grad(objective, has_aux=True)(state.params, model_state, *batch)
+            (value, model_state), grads = jax.value_and_grad(objective, has_aux=True)(
+                state.params, model_state, *batch
+            )
             return (model_state, jax.tree.map(jnp.add, total, grads)), value
 
         keys = jax.random.split(jax.random.fold_in(state.key, state.step), len(xs))
@@ -107,7 +115,9 @@ def make_accumulated_step(model: Layer, optimizer: optax.GradientTransformation,
         grads = jax.tree.map(lambda g: g / len(xs), total)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        new = state._replace(params=params, model_state=model_state, opt_state=opt_state, step=state.step + 1)
+        new = state._replace(
+            params=params, model_state=model_state, opt_state=opt_state, step=state.step + 1
+        )
         return new, {"loss": jnp.mean(values)}
 
     return step
@@ -145,7 +155,8 @@ def _copy(state: TrainState) -> TrainState:
 
 
 def make_batch(network: str, mode: str) -> tuple[np.ndarray, np.ndarray]:
-    """Random images and labels of a dispatch: a batch; several; or one in micro-batches."""
+    """Random images and labels of a dispatch: a batch; several; or one in
+    micro-batches."""
     batch, image = NETWORKS[network].batch, NETWORKS[network].image
     rng = np.random.default_rng(0)
     x = rng.standard_normal((TOGETHER * batch, *image), np.float32)
@@ -164,8 +175,11 @@ def place_batch(mesh: Mesh, network: str, mode: str) -> tuple[Array, Array]:
     return split(mesh, x, axis), split(mesh, y, axis)
 
 
-def make_dispatch(step: Callable[..., Any], state: TrainState, batch: tuple[Array, Array]) -> Dispatch:
-    """A function without arguments that trains on and on: a step takes its state's memory, so each call has the last one's."""
+def make_dispatch(
+    step: Callable[..., Any], state: TrainState, batch: tuple[Array, Array]
+) -> Dispatch:
+    """A function without arguments that trains on and on: a step takes its state's
+    memory, so each call has the last one's."""
 
     def dispatch() -> Array:
         nonlocal state
@@ -176,7 +190,8 @@ def make_dispatch(step: Callable[..., Any], state: TrainState, batch: tuple[Arra
 
 
 def torch_networks() -> ModuleType | None:
-    """`torch_networks.py`, which loads PyTorch; None where that is not installed, or where JAX is not on the CPU."""
+    """`torch_networks.py`, which loads PyTorch; None where that is not installed, or
+    where JAX is not on the CPU."""
     if find_spec("torch") is None or jax.default_backend() != "cpu":
         return None
     return import_module("experiments.benchmark.torch_networks")
@@ -197,11 +212,14 @@ def check_losses(losses: Mapping[str, float], where: str) -> None:
     first, expected = next(iter(losses.items()))
     for column, loss in losses.items():
         if not math.isclose(loss, expected, rel_tol=TOLERANCE):
-            raise DisagreementError(f"{where}: the loss of {column} is {loss:.6g}, that of {first} is {expected:.6g}")
+            raise DisagreementError(
+                f"{where}: the loss of {column} is {loss:.6g}, that of {first} is {expected:.6g}"
+            )
 
 
 def first_losses(network: str, torch: ModuleType) -> dict[str, float]:
-    """Of the same parameters and images in plain JAX and in PyTorch; without dropout, whose masks are not the same."""
+    """Of the same parameters and images in plain JAX and in PyTorch; without dropout,
+    whose masks are not the same."""
     options = NETWORKS[network].without_dropout
     x, y = make_batch(network, "one by one")
     model = NETWORKS[network].model(CLASSES, ops=PLAIN, **options)
@@ -209,10 +227,15 @@ def first_losses(network: str, torch: ModuleType) -> dict[str, float]:
 
     @jax.jit
     def loss(params, x, y):
-        return jnp.mean(PLAIN.softmax_cross_entropy(model.apply(params, model_state, x, train=True)[0], y))
+        return jnp.mean(
+            PLAIN.softmax_cross_entropy(model.apply(params, model_state, x, train=True)[0], y)
+        )
 
     ours = float(loss(params, x, y))
-    return {"plain": ours, PYTORCH: torch.first_loss(network, x, y, CLASSES, jax.device_get(params), **options)}
+    return {
+        "plain": ours,
+        PYTORCH: torch.first_loss(network, x, y, CLASSES, jax.device_get(params), **options),
+    }
 
 
 # Time.
@@ -223,8 +246,11 @@ class Compiled(NamedTuple):
     seconds: float
 
 
-def compile_steps(network: str, mode: str, mesh: Mesh, initial: TrainState, first: int = 0) -> dict[str, Compiled]:
-    """The steps of the JAX columns, each traced, lowered and compiled from nothing; the column number `first` begins."""
+def compile_steps(
+    network: str, mode: str, mesh: Mesh, initial: TrainState, first: int = 0
+) -> dict[str, Compiled]:
+    """The steps of the JAX columns, each traced, lowered and compiled from nothing; the
+    column number `first` begins."""
     state, batch = place_state(mesh, initial), place_batch(mesh, network, mode)
     jax.jit(jnp.sin).lower(1.0).compile()  # whatever has to be set up once
     columns = list(OPS)
@@ -243,7 +269,8 @@ def measure_network(network: str, devices: int, repetitions: int) -> Iterator[Ro
 
     Raises:
       ConfigError: if there are not as many devices, or they do not divide a batch.
-      DisagreementError: before anything is timed, if the columns do not compute the same.
+      DisagreementError: before anything is timed, if the columns do not compute the
+        same.
     """
     batch, image = NETWORKS[network].batch, NETWORKS[network].image
     mesh = make_mesh(devices, batch // TOGETHER, math.prod(image[:2]))
@@ -255,14 +282,19 @@ def measure_network(network: str, devices: int, repetitions: int) -> Iterator[Ro
     for turn, mode in enumerate(MODES):
         compiled = compile_steps(network, mode, mesh, initial, turn % len(OPS))
         placed = place_batch(mesh, network, mode)
-        dispatches = {column: make_dispatch(c.step, place_state(mesh, initial), placed) for column, c in compiled.items()}
+        dispatches = {
+            column: make_dispatch(c.step, place_state(mesh, initial), placed)
+            for column, c in compiled.items()
+        }
         losses = {column: loss_after_two_steps(dispatch) for column, dispatch in dispatches.items()}
         check_losses(losses, f"{network}, {mode}, after two steps on {plural(devices, 'device')}")
         if torch is not None:
             dispatches[PYTORCH] = torch.training(network, mode, *make_batch(network, mode), CLASSES)
         slow = max(_seconds(dispatch) for dispatch in dispatches.values()) > SLOW
         if mode == "one by one":
-            one_by_one = make_dispatch(compiled["explicit"].step, place_state(mesh, initial), placed)
+            one_by_one = make_dispatch(
+                compiled["explicit"].step, place_state(mesh, initial), placed
+            )
         extra = {"one by one": one_by_one} if mode == "in a scan" and one_by_one is not None else {}
         timings = interleaved({**dispatches, **extra}, LEAST_REPETITIONS if slow else repetitions)
         yield {
@@ -286,7 +318,8 @@ def figures(timings: Mapping[str, Timing], compiled: Mapping[str, Compiled], ste
     """What a row says of its columns, and what their ratios are, in times per step.
 
     Args:
-      timings: of the columns, and of explicit's "one by one" where it took turns with explicit in a scan.
+      timings: of the columns, and of explicit's "one by one" where it took turns with
+        explicit in a scan.
       compiled: the JAX columns.
       steps: of a dispatch.
     """
@@ -308,7 +341,9 @@ def figures(timings: Mapping[str, Timing], compiled: Mapping[str, Compiled], ste
         "repetitions": len(explicit),
         "columns": columns,
         "ratios": {
-            f"{column}/explicit": ratio(timings[column].samples, explicit)._asdict() for column in columns if column != "explicit"
+            f"{column}/explicit": ratio(timings[column].samples, explicit)._asdict()
+            for column in columns
+            if column != "explicit"
         },
         "compile_ratio": compiled["explicit"].seconds / compiled["plain"].seconds,
         "scan_ratio": None,
@@ -320,7 +355,8 @@ def figures(timings: Mapping[str, Timing], compiled: Mapping[str, Compiled], ste
 
 
 def temporary_bytes(compiled: jax.stages.Compiled) -> int | None:
-    """What a call needs besides its arguments and results, as XLA counts: without what its kernels take for themselves."""
+    """What a call needs besides its arguments and results, as XLA counts: without what
+    its kernels take for themselves."""
     analysis = compiled.memory_analysis()
     return None if analysis is None else int(analysis.temp_size_in_bytes)
 
@@ -329,7 +365,8 @@ def temporary_bytes(compiled: jax.stages.Compiled) -> int | None:
 
 
 def measure_memory(network: str, mode: str, columns: Sequence[str]) -> Row:
-    """A row of the columns' peak memory: medians over processes, in which `memory.py` runs one column each."""
+    """A row of the columns' peak memory: medians over processes, in which `memory.py`
+    runs one column each."""
     reports: dict[str, list[Row]] = {column: [] for column in columns}
     for _ in range(PROCESSES):
         for column in columns:
@@ -349,21 +386,32 @@ def measure_memory(network: str, mode: str, columns: Sequence[str]) -> Row:
 def in_a_process(network: str, column: str, mode: str) -> Row:
     """What `python -m experiments.benchmark.memory` prints."""
     command = [sys.executable, "-m", "experiments.benchmark.memory", network, column, mode]
-    # Large arrays go back to the system as soon as they are free, page by page: else memory counts that was kept for later.
-    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(2**17), "MALLOC_ARENA_MAX": "2", "GLIBC_TUNABLES": ""}
+    # Large arrays go back to the system as soon as they are free, page by page: else
+    # memory counts that was kept for later.
+    environment = os.environ | {
+        "MALLOC_MMAP_THRESHOLD_": str(2**17),
+        "MALLOC_ARENA_MAX": "2",
+        "GLIBC_TUNABLES": "",
+    }
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"memory of {network}, {column}, {mode}: {(done.stderr.strip() or 'no message').splitlines()[-1]}")
+        raise RuntimeError(
+            f"memory of {network}, {column}, {mode}:"
+            f" {(done.stderr.strip() or 'no message').splitlines()[-1]}"
+        )
     return json.loads(done.stdout.splitlines()[-1])
 
 
 # All of it.
 
 
-def measure_steps(networks: Sequence[str], repetitions: int, console: Console, *, devices: Sequence[int]) -> Iterator[Row]:
+def measure_steps(
+    networks: Sequence[str], repetitions: int, console: Console, *, devices: Sequence[int]
+) -> Iterator[Row]:
     """The time of every network, mode, column and number of devices; rows are JSON.
 
-    JAX is told here to have a device for each core, which it only heeds if nothing was computed yet.
+    JAX is told here to have a device for each core, which it only heeds if nothing was
+    computed yet.
 
     Raises:
       ValueError: on a network that is not in `NETWORKS`, or too few repetitions.
@@ -377,12 +425,20 @@ def measure_steps(networks: Sequence[str], repetitions: int, console: Console, *
     for network in networks:
         for count in devices:
             for row in measure_network(network, count, repetitions):
-                _say(console, row, {column: readable_seconds(1e-3 * found["ms"]) for column, found in row["columns"].items()})
+                _say(
+                    console,
+                    row,
+                    {
+                        column: readable_seconds(1e-3 * found["ms"])
+                        for column, found in row["columns"].items()
+                    },
+                )
                 yield row
 
 
 def measure_memories(networks: Sequence[str], console: Console) -> Iterator[Row]:
-    """The peak memory of every network, each of `MEMORY_MODES` and every column; rows are JSON.
+    """The peak memory of every network, each of `MEMORY_MODES` and every column; rows
+    are JSON.
 
     Raises:
       ValueError: on a network that is not in `NETWORKS`.
@@ -392,7 +448,11 @@ def measure_memories(networks: Sequence[str], console: Console) -> Iterator[Row]
     for network in networks:
         for mode in MEMORY_MODES:
             row = measure_memory(network, mode, columns)
-            _say(console, row, {column: size(found["steps_bytes"]) for column, found in row["columns"].items()})
+            _say(
+                console,
+                row,
+                {column: size(found["steps_bytes"]) for column, found in row["columns"].items()},
+            )
             yield row
 
 
@@ -403,6 +463,12 @@ def _check_networks(networks: Sequence[str]) -> None:
 
 
 def _say(console: Console, row: Row, columns: Mapping[str, str]) -> None:
-    where = [NETWORKS[row["network"]].title, row["mode"], *([plural(row["devices"], "device")] if "devices" in row else [])]
-    line = f"{', '.join(where)}: {', '.join(f'{column} {text}' for column, text in columns.items())}"
+    where = [
+        NETWORKS[row["network"]].title,
+        row["mode"],
+        *([plural(row["devices"], "device")] if "devices" in row else []),
+    ]
+    line = (
+        f"{', '.join(where)}: {', '.join(f'{column} {text}' for column, text in columns.items())}"
+    )
     console.print(line, highlight=False, soft_wrap=True, markup=False)

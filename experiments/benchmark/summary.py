@@ -1,4 +1,5 @@
-"""What the rows say: means of families, whether the targets are met, and where jaxcnn is the slower one."""
+"""What the rows say: means of families, whether the targets are met, and where jaxcnn
+is the slower one."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ CONVOLUTIONS = "all convolutions"
 
 
 class Spread(NamedTuple):
-    """Of ratios: their geometric mean, the smallest, the largest, and how many there are."""
+    """Of ratios: their geometric mean, the smallest, the largest, and how many there
+    are."""
 
     mean: float
     low: float
@@ -43,23 +45,34 @@ def spread(values: Iterable[float]) -> Spread | None:
     found = np.array(list(values))
     if not found.size:
         return None
-    return Spread(float(np.exp(np.mean(np.log(found)))), float(found.min()), float(found.max()), found.size)
+    return Spread(
+        float(np.exp(np.mean(np.log(found)))), float(found.min()), float(found.max()), found.size
+    )
 
 
 def times_as_long(row: Row, column: str = "plain") -> float:
-    """How many times as long as explicit a column takes; 1 where plain JAX's program is the same."""
-    return 1.0 if column == "plain" and row["identical"] else row["ratios"][f"{column}/explicit"]["median"]
+    """How many times as long as explicit a column takes; 1 where plain JAX's program is
+    the same."""
+    return (
+        1.0
+        if column == "plain" and row["identical"]
+        else row["ratios"][f"{column}/explicit"]["median"]
+    )
 
 
 def has(row: Row, column: str) -> bool:
     return f"{column}/explicit" in row["ratios"]
 
 
-def family_spread(rows: Iterable[Row], families: Sequence[str], place: str, dtype: str, column: str = "plain") -> Spread | None:
+def family_spread(
+    rows: Iterable[Row], families: Sequence[str], place: str, dtype: str, column: str = "plain"
+) -> Spread | None:
     return spread(
         times_as_long(row, column)
         for row in rows
-        if row["family"] in families and (row["place"], row["dtype"]) == (place, dtype) and has(row, column)
+        if row["family"] in families
+        and (row["place"], row["dtype"]) == (place, dtype)
+        and has(row, column)
     )
 
 
@@ -114,7 +127,9 @@ class Verdict(NamedTuple):
 
 
 def judge(target: Target, rows: Iterable[Row], dtype: str) -> Verdict:
-    found = family_spread((row for row in rows if row["map"] in target.maps), target.families, target.place, dtype)
+    found = family_spread(
+        (row for row in rows if row["map"] in target.maps), target.families, target.place, dtype
+    )
     return Verdict(target, found.mean if found else None)
 
 
@@ -127,14 +142,19 @@ def tables(rows: Sequence[Row]) -> list[RenderableType]:
     found.append(target_table(rows))
     for column in ("plain", *(c for c in columns_of(rows) if c not in (*OPS, "pytorch"))):
         lost = slower(rows, column)
-        title = f"{plural(len(lost), 'map')} of {len(rows)} slower than {column}: the interval ends below {SLOWER}"
+        title = (
+            f"{plural(len(lost), 'map')} of {len(rows)} slower than {column}: the interval ends"
+            f" below {SLOWER}"
+        )
         found.append(slower_table(lost, column, title) if lost else title)
     return found
 
 
 def columns_of(rows: Iterable[Row]) -> list[str]:
     """Other than explicit, plain first."""
-    return list(dict.fromkeys(key.removesuffix("/explicit") for row in rows for key in row["ratios"]))
+    return list(
+        dict.fromkeys(key.removesuffix("/explicit") for row in rows for key in row["ratios"])
+    )
 
 
 def dtypes_of(rows: Iterable[Row]) -> list[str]:
@@ -143,14 +163,24 @@ def dtypes_of(rows: Iterable[Row]) -> list[str]:
 
 def families_of(rows: Iterable[Row]) -> list[str]:
     there = {row["family"] for row in rows}
-    return [*(family for family in FAMILIES if family in there), *sorted(there.difference(FAMILIES))]
+    return [
+        *(family for family in FAMILIES if family in there),
+        *sorted(there.difference(FAMILIES)),
+    ]
 
 
 def family_table(rows: Sequence[Row], column: str) -> Table:
-    table = Table(title=f"Time of {column} over that of explicit: geometric mean, least to most", title_justify="left")
+    table = Table(
+        title=f"Time of {column} over that of explicit: geometric mean, least to most",
+        title_justify="left",
+    )
     table.add_column("family")
     kinds = [(place, dtype) for place in PLACES for dtype in dtypes_of(rows)]
-    kinds = [kind for kind in kinds if any((r["place"], r["dtype"]) == kind and has(r, column) for r in rows)]
+    kinds = [
+        kind
+        for kind in kinds
+        if any((r["place"], r["dtype"]) == kind and has(r, column) for r in rows)
+    ]
     for place, dtype in kinds:
         table.add_column(f"{place}, {dtype}", justify="right")
     families = families_of(rows)
@@ -160,7 +190,13 @@ def family_table(rows: Sequence[Row], column: str) -> Table:
     for name, members in lines:
         spreads = [family_spread(rows, members, place, dtype, column) for place, dtype in kinds]
         if any(spreads):
-            table.add_row(name, *(f"{ratio(s.mean)} ({ratio(s.low)} to {ratio(s.high)})" if s else NONE for s in spreads))
+            table.add_row(
+                name,
+                *(
+                    f"{ratio(s.mean)} ({ratio(s.low)} to {ratio(s.high)})" if s else NONE
+                    for s in spreads
+                ),
+            )
     return table
 
 
@@ -201,19 +237,34 @@ def slower_table(rows: Iterable[Row], column: str, title: str) -> Table:
 
 
 def growth_table(rows: Sequence[Row]) -> Table:
-    """The exponent with which the time grows, from the smallest size to the largest, and the ratio at both ends."""
+    """The exponent with which the time grows, from the smallest size to the largest,
+    and the ratio at both ends."""
     table = Table(title="Growth of forward and both gradients, float32", title_justify="left")
     for heading in ("convolution", "axis"):
         table.add_column(heading)
-    for heading in ("from", "to", "exponent of explicit", "of plain", "plain/explicit, first", "last"):
+    for heading in (
+        "from",
+        "to",
+        "exponent of explicit",
+        "of plain",
+        "plain/explicit, first",
+        "last",
+    ):
         table.add_column(heading, justify="right")
     for kind, axis in dict.fromkeys((row["kind"], row["axis"]) for row in rows):
-        line = sorted((row for row in rows if (row["kind"], row["axis"]) == (kind, axis)), key=lambda row: row[axis])
+        line = sorted(
+            (row for row in rows if (row["kind"], row["axis"]) == (kind, axis)),
+            key=lambda row: row[axis],
+        )
         first, last = line[0], line[-1]
         exponents = []
         for column in ("explicit", "plain"):
             grown = last["columns"][column]["median"] / first["columns"][column]["median"]
-            exponents.append(f"{math.log(grown) / math.log(last[axis] / first[axis]):.2f}" if last[axis] > first[axis] else NONE)
+            exponents.append(
+                f"{math.log(grown) / math.log(last[axis] / first[axis]):.2f}"
+                if last[axis] > first[axis]
+                else NONE
+            )
         ends = (ratio(row["ratios"]["plain/explicit"]["median"]) for row in (first, last))
         table.add_row(kind, axis, str(first[axis]), str(last[axis]), *exponents, *ends)
     return table
@@ -225,7 +276,9 @@ def print_maps(rows: Sequence[Row], console: Console) -> None:
     wrong = [disagreement(row, column) for row in rows for column in row["disagrees"]]
     verb = "disagrees" if len(wrong) == 1 else "disagree"
     console.print(
-        f"{plural(len(wrong), 'column')} of these maps {verb} with plain JAX in float32" if wrong else "all columns agree"
+        f"{plural(len(wrong), 'column')} of these maps {verb} with plain JAX in float32"
+        if wrong
+        else "all columns agree"
     )
     for line in wrong:
         console.print(f"  {line}", markup=False, highlight=False)

@@ -1,7 +1,9 @@
-"""The benchmark's networks in PyTorch, eager, on a CPU: as its users write them, with the values of `jaxcnn.models`.
+"""The benchmark's networks in PyTorch, eager, on a CPU: as its users write them, with
+the values of `jaxcnn.models`.
 
-Images are channels last in memory, which PyTorch writes (n, c, height, width). Importing this file lets the threads of PyTorch
-sleep where there is nothing to do: spinning ones take the cores from whatever is timed next.
+Images are channels last in memory, which PyTorch writes (n, c, height, width).
+Importing this file lets the threads of PyTorch sleep where there is nothing to do:
+spinning ones take the cores from whatever is timed next.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ CHANNELS_LAST: dict[str, Any] = {"memory_format": torch.channels_last}
 
 
 class Flatten(nn.Module):
-    """(n, c, height, width) -> (n, height * width * c), in the order of memory, as jaxcnn's; no copy is made."""
+    """(n, c, height, width) -> (n, height * width * c), in the order of memory, as
+    jaxcnn's; no copy is made."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.permute(0, 2, 3, 1).flatten(1)
@@ -38,11 +41,14 @@ class Mean(nn.Module):
 
 
 class SameConv(nn.Conv2d):
-    """A strided convolution padded as "same" is there: ceil(size / stride) outputs, and where pads are uneven, more behind."""
+    """A strided convolution padded as "same" is there: ceil(size / stride) outputs, and
+    where pads are uneven, more behind."""
 
     def forward(self, x: Tensor) -> Tensor:
         pads: list[int] = []
-        for n, taps, stride in zip(x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], strict=True):  # last axis first
+        for n, taps, stride in zip(
+            x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], strict=True
+        ):  # last axis first
             total = max((-(-n // stride) - 1) * stride + taps - n, 0)
             pads += [total // 2, total - total // 2]
         return super().forward(F.pad(x, pads))
@@ -83,7 +89,11 @@ def lenet(image: Sequence[int], classes: int, dropout_rate: float = 0.25) -> nn.
 def resnet20(image: Sequence[int], classes: int) -> nn.Module:
     """`jaxcnn.models.resnet20` for images (height, width, c) of any size."""
     channels = 16
-    parts: list[nn.Module] = [nn.Conv2d(image[-1], channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()]
+    parts: list[nn.Module] = [
+        nn.Conv2d(image[-1], channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(),
+    ]
     for features in (16, 32, 64):
         for block in range(3):
             stride = 2 if features > 16 and block == 0 else 1
@@ -94,7 +104,10 @@ def resnet20(image: Sequence[int], classes: int) -> nn.Module:
                 nn.Conv2d(features, features, 3, padding=1, bias=False),
                 nn.BatchNorm2d(features),
             )
-            projection = nn.Sequential(nn.Conv2d(channels, features, 1, stride=stride, bias=False), nn.BatchNorm2d(features))
+            projection = nn.Sequential(
+                nn.Conv2d(channels, features, 1, stride=stride, bias=False),
+                nn.BatchNorm2d(features),
+            )
             parts += [Residual(inner, projection if stride == 2 else nn.Identity()), nn.ReLU()]
             channels = features
     return nn.Sequential(*parts, Mean(), nn.Linear(channels, classes))
@@ -103,7 +116,11 @@ def resnet20(image: Sequence[int], classes: int) -> nn.Module:
 def mobilenet(image: Sequence[int], classes: int) -> nn.Module:
     """`jaxcnn.models.mobilenet` for images (height, width, c) of any size."""
     channels = 16
-    parts: list[nn.Module] = [nn.Conv2d(image[-1], channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()]
+    parts: list[nn.Module] = [
+        nn.Conv2d(image[-1], channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(),
+    ]
     for features, stride in ((32, 1), (64, 2), (64, 1), (128, 2), (128, 1)):
         options: dict[str, Any] = {"groups": channels, "bias": False}
         depthwise = (
@@ -112,35 +129,62 @@ def mobilenet(image: Sequence[int], classes: int) -> nn.Module:
             else nn.Conv2d(channels, channels, 3, padding=1, **options)
         )
         pointwise = nn.Conv2d(channels, features, 1, bias=False)
-        parts += [depthwise, nn.BatchNorm2d(channels), nn.ReLU(), pointwise, nn.BatchNorm2d(features), nn.ReLU()]
+        parts += [
+            depthwise,
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            pointwise,
+            nn.BatchNorm2d(features),
+            nn.ReLU(),
+        ]
         channels = features
     return nn.Sequential(*parts, Mean(), nn.Linear(channels, classes))
 
 
-NETWORKS: dict[str, Callable[..., nn.Module]] = {model.__name__: model for model in (lenet, resnet20, mobilenet)}
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    model.__name__: model for model in (lenet, resnet20, mobilenet)
+}
 
 
-def pairs(network: nn.Module, params: Mapping[str, Any]) -> Iterator[tuple[nn.Parameter, np.ndarray]]:
-    """Each parameter of the network with that array of jaxcnn's `params`, or of their gradients, in PyTorch's layout."""
-    modules = [module for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Linear, nn.BatchNorm2d))]
+def pairs(
+    network: nn.Module, params: Mapping[str, Any]
+) -> Iterator[tuple[nn.Parameter, np.ndarray]]:
+    """Each parameter of the network with that array of jaxcnn's `params`, or of their
+    gradients, in PyTorch's layout."""
+    modules = [
+        module
+        for module in network.modules()
+        if isinstance(module, (nn.Conv2d, nn.Linear, nn.BatchNorm2d))
+    ]
     for module, entry in zip(modules, _entries(params), strict=True):
         if isinstance(module, nn.BatchNorm2d):
             yield module.weight, np.asarray(entry["scale"])
         else:
             yield (
                 module.weight,
-                np.asarray(entry["w"]).T if isinstance(module, nn.Linear) else np.transpose(entry["w"], (3, 2, 0, 1)),
+                (
+                    np.asarray(entry["w"]).T
+                    if isinstance(module, nn.Linear)
+                    else np.transpose(entry["w"], (3, 2, 0, 1))
+                ),
             )
         if module.bias is not None:
-            yield module.bias, np.asarray(entry["bias" if isinstance(module, nn.BatchNorm2d) else "b"])
+            yield (
+                module.bias,
+                np.asarray(entry["bias" if isinstance(module, nn.BatchNorm2d) else "b"]),
+            )
 
 
 def _entries(params: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The params of each layer, in the order of the network; names of entries begin with their number there."""
+    """The params of each layer, in the order of the network; names of entries begin
+    with their number there."""
     if not any(isinstance(value, Mapping) for value in params.values()):
         yield params
         return
-    for name in sorted(params, key=lambda name: (int(head) if (head := name.partition("_")[0]).isdigit() else 0, name)):
+    for name in sorted(
+        params,
+        key=lambda name: (int(head) if (head := name.partition("_")[0]).isdigit() else 0, name),
+    ):
         yield from _entries(params[name])
 
 
@@ -157,7 +201,14 @@ def batch_of(x: np.ndarray, labels: np.ndarray) -> Batch:
     return images, torch.tensor(labels, dtype=torch.int64)
 
 
-def first_loss(name: str, x: np.ndarray, labels: np.ndarray, classes: int, params: Mapping[str, Any], **options: Any) -> float:
+def first_loss(
+    name: str,
+    x: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    params: Mapping[str, Any],
+    **options: Any,
+) -> float:
     """The loss of these parameters on a batch, in training mode."""
     network = NETWORKS[name](x.shape[1:], classes, **options)
     load(network, params)
@@ -167,18 +218,28 @@ def first_loss(name: str, x: np.ndarray, labels: np.ndarray, classes: int, param
 
 
 def training(
-    name: str, mode: str, xs: np.ndarray, labels: np.ndarray, classes: int, params: Mapping[str, Any] | None = None
+    name: str,
+    mode: str,
+    xs: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    params: Mapping[str, Any] | None = None,
 ) -> Callable[[], float]:
-    """A function that trains for one dispatch of the mode and returns the last loss, on as many threads as there are cores.
+    """A function that trains for one dispatch of the mode and returns the last loss, on
+    as many threads as there are cores.
 
     Args:
       name: of the network.
-      mode: "one by one", "in a scan" (which here are two steps one after another), or "accumulated".
-      xs, labels: a batch, or of the other two modes several, with one axis more in front.
+      mode: "one by one", "in a scan" (which here are two steps one after another), or
+        "accumulated".
+      xs, labels: a batch, or of the other two modes several, with one axis more in
+        front.
       classes: the number of classes.
       params: jaxcnn's, to begin with; None for PyTorch's own.
     """
-    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    torch.set_num_threads(
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     if mode == "one by one":
         xs, labels = xs[None], labels[None]
     network = NETWORKS[name](xs.shape[2:], classes)
@@ -197,8 +258,11 @@ def training(
     return dispatch
 
 
-def update(network: nn.Module, optimizer: torch.optim.Optimizer, micro_batches: Sequence[Batch]) -> float:
-    """One update by the mean of the micro-batches' gradients; the mean of their losses before it."""
+def update(
+    network: nn.Module, optimizer: torch.optim.Optimizer, micro_batches: Sequence[Batch]
+) -> float:
+    """One update by the mean of the micro-batches' gradients; the mean of their losses
+    before it."""
     optimizer.zero_grad()
     total = 0.0
     for x, labels in micro_batches:

@@ -1,4 +1,5 @@
-"""What `experiments.compare_gradients` judges: every operation in cases picked by hand, at random, and of real networks."""
+"""What `experiments.compare_gradients` judges: every operation in cases picked by hand,
+at random, and of real networks."""
 
 from __future__ import annotations
 
@@ -20,35 +21,46 @@ Shape = tuple[int, ...]
 
 
 class Case(NamedTuple):
-    """An operation with its options and the shapes of its arguments, to be called from any `Ops`."""
+    """An operation with its options and the shapes of its arguments, to be called from
+    any `Ops`."""
 
     operation: str
     name: str
     arguments: Mapping[str, Shape | jax.Array]
-    """By name: shapes of floating arguments, in the dtype that is judged; or arrays that are passed on, labels and keys."""
+    """By name: shapes of floating arguments, in the dtype that is judged; or arrays
+    that are passed on, labels and keys."""
     call: Callable[..., Any]
     """(ops, *arguments) -> value."""
     options: str
     """In words."""
     linear_in: tuple[str, ...] = ()
     exact: Literal["", "sums", "selections"] = ""
-    """Where whole numbers are computed exactly: from float32 on ("sums" of products), in any dtype ("selections"), or nowhere."""
+    """Where whole numbers are computed exactly: from float32 on ("sums" of products),
+    in any dtype ("selections"), or nowhere."""
     oracle: Ops = PLAIN
     """Whose autodiff it is compared with."""
     kind: Literal["table", "random", "sized"] = "table"
 
     def args(self, dtype: str) -> list[Any]:
-        return [jax.ShapeDtypeStruct(a, dtype) if isinstance(a, tuple) else a for a in self.arguments.values()]
+        return [
+            jax.ShapeDtypeStruct(a, dtype) if isinstance(a, tuple) else a
+            for a in self.arguments.values()
+        ]
 
     def of(self, ops: Ops) -> Callable[..., Any]:
         return lambda *args: self.call(ops, *args)
 
     def exact_in(self, dtype: str) -> bool:
-        return self.exact == "selections" or (self.exact == "sums" and jnp.finfo(dtype).eps <= jnp.finfo("float32").eps)
+        return self.exact == "selections" or (
+            self.exact == "sums" and jnp.finfo(dtype).eps <= jnp.finfo("float32").eps
+        )
 
     @property
     def description(self) -> str:
-        shapes = [f"{name} {a if isinstance(a, tuple) else f'of {a.dtype}'}" for name, a in self.arguments.items()]
+        shapes = [
+            f"{name} {a if isinstance(a, tuple) else f'of {a.dtype}'}"
+            for name, a in self.arguments.items()
+        ]
         return ", ".join([*shapes, *([self.options] if self.options else [])])
 
 
@@ -90,7 +102,8 @@ def max_pool(case: PoolCase, **more: Any) -> Case:
 
 
 def _beyond_lax(case: PoolCase) -> bool:
-    """lax cannot differentiate a maximum over dilated or cropped windows, and `ceil_mode` may crop what no window touches."""
+    """lax cannot differentiate a maximum over dilated or cropped windows, and
+    `ceil_mode` may crop what no window touches."""
     options = {"stride": None, "padding": "valid", "dilation": 1, **case.options}
     ceil_mode = options.pop("ceil_mode", False)
     try:
@@ -113,28 +126,63 @@ def avg_pool(case: PoolCase, **more: Any) -> Case:
     )
 
 
-def simple(operation: str, name: str, *shapes: Shape, options: Mapping[str, Any] | None = None, **more: Any) -> Case:
+def simple(
+    operation: str, name: str, *shapes: Shape, options: Mapping[str, Any] | None = None, **more: Any
+) -> Case:
     """An operation of floating arrays and keyword options."""
     options = options or {}
-    names = {"dense": ("x", "w", "b"), "mean_squared_error": ("p", "t"), "sigmoid_binary_cross_entropy": ("x", "y")}
-    arguments: dict[str, Shape | jax.Array] = dict(zip(names.get(operation, ("x",)), shapes, strict=False))
-    return Case(operation, name, arguments, lambda ops, *a: getattr(ops, operation)(*a, **options), _words(options), **more)
+    names = {
+        "dense": ("x", "w", "b"),
+        "mean_squared_error": ("p", "t"),
+        "sigmoid_binary_cross_entropy": ("x", "y"),
+    }
+    arguments: dict[str, Shape | jax.Array] = dict(
+        zip(names.get(operation, ("x",)), shapes, strict=False)
+    )
+    return Case(
+        operation,
+        name,
+        arguments,
+        lambda ops, *a: getattr(ops, operation)(*a, **options),
+        _words(options),
+        **more,
+    )
 
 
-def batch_norm(name: str, x: Shape, *, train: bool, affine: bool = True, layout: str = "channels_last", **more: Any) -> Case:
+def batch_norm(
+    name: str,
+    x: Shape,
+    *,
+    train: bool,
+    affine: bool = True,
+    layout: str = "channels_last",
+    **more: Any,
+) -> Case:
     c = x[-1] if layout == "channels_last" else x[1]
-    arguments: dict[str, Shape | jax.Array] = {"x": x, **({"scale": (c,), "bias": (c,)} if affine else {})}
+    arguments: dict[str, Shape | jax.Array] = {
+        "x": x,
+        **({"scale": (c,), "bias": (c,)} if affine else {}),
+    }
 
     def call(ops, x, scale=None, bias=None):
         state = BatchNormState(jnp.full(c, 0.25, x.dtype), jnp.full(c, 2.0, x.dtype))
         return ops.batch_norm(x, scale, bias, state, train=train, layout=layout)[0]
 
-    return Case("batch_norm", name, arguments, call, _words({"train": train, "layout": layout}), **more)
+    return Case(
+        "batch_norm", name, arguments, call, _words({"train": train, "layout": layout}), **more
+    )
 
 
-def layer_norm(name: str, x: Shape, *, axes: int | tuple[int, ...] = -1, affine: bool = True, **more: Any) -> Case:
-    some = tuple(x[a] for a in sorted(a % len(x) for a in (axes if isinstance(axes, tuple) else (axes,))))
-    arguments: dict[str, Shape | jax.Array] = {"x": x, **({"scale": some, "bias": some} if affine else {})}
+def layer_norm(
+    name: str, x: Shape, *, axes: int | tuple[int, ...] = -1, affine: bool = True, **more: Any
+) -> Case:
+    some = tuple(
+        x[a] for a in sorted(a % len(x) for a in (axes if isinstance(axes, tuple) else (axes,)))
+    )
+    arguments: dict[str, Shape | jax.Array] = {
+        "x": x,
+        **({"scale": some, "bias": some} if affine else {}),
+    }
 
     def call(ops, x, scale=None, bias=None):
         return ops.layer_norm(x, scale, bias, axes=axes)
@@ -147,7 +195,16 @@ def dropout(name: str, x: Shape, rate: float, **more: Any) -> Case:
         return ops.dropout(x, key, rate=rate)
 
     exact: Any = "selections" if math.log2(1 - rate).is_integer() else ""
-    return Case("dropout", name, {"x": x, "key": jax.random.key(0)}, call, f"rate {rate}", ("x",), exact, **more)
+    return Case(
+        "dropout",
+        name,
+        {"x": x, "key": jax.random.key(0)},
+        call,
+        f"rate {rate}",
+        ("x",),
+        exact,
+        **more,
+    )
 
 
 def softmax_cross_entropy(name: str, z: Shape, *, smoothing: float = 0.0, **more: Any) -> Case:
@@ -156,7 +213,14 @@ def softmax_cross_entropy(name: str, z: Shape, *, smoothing: float = 0.0, **more
     def call(ops, z, labels):
         return ops.softmax_cross_entropy(z, labels, label_smoothing=smoothing)
 
-    return Case("softmax_cross_entropy", name, {"z": z, "labels": labels}, call, f"label_smoothing {smoothing}", **more)
+    return Case(
+        "softmax_cross_entropy",
+        name,
+        {"z": z, "labels": labels},
+        call,
+        f"label_smoothing {smoothing}",
+        **more,
+    )
 
 
 def _convolve(name: str, x: Shape, w: Shape, **options: Any) -> Case:
@@ -169,17 +233,28 @@ def _convolve(name: str, x: Shape, w: Shape, **options: Any) -> Case:
 def table() -> list[Case]:
     """Every operation, in cases picked by hand."""
     first = {"layout": "channels_first"}
+    images = ((2, 7, 3), (2, 4, 5, 3), (1, 3, 2, 4, 2))
     return [
         *(conv(case) for case in CONV_CASES if 0 not in case.x),
         conv(ConvCase("2d-bias", (2, 5, 5, 3), (3, 3, 3, 4), {"padding": "same"}), bias=True),
-        conv(ConvCase("2d-bias-channels-first", (2, 3, 5, 6), (4, 3, 3, 2), {"stride": 2, **first}), bias=True),
+        conv(
+            ConvCase("2d-bias-channels-first", (2, 3, 5, 6), (4, 3, 3, 2), {"stride": 2, **first}),
+            bias=True,
+        ),
         _convolve("1d-full", (2, 5, 2), (3, 2, 2), padding="full"),
         _convolve("2d-same", (2, 5, 4, 2), (3, 2, 2, 3), padding="same"),
         *(max_pool(case) for case in POOL_CASES if 0 not in case.x),
         *(avg_pool(case) for case in POOL_CASES if 0 not in case.x),
-        avg_pool(PoolCase("2d-input-counted", (2, 5, 6, 2), (3, 2), {"padding": 1, "stride": 2, "count_include_pad": False})),
-        *(simple("global_max_pool", f"{len(x) - 2}d", x, exact="selections") for x in ((2, 7, 3), (2, 4, 5, 3), (1, 3, 2, 4, 2))),
-        *(simple("global_avg_pool", f"{len(x) - 2}d", x, linear_in=("x",)) for x in ((2, 7, 3), (2, 4, 5, 3), (1, 3, 2, 4, 2))),
+        avg_pool(
+            PoolCase(
+                "2d-input-counted",
+                (2, 5, 6, 2),
+                (3, 2),
+                {"padding": 1, "stride": 2, "count_include_pad": False},
+            )
+        ),
+        *(simple("global_max_pool", f"{len(x) - 2}d", x, exact="selections") for x in images),
+        *(simple("global_avg_pool", f"{len(x) - 2}d", x, linear_in=("x",)) for x in images),
         simple("dense", "batch", (5, 4), (4, 3), linear_in=("x", "w"), exact="sums"),
         simple("dense", "bias", (2, 3, 4), (4, 3), (3,), exact="sums"),
         simple("relu", "2d", (2, 4, 5, 3), exact="selections"),
@@ -187,7 +262,9 @@ def table() -> list[Case]:
             simple(name, "2d", (2, 4, 5, 3))
             for name in ("leaky_relu", "sigmoid", "tanh", "silu", "gelu")
         ),
-        simple("leaky_relu", "slope a quarter", (3, 7), options={"negative_slope": 0.25}, exact="sums"),
+        simple(
+            "leaky_relu", "slope a quarter", (3, 7), options={"negative_slope": 0.25}, exact="sums"
+        ),
         simple("gelu", "exact", (3, 7), options={"approximate": False}),
         batch_norm("2d-train", (3, 4, 4, 3), train=True),
         batch_norm("2d-train-plain", (3, 4, 4, 3), train=True, affine=False),
@@ -204,7 +281,7 @@ def table() -> list[Case]:
         softmax_cross_entropy("smoothed", (4, 5), smoothing=0.1),
         simple("sigmoid_binary_cross_entropy", "2d", (3, 5), (3, 5)),
         simple("mean_squared_error", "2d", (3, 5), (3, 5)),
-    ]  # fmt: skip
+    ]
 
 
 def sized() -> list[Case]:
@@ -213,9 +290,13 @@ def sized() -> list[Case]:
     return [
         *(conv(case, kind="sized") for case in SIZED_CONV_CASES),
         max_pool(PoolCase("2x2", (128, 28, 28, 32), (2, 2)), **pool),
-        max_pool(PoolCase("3x3 stride 2", (32, 56, 56, 32), (3, 3), {"stride": 2, "padding": 1}), **pool),
+        max_pool(
+            PoolCase("3x3 stride 2", (32, 56, 56, 32), (3, 3), {"stride": 2, "padding": 1}), **pool
+        ),
         avg_pool(PoolCase("2x2", (128, 28, 28, 32), (2, 2)), **pool),
-        avg_pool(PoolCase("3x3 stride 1", (32, 28, 28, 64), (3, 3), {"stride": 1, "padding": 1}), **pool),
+        avg_pool(
+            PoolCase("3x3 stride 1", (32, 28, 28, 64), (3, 3), {"stride": 1, "padding": 1}), **pool
+        ),
         simple("global_avg_pool", "7x7", (64, 7, 7, 512), linear_in=("x",), kind="sized"),
         simple("dense", "784 to 512", (128, 784), (784, 512), (512,), kind="sized"),
         simple("relu", "28x28", (128, 28, 28, 32), kind="sized"),
@@ -234,7 +315,8 @@ def random(seed: int, count: int) -> Iterator[Case]:
 
 
 def random_case(seed: int, k: int) -> Case:
-    """Depends on the seed and k alone. Shapes that the library refuses, as it must, are drawn again."""
+    """Depends on the seed and k alone. Shapes that the library refuses, as it must, are
+    drawn again."""
     rng = np.random.default_rng([seed, k])
     kind = rng.choice(list(SHARES), p=list(SHARES.values()))
     while True:
@@ -243,7 +325,15 @@ def random_case(seed: int, k: int) -> Case:
             return case
 
 
-SHARES = {"conv": 0.55, "max_pool": 0.15, "avg_pool": 0.1, "dense": 0.05, "batch_norm": 0.05, "layer_norm": 0.05, "softmax": 0.05}
+SHARES = {
+    "conv": 0.55,
+    "max_pool": 0.15,
+    "avg_pool": 0.1,
+    "dense": 0.05,
+    "batch_norm": 0.05,
+    "layer_norm": 0.05,
+    "softmax": 0.05,
+}
 
 
 def _draw(rng: np.random.Generator, kind: str, name: str) -> Case:
@@ -264,7 +354,10 @@ def _draw(rng: np.random.Generator, kind: str, name: str) -> Case:
         c = groups * int(rng.integers(1, 3)) if groups != c else c
         o = groups * int(rng.integers(1, 4))
         options = {**window, "groups": groups}
-        return conv(ConvCase(name, (n, *space, c), (*per_axis(1, 4), c // groups, o), options), kind="random")
+        return conv(
+            ConvCase(name, (n, *space, c), (*per_axis(1, 4), c // groups, o), options),
+            kind="random",
+        )
     if kind in ("max_pool", "avg_pool"):
         build = max_pool if kind == "max_pool" else avg_pool
         options = {**window, "ceil_mode": bool(rng.integers(2))}
@@ -272,13 +365,31 @@ def _draw(rng: np.random.Generator, kind: str, name: str) -> Case:
             options["count_include_pad"] = bool(rng.integers(2))
         return build(PoolCase(name, (n, *space, c), per_axis(1, 4), options), kind="random")
     if kind == "dense":
-        return simple("dense", name, (*per_axis(1, 4), c), (c, n), linear_in=("x", "w"), exact="sums", kind="random")
+        return simple(
+            "dense",
+            name,
+            (*per_axis(1, 4), c),
+            (c, n),
+            linear_in=("x", "w"),
+            exact="sums",
+            kind="random",
+        )
     if kind == "batch_norm":
-        return batch_norm(name, (n + 1, *space, c), train=bool(rng.integers(2)), affine=bool(rng.integers(2)), kind="random")
+        return batch_norm(
+            name,
+            (n + 1, *space, c),
+            train=bool(rng.integers(2)),
+            affine=bool(rng.integers(2)),
+            kind="random",
+        )
     if kind == "layer_norm":
         some = tuple(range(int(rng.integers(1, axes + 1)), axes + 2))
-        return layer_norm(name, (n, *space, c + 2), axes=some, affine=bool(rng.integers(2)), kind="random")
-    return softmax_cross_entropy(name, (*per_axis(1, 4), c + 1), smoothing=float(rng.choice([0, 0.1, 0.3])), kind="random")
+        return layer_norm(
+            name, (n, *space, c + 2), axes=some, affine=bool(rng.integers(2)), kind="random"
+        )
+    return softmax_cross_entropy(
+        name, (*per_axis(1, 4), c + 1), smoothing=float(rng.choice([0, 0.1, 0.3])), kind="random"
+    )
 
 
 def _is_valid(case: Case) -> bool:

@@ -1,4 +1,5 @@
-"""The bars of the page: how many times as much autodiff takes, on a logarithmic scale with a line at 1."""
+"""The bars of the page: how many times as much autodiff takes, on a logarithmic scale
+with a line at 1."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ Row = Mapping[str, Any]
 
 
 class Bar(NamedTuple):
-    """From 1 to the ratio; positions in percent of the axis. `end` tells that the ratio is beyond all axes."""
+    """From 1 to the ratio; positions in percent of the axis. `end` tells that the ratio
+    is beyond all axes."""
 
     text: str
     left: float = 0.0
@@ -35,7 +37,8 @@ class Chart(NamedTuple):
 
 
 def charts(rows: Sequence[Row]) -> list[Chart]:
-    """How many times more autodiff takes: of time, of temporary memory, of residuals."""
+    """How many times more autodiff takes: of time, of temporary memory, of
+    residuals."""
 
     def time(row: Row) -> tuple[float, float, tuple[float, float] | None] | None:
         if row["time"] is None:
@@ -64,7 +67,9 @@ def charts(rows: Sequence[Row]) -> list[Chart]:
             values = [theirs / ours for theirs, ours, _ in known if ours and theirs]
             values += [end for _, _, ends in known for end in ends or ()]
             axis = Axis.around(values)
-            charts.append(Chart(title, axis.position(1), axis.ticks, [_bar(f, axis) for f in found]))
+            charts.append(
+                Chart(title, axis.position(1), axis.ticks, [_bar(f, axis) for f in found])
+            )
     return charts
 
 
@@ -77,12 +82,18 @@ class Axis(NamedTuple):
 
     @classmethod
     def around(cls, values: Iterable[float]) -> Axis:
-        """That holds the values and 1, with marks at 1, 2, 5, 10, ..., or where those are too many, at powers of 10."""
+        """That holds the values and 1, with marks at 1, 2, 5, 10, ..., or where those
+        are too many, at powers of 10."""
         finite = [v for v in values if 0 < v < math.inf]
         low, high = min([0.8, *finite]), max([1.25, *finite])
         exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         for factors, every in (((1, 2, 5), 1), ((1,), 1), ((1,), 2), ((1,), 4)):
-            marks = [factor * 10.0**exponent for exponent in exponents if exponent % every == 0 for factor in factors]
+            marks = [
+                factor * 10.0**exponent
+                for exponent in exponents
+                if exponent % every == 0
+                for factor in factors
+            ]
             # Down to the last mark below and up to the first mark above all values.
             start = max((m for m in marks if m <= low), default=low)
             end = min((m for m in marks if m >= high), default=high)

@@ -1,8 +1,11 @@
-"""`render`: one HTML page from the report on gradients, for a person who asks whether they are right and what they cost.
+"""`render`: one HTML page from the report on gradients, for a person who asks whether
+they are right and what they cost.
 
-The page needs nothing beside it: no network, no fonts, no scripts from elsewhere. It is read from a disk or out of an e-mail, in
-light or dark, on a phone, and with JavaScript switched off. What is missing then is the search, and the programs of each case:
-their jaxprs and compiled instructions are megabytes of text, each much like the next, and are packed into one compressed block.
+The page needs nothing beside it: no network, no fonts, no scripts from elsewhere. It is
+read from a disk or out of an e-mail, in light or dark, on a phone, and with JavaScript
+switched off. What is missing then is the search, and the programs of each case: their
+jaxprs and compiled instructions are megabytes of text, each much like the next, and are
+packed into one compressed block.
 
 The template is `page.html`; this file counts, sorts, and puts numbers into words.
 """
@@ -30,24 +33,54 @@ Row = Mapping[str, Any]  # one of report["rows"]
 Check = Mapping[str, Any]  # one of row["checks"]
 
 HOLDS = {
-    "structure": "The value has the shapes and dtypes of the reference; each gradient has those of its argument.",
-    "integers": "On whole numbers, where sums are exact and ties occur, value and gradients equal the reference bit for bit.",
-    "accuracy": "Value and gradients are as near to the float64 reference as their dtype allows and as autodiff's are.",
-    "linearity": "⟨dy, f(x)⟩ = ⟨g, x⟩ for an argument in which the function is linear; needs no reference.",
-    "conservation": "Where moving all of x by a constant moves the value as much or not at all, g sums to what dy does or to 0.",
-    "adjoint": "⟨dy, Jv⟩ = ⟨g, v⟩, with Jv from forward mode: the gradient is the transpose of the derivative.",
-    "differences": "The gradients are the slopes of the function itself, by central differences in float64.",
-    "reference": "The reference's own gradients are the slopes of the reference: what judges is right itself.",
+    "structure": (
+        "The value has the shapes and dtypes of the reference; each gradient has those of its"
+        " argument."
+    ),
+    "integers": (
+        "On whole numbers, where sums are exact and ties occur, value and gradients equal the"
+        " reference bit for bit."
+    ),
+    "accuracy": (
+        "Value and gradients are as near to the float64 reference as their dtype allows and as"
+        " autodiff's are."
+    ),
+    "linearity": (
+        "⟨dy, f(x)⟩ = ⟨g, x⟩ for an argument in which the function is linear; needs no reference."
+    ),
+    "conservation": (
+        "Where moving all of x by a constant moves the value as much or not at all, g sums to what"
+        " dy does or to 0."
+    ),
+    "adjoint": (
+        "⟨dy, Jv⟩ = ⟨g, v⟩, with Jv from forward mode: the gradient is the transpose of the"
+        " derivative."
+    ),
+    "differences": (
+        "The gradients are the slopes of the function itself, by central differences in float64."
+    ),
+    "reference": (
+        "The reference's own gradients are the slopes of the reference: what judges is right"
+        " itself."
+    ),
     "second order": "The gradient can be differentiated again, and that is right too.",
-    "zeros": "A zero cotangent gives zero gradients; where arguments are 0, all is finite that the reference has finite.",
+    "zeros": (
+        "A zero cotangent gives zero gradients; where arguments are 0, all is finite that the"
+        " reference has finite."
+    ),
     "repeats": "Runs repeat to the bit.",
     "jit": "Step by step, outside jit, it gives the same.",
     "vmap": "Under vmap it gives the same.",
     "scan": "In the body of a scan it gives the same.",
-    "unbiased": "The mean over many random keys is the exact gradient; the error is in standard errors.",
-    "bias": "How far the gradient is from the exact one on purpose, and that it points the same way.",
+    "unbiased": (
+        "The mean over many random keys is the exact gradient; the error is in standard errors."
+    ),
+    "bias": (
+        "How far the gradient is from the exact one on purpose, and that it points the same way."
+    ),
 }
-"""What each check says, by name. A name that is not here is shown without a sentence."""
+"""What each check says, by name. A name that is not here is shown without a sentence.
+"""
 
 KINDS = {
     "table": "hand-picked small cases",
@@ -89,7 +122,8 @@ class Errors(NamedTuple):
 
 
 class Accuracy(NamedTuple):
-    """The gradients of the "accuracy" checks of some rows; the last three count how the explicit error compares to autodiff's."""
+    """The gradients of the "accuracy" checks of some rows; the last three count how the
+    explicit error compares to autodiff's."""
 
     dtype: str
     operation: str
@@ -144,7 +178,8 @@ class Line(NamedTuple):
     name: str
     passed: bool
     cells: list[str]
-    """Of what, error, allowed error, ulps, error and ulps of autodiff; the last three not where there are none."""
+    """Of what, error, allowed error, ulps, error and ulps of autodiff; the last three
+    not where there are none."""
     detail: str
     diagnosis: str
 
@@ -161,13 +196,16 @@ class Seen(NamedTuple):
 
 
 def render(report: Mapping[str, Any]) -> str:
-    """The page. `report` is what lies beside it as JSON; `experiments/README.md` has its program.
+    """The page. `report` is what lies beside it as JSON; `experiments/README.md` has
+    its program.
 
     Raises:
       KeyError: if the report lacks something.
     """
     rows = list(enumerate(report["rows"]))
-    texts = sorted({text for _, row in rows if row["costs"] is not None for text in _texts(row)})  # alike ones pack best together
+    texts = sorted(
+        {text for _, row in rows if row["costs"] is not None for text in _texts(row)}
+    )  # alike ones pack best together
     places = {text: i for i, text in enumerate(texts)}
     failing = [(i, row) for i, row in rows if not row["passed"]]
     groups = [("failed", failing)] if failing else []
@@ -175,7 +213,11 @@ def render(report: Mapping[str, Any]) -> str:
         members = [(i, row) for i, row in rows if row["passed"] and row["operation"] == operation]
         if members:
             groups.append((operation, members))
-    sized = [(i, row) for i, row in rows if row["time"] is not None or (row["kind"] == "sized" and row["costs"] is not None)]
+    sized = [
+        (i, row)
+        for i, row in rows
+        if row["time"] is not None or (row["kind"] == "sized" and row["costs"] is not None)
+    ]
     by_dtype = _by_dtype([row for _, row in rows])
     template = _environment().get_template("page.html")
     return template.render(
@@ -189,11 +231,17 @@ def render(report: Mapping[str, Any]) -> str:
         sized=sized,
         charts=charts([row for _, row in sized]),
         seen=_seen([row for _, row in rows]),
-        at_kinks=sum(any(check["name"] == "integers" for check in row["checks"]) for _, row in rows),
+        at_kinks=sum(
+            any(check["name"] == "integers" for check in row["checks"]) for _, row in rows
+        ),
         kinds=KINDS,
         places=lambda row: " ".join(str(places[text]) for text in _texts(row)),
         packed=_packed(texts),
-        figure=Markup(_svg(report["model"]["figure"])) if report["model"] and report["model"]["figure"] else "",
+        figure=(
+            Markup(_svg(report["model"]["figure"]))
+            if report["model"] and report["model"]["figure"]
+            else ""
+        ),
         incomplete=report.get("incomplete"),
     )
 
@@ -243,9 +291,12 @@ def _summary(report: Mapping[str, Any]) -> Summary:
     ratios = [r for r in ratios if 0 < r < math.inf]
     kinds = [row["kind"] for row in rows]
     return Summary(
-        passed=all(row["passed"] for row in rows) and (report["model"] is None or report["model"]["passed"]),
+        passed=all(row["passed"] for row in rows)
+        and (report["model"] is None or report["model"]["passed"]),
         operations=list(dict.fromkeys(row["operation"] for row in rows)),
-        kinds={kind: kinds.count(kind) for kind in dict.fromkeys([*KINDS, *kinds]) if kind in kinds},
+        kinds={
+            kind: kinds.count(kind) for kind in dict.fromkeys([*KINDS, *kinds]) if kind in kinds
+        },
         checks=len(checks),
         failed_checks=sum(not check["passed"] for check in checks),
         failed_rows=sum(not row["passed"] for row in rows),
@@ -261,9 +312,17 @@ def _summary(report: Mapping[str, Any]) -> Summary:
 
 
 def _accuracy(dtype: str, operation: str, rows: Iterable[Row]) -> Accuracy:
-    checks = [c for row in rows for c in row["checks"] if c["name"] == "accuracy" and _is_gradient(c["of"])]
+    checks = [
+        c
+        for row in rows
+        for c in row["checks"]
+        if c["name"] == "accuracy" and _is_gradient(c["of"])
+    ]
     pairs = [(c["error"], c["autodiff_error"]) for c in checks if c["autodiff_error"] is not None]
-    order = [(_badness(mine) > _badness(other)) - (_badness(mine) < _badness(other)) for mine, other in pairs]
+    order = [
+        (_badness(mine) > _badness(other)) - (_badness(mine) < _badness(other))
+        for mine, other in pairs
+    ]
 
     def errors(error: str, in_ulps: str) -> Errors:
         whole, units = ([c[key] for c in checks if c[key] is not None] for key in (error, in_ulps))
@@ -287,7 +346,10 @@ def _by_dtype(rows: Sequence[Row]) -> list[tuple[Accuracy, list[Accuracy]]]:
     for dtype in dict.fromkeys(row["dtype"] for row in rows):
         of_dtype = [row for row in rows if row["dtype"] == dtype]
         operations = dict.fromkeys(row["operation"] for row in of_dtype)
-        parts = [_accuracy(dtype, name, [row for row in of_dtype if row["operation"] == name]) for name in operations]
+        parts = [
+            _accuracy(dtype, name, [row for row in of_dtype if row["operation"] == name])
+            for name in operations
+        ]
         found.append((_accuracy(dtype, "", of_dtype), [part for part in parts if part.gradients]))
     return [(whole, parts) for whole, parts in found if parts]
 
@@ -332,26 +394,44 @@ def _seen(rows: Iterable[Row]) -> list[Seen]:
 
 
 def _lines(checks: Iterable[Check]) -> list[Line]:
-    """One line for each check; for those of one name that passed without more to say, one together."""
+    """One line for each check; for those of one name that passed without more to say,
+    one together."""
 
     def alike(check: Check) -> object:
-        alone = not check["passed"] or check["name"] == "accuracy" or check["detail"] or check["diagnosis"]
+        alone = (
+            not check["passed"]
+            or check["name"] == "accuracy"
+            or check["detail"]
+            or check["diagnosis"]
+        )
         return id(check) if alone else (check["name"], check["data"], check["tolerance"])
 
     lines = []
     for _, group in groupby(checks, alike):
         found = list(group)
 
-        def column(key: str, words: Callable[[float | None], str], found: list[Check] = found) -> str:
+        def column(
+            key: str, words: Callable[[float | None], str], found: list[Check] = found
+        ) -> str:
             several = [words(check[key]) for check in found]
             return several[0] if len(set(several)) == 1 else ", ".join(several)
 
         first = found[0]
         allowed = "any" if first["tolerance"] == math.inf else number(first["tolerance"])
         cells = [", ".join(check["of"] for check in found), column("error", number), allowed]
-        if any(check[key] is not None for check in found for key in ("ulps", "autodiff_error", "autodiff_ulps")):
-            cells += [column("ulps", ulps), column("autodiff_error", number), column("autodiff_ulps", ulps)]
-        lines.append(Line(first["name"], first["passed"], cells, first["detail"], first["diagnosis"]))
+        if any(
+            check[key] is not None
+            for check in found
+            for key in ("ulps", "autodiff_error", "autodiff_ulps")
+        ):
+            cells += [
+                column("ulps", ulps),
+                column("autodiff_error", number),
+                column("autodiff_ulps", ulps),
+            ]
+        lines.append(
+            Line(first["name"], first["passed"], cells, first["detail"], first["diagnosis"])
+        )
     return lines
 
 
@@ -366,25 +446,36 @@ def _costs(row: Row) -> tuple[list[tuple[str, str, str]], list[str]]:
     lines = []
     if row["time"] is not None:
         ours, theirs = (row["time"][side] for side in ("explicit", "autodiff"))
-        lines += [(f"time, {key}", seconds(ours[key]), seconds(theirs[key])) for key in ("median", "low", "high")]
+        lines += [
+            (f"time, {key}", seconds(ours[key]), seconds(theirs[key]))
+            for key in ("median", "low", "high")
+        ]
         lines.append(("cores busy", f"{ours['utilisation']:.1f}", f"{theirs['utilisation']:.1f}"))
     if row["costs"] is not None:
         ours, theirs = (row["costs"][side] for side in ("explicit", "autodiff"))
         words: dict[str, Callable[[Any], str]] = {"count": str, "size": size, "flops": flops}
-        lines += [(label, words[unit](ours[key]), words[unit](theirs[key])) for key, (label, unit) in COSTS.items()]
+        lines += [
+            (label, words[unit](ours[key]), words[unit](theirs[key]))
+            for key, (label, unit) in COSTS.items()
+        ]
     absent = [what for what, ours, theirs in lines if ours == theirs == "0"]
     return [line for line in lines if line[0] not in absent], absent
 
 
 def _texts(row: Row) -> list[str]:
     """The row's programs: both jaxprs, both excerpts of what was compiled."""
-    return [row["costs"][side][key] for key in ("jaxpr", "excerpt") for side in ("explicit", "autodiff")]
+    return [
+        row["costs"][side][key] for key in ("jaxpr", "excerpt") for side in ("explicit", "autodiff")
+    ]
 
 
 def _packed(texts: Sequence[str]) -> str:
-    return base64.b64encode(gzip.compress(json.dumps(texts, ensure_ascii=False).encode(), 9, mtime=0)).decode()
+    return base64.b64encode(
+        gzip.compress(json.dumps(texts, ensure_ascii=False).encode(), 9, mtime=0)
+    ).decode()
 
 
 def _svg(text: str) -> str:
-    """Without what stands before the element in a file: an XML declaration, a doctype."""
+    """Without what stands before the element in a file: an XML declaration, a
+    doctype."""
     return text[text.index("<svg") :]

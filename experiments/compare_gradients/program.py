@@ -1,15 +1,20 @@
-"""Are the hand-written gradients right, and what do they cost, compared with JAX's autodiff?
+r"""Are the hand-written gradients right, and what do they cost, compared with JAX's
+autodiff?
 
     python -m experiments.compare_gradients
-    python -m experiments.compare_gradients --operations conv max_pool --dtypes float32 --random 0
-    python -m experiments.compare_gradients --pair my_rules:conv my_rules:plain_conv --shapes 2x8x8x3 3x3x3x4 --linear-in 0 1
+    python -m experiments.compare_gradients --operations conv max_pool \
+        --dtypes float32 --random 0
+    python -m experiments.compare_gradients --pair my_rules:conv my_rules:plain_conv \
+        --shapes 2x8x8x3 3x3x3x4 --linear-in 0 1
     python -m experiments.compare_gradients --model lenet
 
-Every operation is judged by `jaxcnn.check.certify` in cases picked by hand and drawn at random, against the same operation as
-JAX's users write it (`experiments/plain.py`), on whatever device JAX finds; at sizes of real networks its accuracy, time and
-memory are measured too. What comes out is a table, one HTML page to be read or sent, and the same data as JSON. The exit status
-is 1 when a check fails, 2 when the options make no sense. Cut off by Ctrl-C (130) or SIGTERM (143), it leaves page and JSON of
-what was done until then, which say that they are incomplete.
+Every operation is judged by `jaxcnn.check.certify` in cases picked by hand and drawn at
+random, against the same operation as JAX's users write it (`experiments/plain.py`), on
+whatever device JAX finds; at sizes of real networks its accuracy, time and memory are
+measured too. What comes out is a table, one HTML page to be read or sent, and the same
+data as JSON. The exit status is 1 when a check fails, 2 when the options make no sense.
+Cut off by Ctrl-C (130) or SIGTERM (143), it leaves page and JSON of what was done until
+then, which say that they are incomplete.
 """
 
 from __future__ import annotations
@@ -44,7 +49,8 @@ def main(config: Config, command: str = "") -> int:
     """Judge, print, write; the exit status.
 
     Raises:
-      ConfigError: if an option makes no sense, or another program writes into the output folder.
+      ConfigError: if an option makes no sense, or another program writes into the
+        output folder.
       KeyboardInterrupt, LostProcessError: with a message that tells what was written.
     """
     check(config)
@@ -70,7 +76,10 @@ def _told(error: CutOffError, folder: Path) -> BaseException:
         write(report, folder)
         missing = report["incomplete"]
         done = f"{missing['done']:,} of {missing['of']:,} {missing['what']}"
-        written = f"{done}: {_shown(folder / 'report.html')} and report.json have them, marked as incomplete"
+        written = (
+            f"{done}: {_shown(folder / 'report.html')} and report.json have them, marked as"
+            " incomplete"
+        )
     cause.args = ("; ".join([*map(str, cause.args), written]),)
     return cause
 
@@ -92,7 +101,11 @@ def show(report: dict[str, Any], folder: Path, console: Console) -> int:
     if rows:
         checks = sum(len(row["checks"]) for row in rows)
         verdict = f"{plural(len(bad), 'case')} failed" if bad else "all passed"
-        say(console, f"{checks:,} checks on {plural(len(rows), 'case')} in {report['seconds']:.0f} s: {verdict}")
+        say(
+            console,
+            f"{checks:,} checks on {plural(len(rows), 'case')} in {report['seconds']:.0f} s:"
+            f" {verdict}",
+        )
     say(console, f"written to {_shown(folder / 'report.html')} and report.json")
     return 1 if bad or (model and not model["passed"]) else 0
 
@@ -104,15 +117,27 @@ def _shown(path: Path) -> str:
 def table(report: dict[str, Any]) -> Table:
     """One line per operation and dtype."""
     found = Table(title="Gradients, explicit against autodiff", title_justify="left")
-    for heading in ("operation", "dtype", "cases", "checks", "failed", "worst error", "autodiff's", "time ratio"):
+    for heading in (
+        "operation",
+        "dtype",
+        "cases",
+        "checks",
+        "failed",
+        "worst error",
+        "autodiff's",
+        "time ratio",
+    ):
         found.add_column(heading, justify="left" if heading in ("operation", "dtype") else "right")
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in report["rows"]:
         groups.setdefault((row["operation"], row["dtype"]), []).append(row)
     for (operation, dtype), rows in groups.items():
         checks = [check for row in rows for check in row["checks"]]
-        failed = sum(not check["passed"] for check in checks) + sum(row["error"] is not None for row in rows)
-        # What "accuracy" compares; of gradients that mean to differ, "bias" tells how far. In float64 autodiff has no error.
+        failed = sum(not check["passed"] for check in checks) + sum(
+            row["error"] is not None for row in rows
+        )
+        # What "accuracy" compares; of gradients that mean to differ, "bias" tells how
+        # far. In float64 autodiff has no error.
         errors = [check["error"] for check in checks if check["name"] in ("accuracy", "bias")]
         others = [check["autodiff_error"] for check in checks if check["name"] == "accuracy"]
         ratios = [row["time"]["ratio"]["median"] for row in rows if row["time"]]
@@ -131,28 +156,39 @@ def table(report: dict[str, Any]) -> Table:
 
 
 def _worst(errors: Sequence[float]) -> str:
-    """The largest, of which NaN is worse than infinity; a dash if there is none, because a function raised, for instance."""
+    """The largest, of which NaN is worse than infinity; a dash if there is none,
+    because a function raised, for instance."""
     worst = max(errors, key=lambda error: (math.isnan(error), error), default=None)
     return NONE if worst is None else f"{worst:.1e}"
 
 
 def model_table(model: dict[str, Any]) -> Table:
-    found = Table(title=f"Gradients of {model['name']} against float64, {model['data']}", title_justify="left")
+    found = Table(
+        title=f"Gradients of {model['name']} against float64, {model['data']}", title_justify="left"
+    )
     for heading in ("parameter", "shape", "explicit error", "autodiff's", "explicit in float64"):
         found.add_column(heading, justify="left" if heading in ("parameter", "shape") else "right")
     for g in model["gradients"]:
-        errors = (f"{g[name]:.1e}" for name in ("explicit_error", "autodiff_error", "explicit64_error"))
+        errors = (
+            f"{g[name]:.1e}" for name in ("explicit_error", "autodiff_error", "explicit64_error")
+        )
         found.add_row(g["path"], times(g["shape"]), *errors)
     return found
 
 
 def write(report: dict[str, Any], folder: Path) -> None:
     """report.html and report.json, each whole or not at all."""
-    texts = {"report.json": json.dumps(_without_infinity(report), allow_nan=False) + "\n", "report.html": render(report)}
+    texts = {
+        "report.json": json.dumps(_without_infinity(report), allow_nan=False) + "\n",
+        "report.html": render(report),
+    }
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in texts.items():
         # The words of a command or of an error may be such as UTF-8 has not.
-        write_whole(folder / file, lambda path, text=text: path.write_bytes(text.encode(errors="backslashreplace")))
+        write_whole(
+            folder / file,
+            lambda path, text=text: path.write_bytes(text.encode(errors="backslashreplace")),
+        )
 
 
 def _without_infinity(tree: Any) -> Any:
@@ -165,7 +201,8 @@ def _without_infinity(tree: Any) -> Any:
 
 
 def command_line(arguments: Sequence[str] | None = None) -> int:
-    """Run `main` with the options of the command line; the exit status. What goes wrong is told in one line on stderr."""
+    """Run `main` with the options of the command line; the exit status. What goes wrong
+    is told in one line on stderr."""
     program = "python -m experiments.compare_gradients"
     words = list(sys.argv[1:] if arguments is None else arguments)
 

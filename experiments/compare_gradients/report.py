@@ -1,4 +1,5 @@
-"""The report of `experiments.compare_gradients`: every case judged and measured, as plain data."""
+"""The report of `experiments.compare_gradients`: every case judged and measured, as
+plain data."""
 
 from __future__ import annotations
 
@@ -17,7 +18,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from experiments.compare_gradients import cases as gradient_cases
 from experiments.compare_gradients.cases import Case
@@ -89,13 +97,25 @@ def keys(config: Config) -> list[Key]:
     )
     for kind, cases in kinds:
         for number, case in enumerate(cases):
-            if (not config.operations or case.operation in config.operations) and fnmatch(case.name, config.cases):
-                # Random cases in one dtype, in turns; what rounding does at size, in those that people train in.
+            if (not config.operations or case.operation in config.operations) and fnmatch(
+                case.name, config.cases
+            ):
+                # Random cases in one dtype, in turns; what rounding does at size, in
+                # those that people train in.
                 narrow = [dtype for dtype in dtypes if dtype != "float64"]
-                some = [dtypes[number % len(dtypes)]] if kind == "random" else narrow if kind == "sized" else dtypes
+                some = (
+                    [dtypes[number % len(dtypes)]]
+                    if kind == "random"
+                    else narrow
+                    if kind == "sized"
+                    else dtypes
+                )
                 found += [Key(kind, number, dtype) for dtype in some]
     if not found:
-        raise OptionError(f"no case of {', '.join(config.operations) or 'any operation'} has a name like {shown(config.cases)!r}")
+        raise OptionError(
+            f"no case of {', '.join(config.operations) or 'any operation'} has a name like"
+            f" {shown(config.cases)!r}"
+        )
     return found
 
 
@@ -103,16 +123,22 @@ def own_case(config: Config) -> Case:
     """The user's pair as a case.
 
     Raises:
-      OptionError: if a module does not import, a function is not there, or the shapes are none.
+      OptionError: if a module does not import, a function is not there, or the shapes
+        are none.
     """
     assert config.pair is not None
     explicit, reference = (load(path) for path in config.pair)
     shapes = {f"argument {i}": shape for i, shape in enumerate(parse_shapes(config.shapes))}
     if not shapes:
-        raise OptionError("--pair needs --shapes, the shapes of its arguments: --shapes 2x8x8x3 3x3x3x4")
+        raise OptionError(
+            "--pair needs --shapes, the shapes of its arguments: --shapes 2x8x8x3 3x3x3x4"
+        )
     strange = [i for i in config.linear_in if not 0 <= i < len(shapes)]
     if strange:
-        raise OptionError(f"--linear-in must be numbers of the {plural(len(shapes), 'argument')}, from 0, got {strange[0]}")
+        raise OptionError(
+            f"--linear-in must be numbers of the {plural(len(shapes), 'argument')}, from 0, got"
+            f" {strange[0]}"
+        )
     linear = tuple(f"argument {i}" for i in config.linear_in)
 
     def call(ops, *args):
@@ -125,7 +151,8 @@ def own_case(config: Config) -> Case:
 
 
 def judge(key: Key, config: Config) -> Row:
-    """The row of one case: its checks and its costs. What goes wrong is in the row, not raised, so that others go on."""
+    """The row of one case: its checks and its costs. What goes wrong is in the row, not
+    raised, so that others go on."""
     start = time.perf_counter()
     case = case_of(key, config)
     row: Row = {
@@ -148,12 +175,17 @@ def judge(key: Key, config: Config) -> Row:
         with jax.enable_x64(key.dtype == "float64"):
             comparison = compare(case.of(EXPLICIT), case.of(case.oracle), case.args(key.dtype))
     except Exception as error:  # the verdict on this case
-        return row | {"error": f"{type(error).__name__}: {error}", "seconds": time.perf_counter() - start}
+        return row | {
+            "error": f"{type(error).__name__}: {error}",
+            "seconds": time.perf_counter() - start,
+        }
     finally:
         if key.number % 8 == 0:
             jax.clear_caches()  # of hundreds of compiled programs, few come again
     costs = {"explicit": _as_dict(comparison.explicit), "autodiff": _as_dict(comparison.reference)}
-    wrong = [{"of": check.of, "detail": check.autodiff_detail} for check in certificate.autodiff_wrong]
+    wrong = [
+        {"of": check.of, "detail": check.autodiff_detail} for check in certificate.autodiff_wrong
+    ]
     return row | {
         "passed": certificate.passed,
         "checks": [check._asdict() for check in certificate.checks],
@@ -188,8 +220,14 @@ def _certificate(case: Case, key: Key, config: Config) -> Certificate:
 
 def _as_dict(cost: Cost) -> dict[str, Any]:
     more = len(cost.jaxpr) - LONGEST_JAXPR
-    jaxpr = cost.jaxpr if more <= 0 else f"{cost.jaxpr[:LONGEST_JAXPR]}\n... and {more:,} characters more"
-    return {name: value for name, value in cost._asdict().items() if name != "hlo"} | {"jaxpr": jaxpr}  # of hlo, the excerpt
+    jaxpr = (
+        cost.jaxpr
+        if more <= 0
+        else f"{cost.jaxpr[:LONGEST_JAXPR]}\n... and {more:,} characters more"
+    )
+    return {name: value for name, value in cost._asdict().items() if name != "hlo"} | {
+        "jaxpr": jaxpr
+    }  # of hlo, the excerpt
 
 
 def measure(case: Case, dtype: str, repetitions: int) -> dict[str, Any]:
@@ -198,7 +236,11 @@ def measure(case: Case, dtype: str, repetitions: int) -> dict[str, Any]:
         rng = np.random.default_rng(0)
 
         def drawn(a):
-            return jnp.asarray(draw.distinct(rng, a.shape), a.dtype) if isinstance(a, jax.ShapeDtypeStruct) else a
+            return (
+                jnp.asarray(draw.distinct(rng, a.shape), a.dtype)
+                if isinstance(a, jax.ShapeDtypeStruct)
+                else a
+            )
 
         args = [drawn(a) for a in case.args(dtype)]
         numbers = floating(args)
@@ -207,13 +249,19 @@ def measure(case: Case, dtype: str, repetitions: int) -> dict[str, Any]:
         def timed(ops) -> Callable[[], object]:
             @jax.jit
             def compiled(args, dy):  # labels and keys come in too: constants would be folded
-                return value_and_gradients(among(case.of(ops), args, numbers))([args[i] for i in numbers], dy)
+                return value_and_gradients(among(case.of(ops), args, numbers))(
+                    [args[i] for i in numbers], dy
+                )
 
             return lambda: compiled(args, dy)
 
-        timings = interleaved({"explicit": timed(EXPLICIT), "autodiff": timed(case.oracle)}, repetitions)
+        timings = interleaved(
+            {"explicit": timed(EXPLICIT), "autodiff": timed(case.oracle)}, repetitions
+        )
     found: dict[str, Any] = {name: timing._asdict() for name, timing in timings.items()}
-    return found | {"ratio": ratio(timings["autodiff"].samples, timings["explicit"].samples)._asdict()}
+    return found | {
+        "ratio": ratio(timings["autodiff"].samples, timings["explicit"].samples)._asdict()
+    }
 
 
 def judged(config: Config, todo: Sequence[Key]) -> Generator[tuple[Key, Row]]:
@@ -224,7 +272,8 @@ def judged(config: Config, todo: Sequence[Key]) -> Generator[tuple[Key, Row]]:
         for key in todo:
             yield key, judge(key, config)
         return
-    # A process grows by what it compiles: after some cases come fresh ones. (max_tasks_per_child can wait forever in Python 3.11)
+    # A process grows by what it compiles: after some cases come fresh ones.
+    # (max_tasks_per_child can wait forever in Python 3.11)
     for start in range(0, len(todo), 50 * processes):
         yield from side_by_side(judge, todo[start : start + 50 * processes], processes, config)
 
@@ -236,7 +285,8 @@ class CutOffError(Exception):
     """Something ended the work before it was done: the cause of this exception.
 
     Attributes:
-      report: of what was done, with what is missing under "incomplete"; None if nothing was.
+      report: of what was done, with what is missing under "incomplete"; None if nothing
+        was.
     """
 
     def __init__(self, report: dict[str, Any] | None):
@@ -245,7 +295,8 @@ class CutOffError(Exception):
 
 
 def make_report(config: Config, command: str, console: Console) -> dict[str, Any]:
-    """What `page.render` takes. Tells the console how far it is, and what fails when it does.
+    """What `page.render` takes. Tells the console how far it is, and what fails when it
+    does.
 
     Raises:
       CutOffError: from KeyboardInterrupt or LostProcessError.
@@ -253,7 +304,13 @@ def make_report(config: Config, command: str, console: Console) -> dict[str, Any
     start = time.perf_counter()
     todo = [] if config.model else keys(config)
     failures = TextColumn("{task.fields[failed]}")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), failures)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        failures,
+    )
     rows: dict[Key, Row] = {}
     model = None
     cut: BaseException | None = None
@@ -279,7 +336,9 @@ def make_report(config: Config, command: str, console: Console) -> dict[str, Any
     return report
 
 
-def _missing(config: Config, cut: BaseException, rows: Mapping[Key, Row], todo: Sequence[Key], model: Any) -> dict[str, Any]:
+def _missing(
+    config: Config, cut: BaseException, rows: Mapping[Key, Row], todo: Sequence[Key], model: Any
+) -> dict[str, Any]:
     """Why it ended, and how much of what was done."""
     why = word_and_status(cut)[0] if isinstance(cut, KeyboardInterrupt) else "a process was killed"
     if model:
@@ -288,11 +347,17 @@ def _missing(config: Config, cut: BaseException, rows: Mapping[Key, Row], todo: 
         done, of, what = len(rows), len(todo), "cases were judged"
     else:
         timed = _to_be_timed(config, todo, rows)
-        done, of, what = sum(rows[key]["time"] is not None for key in timed), len(timed), "cases were timed"
+        done, of, what = (
+            sum(rows[key]["time"] is not None for key in timed),
+            len(timed),
+            "cases were timed",
+        )
     return {"why": why, "done": done, "of": of, "what": what}
 
 
-def operations(config: Config, todo: Sequence[Key], progress: Progress, rows: dict[Key, Row]) -> None:
+def operations(
+    config: Config, todo: Sequence[Key], progress: Progress, rows: dict[Key, Row]
+) -> None:
     """Each row judged, into `rows`; then, with nothing beside it, timed."""
     bar = progress.add_task("judging", total=len(todo), failed="")
     with closing(judged(config, todo)) as done:  # which ends its processes, however this ends
@@ -310,19 +375,27 @@ def operations(config: Config, todo: Sequence[Key], progress: Progress, rows: di
         try:
             rows[key]["time"] = measure(case_of(key, config), key.dtype, config.repetitions)
         except Exception as error:  # as in `judge`: most likely memory
-            rows[key].update(passed=False, error=f"it could not be timed: {type(error).__name__}: {error}")
+            rows[key].update(
+                passed=False, error=f"it could not be timed: {type(error).__name__}: {error}"
+            )
             say(progress.console, f"FAIL {name(rows[key])}: {why(rows[key])}")
         progress.update(bar, advance=1)
         _tell(progress, bar)
 
 
 def _to_be_timed(config: Config, todo: Sequence[Key], rows: Mapping[Key, Row]) -> list[Key]:
-    return [key for key in todo if key.kind in ("sized", "own") and _comparable(rows[key])] if config.repetitions else []
+    return (
+        [key for key in todo if key.kind in ("sized", "own") and _comparable(rows[key])]
+        if config.repetitions
+        else []
+    )
 
 
 def _comparable(row: Row) -> bool:
     """Whether both functions gave something, and that of one shape."""
-    return row["error"] is None and all(check["passed"] for check in row["checks"] if check["name"] == "structure")
+    return row["error"] is None and all(
+        check["passed"] for check in row["checks"] if check["name"] == "structure"
+    )
 
 
 def network(config: Config, progress: Progress) -> dict[str, Any]:
@@ -341,8 +414,14 @@ def _tell(progress: Progress, bar: TaskID) -> None:
     """Where no bar can be drawn, a line at each tenth."""
     task = progress.tasks[bar]
     tenth = max(1, int(task.total or 1) // 10)
-    if not progress.console.is_terminal and (int(task.completed) % tenth == 0 or task.completed == task.total):
-        say(progress.console, f"{task.description}: {int(task.completed)} of {int(task.total or 0)}, {task.elapsed or 0:.0f} s")
+    if not progress.console.is_terminal and (
+        int(task.completed) % tenth == 0 or task.completed == task.total
+    ):
+        say(
+            progress.console,
+            f"{task.description}: {int(task.completed)} of {int(task.total or 0)},"
+            f" {task.elapsed or 0:.0f} s",
+        )
 
 
 def environment(command: str) -> dict[str, Any]:

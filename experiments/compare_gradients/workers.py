@@ -1,4 +1,5 @@
-"""Work in several processes, which end with the program: none outlives it, none speaks of Ctrl-C, and none is waited for then."""
+"""Work in several processes, which end with the program: none outlives it, none speaks
+of Ctrl-C, and none is waited for then."""
 
 from __future__ import annotations
 
@@ -35,8 +36,12 @@ def side_by_side(
         for future in as_completed(futures):
             yield futures[future], future.result()
     except BrokenProcessPool as error:
-        time.sleep(0.5)  # a signal to all processes comes to this one too, and is what has to be told
-        raise LostProcessError("a process was killed, as happens when memory runs out: fewer --processes take less") from error
+        time.sleep(
+            0.5
+        )  # a signal to all processes comes to this one too, and is what has to be told
+        raise LostProcessError(
+            "a process was killed, as happens when memory runs out: fewer --processes take less"
+        ) from error
     except BaseException:
         for child in set(multiprocessing.active_children()) - others:
             child.terminate()
@@ -47,7 +52,8 @@ def side_by_side(
 
 @contextmanager
 def _without_ctrl_c() -> Iterator[None]:
-    """Processes that are started inside do not get SIGINT: at a terminal it goes to all of them, and each would tell of it."""
+    """Processes that are started inside do not get SIGINT: at a terminal it goes to all
+    of them, and each would tell of it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

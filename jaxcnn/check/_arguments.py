@@ -1,4 +1,5 @@
-"""What the checkers share at their border: which arguments are differentiated, and errors that say what came."""
+"""What the checkers share at their border: which arguments are differentiated, and
+errors that say what came."""
 
 from __future__ import annotations
 
@@ -11,21 +12,25 @@ import numpy as np
 
 
 def labels(args: Sequence[Any], names: Sequence[str] | None = None) -> tuple[str, ...]:
-    """One name per argument, for messages: the given ones, or "argument 0" and so on."""
+    """One name per argument, for messages: the given ones, or "argument 0" and so
+    on."""
     if isinstance(names, str):
-        raise ValueError(f"names must be a sequence of strings, got the string {names!r}: write ({names!r},)")
+        raise ValueError(
+            f"names must be a sequence of strings, got the string {names!r}: write ({names!r},)"
+        )
     if names is None:
         return tuple(f"argument {i}" for i in range(len(args)))
     if len(names) != len(args):
         raise ValueError(
-            f"names must have one entry per argument, those that are not differentiated too: got {len(names)}, {tuple(names)}, "
-            f"for {len(args)} arguments"
+            "names must have one entry per argument, those that are not differentiated too: got"
+            f" {len(names)}, {tuple(names)}, for {len(args)} arguments"
         )
     return tuple(names)
 
 
 def strong(args: Sequence[Any], names: Sequence[str] | None = None) -> tuple[Any, ...]:
-    """Arguments as JAX arrays, none weakly typed, so that a Python float is one of the default dtype; structs stay structs.
+    """Arguments as JAX arrays, none weakly typed, so that a Python float is one of the
+    default dtype; structs stay structs.
 
     Raises:
       ValueError: if one is no array, number or `jax.ShapeDtypeStruct`.
@@ -34,7 +39,10 @@ def strong(args: Sequence[Any], names: Sequence[str] | None = None) -> tuple[Any
     (Array(2., dtype=float32), ShapeDtypeStruct(shape=(3,), dtype=bfloat16))
     """
     if isinstance(args, (jax.Array, jax.ShapeDtypeStruct, np.ndarray)):
-        raise ValueError(f"args must be a sequence of arguments, got one array, of shape {args.shape}: write (x,)")
+        raise ValueError(
+            f"args must be a sequence of arguments, got one array, of shape {args.shape}: write"
+            " (x,)"
+        )
     return tuple(_strong(a, label) for a, label in zip(args, labels(args, names), strict=True))
 
 
@@ -44,7 +52,8 @@ def _strong(a: Any, label: str) -> Any:
     wrong = f"{label} must be an array, a number or a jax.ShapeDtypeStruct, got {type(a).__name__}"
     if isinstance(a, (list, tuple, dict)):
         raise ValueError(
-            f"{wrong}: jnp.asarray makes an array of numbers; of a pytree, pass the leaves as arguments of their own"
+            f"{wrong}: jnp.asarray makes an array of numbers; of a pytree, pass the leaves as"
+            " arguments of their own"
         )
     if not isinstance(a, (jax.Array, np.ndarray, np.generic, bool, int, float, complex)):
         raise ValueError(wrong)
@@ -63,7 +72,8 @@ def floating(args: Sequence[Any], names: Sequence[str] | None = None) -> tuple[i
       names: the arguments' names, for messages.
 
     Raises:
-      ValueError: if one is no array, if none is floating, or if given data holds NaN or infinity.
+      ValueError: if one is no array, if none is floating, or if given data holds NaN or
+        infinity.
 
     >>> floating([jnp.ones(3), jnp.arange(3), 0.5])
     (0, 2)
@@ -77,7 +87,9 @@ def floating(args: Sequence[Any], names: Sequence[str] | None = None) -> tuple[i
             hint = "; complex arguments are not supported: pass real and imaginary part"
         elif any(jnp.issubdtype(a.dtype, jnp.integer) for a in arrays):
             hint = "; convert one, x.astype(jnp.float32)"
-        raise ValueError(f"args must hold a floating array to differentiate, got dtypes {dtypes}{hint}")
+        raise ValueError(
+            f"args must hold a floating array to differentiate, got dtypes {dtypes}{hint}"
+        )
     for i in numbers:
         if not isinstance(arrays[i], jax.ShapeDtypeStruct):
             _check_finite(np.asarray(arrays[i]), labels(args, names)[i])
@@ -89,13 +101,14 @@ def _check_finite(data: np.ndarray, label: str) -> None:
     if len(wrong):
         index = tuple(int(i) for i in wrong[0])
         raise ValueError(
-            f"{label} must be finite for its gradient to be checked, got NaN or infinity in {len(wrong)} of its {data.size} "
-            f"entries, the first at {index}: {data[index]}"
+            f"{label} must be finite for its gradient to be checked, got NaN or infinity in"
+            f" {len(wrong)} of its {data.size} entries, the first at {index}: {data[index]}"
         )
 
 
 def among(function: Callable, args: Sequence[Any], numbers: Sequence[int]) -> Callable:
-    """The function of the arguments of these numbers alone; the others are held at what `args` has.
+    """The function of the arguments of these numbers alone; the others are held at what
+    `args` has.
 
     >>> among(lambda x, n, y: x * y + n, [None, 1, None], (0, 2))(2, 3)
     7
@@ -111,29 +124,36 @@ def among(function: Callable, args: Sequence[Any], numbers: Sequence[int]) -> Ca
 
 
 def check_differentiable(out: Any, of: str) -> None:
-    """ValueError unless the result of `jax.eval_shape` is a pytree of floating arrays, with one leaf at least."""
+    """ValueError unless the result of `jax.eval_shape` is a pytree of floating arrays,
+    with one leaf at least."""
     leaves = jax.tree_util.tree_leaves_with_path(out)
     if not leaves:
-        raise ValueError(f"{of} must return an array or a pytree of arrays, got {out!r}: is a return missing?")
+        raise ValueError(
+            f"{of} must return an array or a pytree of arrays, got {out!r}: is a return missing?"
+        )
     for path, leaf in leaves:
         if not jnp.issubdtype(leaf.dtype, jnp.floating):
             where = f" at {jax.tree_util.keystr(path)}" if path else ""
             raise ValueError(
-                f"{of} must return floating arrays, for only these have gradients, got {leaf.dtype}{where}: "
-                f"leave that output out, as in lambda *args: f(*args)[0]"
+                f"{of} must return floating arrays, for only these have gradients, got"
+                f" {leaf.dtype}{where}: leave that output out, as in lambda *args: f(*args)[0]"
             )
 
 
 def check_same_structure(explicit_out: Any, reference_out: Any) -> None:
-    """ValueError unless both results of `jax.eval_shape` are floating and have one pytree structure. Shapes may differ.
+    """ValueError unless both results of `jax.eval_shape` are floating and have one
+    pytree structure. Shapes may differ.
 
     >>> x = jax.ShapeDtypeStruct((3,), "float32")
     >>> check_same_structure(x, (x, x))
     Traceback (most recent call last):
-    ValueError: explicit and reference must return the same structure, got PyTreeDef(*) and PyTreeDef((*, *))
+    ValueError: explicit and reference must return the same structure,
+    got PyTreeDef(*) and PyTreeDef((*, *))
     """
     trees: list[Any] = [jax.tree.structure(out) for out in (explicit_out, reference_out)]
     if trees[0] != trees[1]:
-        raise ValueError(f"explicit and reference must return the same structure, got {trees[0]} and {trees[1]}")
+        raise ValueError(
+            f"explicit and reference must return the same structure, got {trees[0]} and {trees[1]}"
+        )
     check_differentiable(explicit_out, "explicit")
     check_differentiable(reference_out, "reference")

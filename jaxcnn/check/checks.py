@@ -1,4 +1,5 @@
-"""The checks that `certify` makes: each a function of one `Subject` that returns its verdicts. The table is in `certify.py`."""
+"""The checks that `certify` makes: each a function of one `Subject` that returns its
+verdicts. The table is in `certify.py`."""
 
 from __future__ import annotations
 
@@ -27,7 +28,16 @@ from jaxcnn.check.measure import (
     norm,
     ulp,
 )
-from jaxcnn.check.subject import FEW, TIMES, Subject, as_float64, full, is_finite, numbered, value_and_gradients
+from jaxcnn.check.subject import (
+    FEW,
+    TIMES,
+    Subject,
+    as_float64,
+    full,
+    is_finite,
+    numbered,
+    value_and_gradients,
+)
 
 DRAWS = 1024
 """Keys over which "unbiased" averages."""
@@ -40,21 +50,40 @@ def structure(s: Subject) -> list[Check]:
     """f = F in shape and dtype, and each gradient has those of its argument."""
 
     def same(of: str, got, expected) -> Check:
-        got, expected = (jax.tree.map(lambda a: f"{a.dtype}{list(a.shape)}", tree) for tree in (got, expected))
+        got, expected = (
+            jax.tree.map(lambda a: f"{a.dtype}{list(a.shape)}", tree) for tree in (got, expected)
+        )
         passed = got == expected
-        return Check("structure", of, passed, 0.0 if passed else math.inf, 0.0, "", "" if passed else f"{got}, not {expected}")
+        return Check(
+            "structure",
+            of,
+            passed,
+            0.0 if passed else math.inf,
+            0.0,
+            "",
+            "" if passed else f"{got}, not {expected}",
+        )
 
     gradients = jax.eval_shape(value_and_gradients(s.f), s.low, s.out)[1]
     return [
         same("value", s.out, jax.eval_shape(s.ref, *s.low)),
-        *(same(label, g, jax.ShapeDtypeStruct(a.shape, a.dtype)) for label, g, a in zip(s.labels, gradients, s.low, strict=True)),
+        *(
+            same(label, g, jax.ShapeDtypeStruct(a.shape, a.dtype))
+            for label, g, a in zip(s.labels, gradients, s.low, strict=True)
+        ),
     ]
 
 
 def integers(s: Subject) -> list[Check]:
     """f = F and g_i = G_i bit for bit on whole numbers."""
-    found = [_against_truth(s, "integers", "integers", x, dy, lambda autodiff_error: 0.0) for x, dy in s.whole_points]
-    return [next((check for check in checks if not check.passed), checks[0]) for checks in zip(*found, strict=True)]
+    found = [
+        _against_truth(s, "integers", "integers", x, dy, lambda autodiff_error: 0.0)
+        for x, dy in s.whole_points
+    ]
+    return [
+        next((check for check in checks if not check.passed), checks[0])
+        for checks in zip(*found, strict=True)
+    ]
 
 
 def accuracy(s: Subject) -> list[Check]:
@@ -64,17 +93,30 @@ def accuracy(s: Subject) -> list[Check]:
         if s.tolerance is not None:
             return s.tolerance
         few = FEW * float(jnp.finfo(s.coarsest).eps)
-        return min(s.loosest, max(few, TIMES * autodiff_error)) if math.isfinite(autodiff_error) else s.loosest
+        return (
+            min(s.loosest, max(few, TIMES * autodiff_error))
+            if math.isfinite(autodiff_error)
+            else s.loosest
+        )
 
     return _against_truth(s, "accuracy", s.data, s.low, s.cotangent(s.rng("accuracy")), tolerance)
 
 
 def _against_truth(
-    s: Subject, name: str, data: str, x: list[np.ndarray], dy: Any, tolerance: Callable[[float], float]
+    s: Subject,
+    name: str,
+    data: str,
+    x: list[np.ndarray],
+    dy: Any,
+    tolerance: Callable[[float], float],
 ) -> list[Check]:
-    """Value and gradients in the arguments' dtype against the reference in float64, and beside the reference in that dtype."""
+    """Value and gradients in the arguments' dtype against the reference in float64, and
+    beside the reference in that dtype."""
     x64, dy64 = as_float64(x), as_float64(dy)
-    results = [jax.tree.leaves(evaluated) for evaluated in (s.run(x, dy), s.truth(x, dy), s.truth(x64, dy64))]
+    results = [
+        jax.tree.leaves(evaluated)
+        for evaluated in (s.run(x, dy), s.truth(x, dy), s.truth(x64, dy64))
+    ]
     values = len(jax.tree.leaves(s.out))
     checks = []
     for k, (of, got, autodiff, want) in enumerate(zip(s.results, *results, strict=True)):
@@ -85,7 +127,9 @@ def _against_truth(
         check = compare_arrays(name, of, data, got, want, tolerance(autodiff_error))
         if not check.passed:
             operands, recompute = _operands(s, k, x64, dy64)
-            words = diagnose(as_float64(got), as_float64(want), max(check.tolerance, 1e-6), operands, recompute)
+            words = diagnose(
+                as_float64(got), as_float64(want), max(check.tolerance, 1e-6), operands, recompute
+            )
             check = check._replace(diagnosis=words)
         check = check._replace(ulps=difference(got, want)[1] / unit)
         if s.coarsest != jnp.float64:  # there it is what is expected
@@ -100,37 +144,56 @@ def _against_truth(
 
 
 def _operands(s: Subject, k: int, x: list[np.ndarray], dy: Any):
-    """What the result number k is computed from, by name, and a function that computes it with one of them exchanged."""
+    """What the result number k is computed from, by name, and a function that computes
+    it with one of them exchanged."""
     leaves, treedef = jax.tree.flatten(dy)
     operands = dict(zip([*s.labels, *numbered("dy", len(leaves))], [*x, *leaves], strict=True))
 
     def recompute(operand: str, array: np.ndarray) -> np.ndarray:
         arrays = list((operands | {operand: array}).values())
-        return np.asarray(jax.tree.leaves(s.truth(arrays[: len(x)], jax.tree.unflatten(treedef, arrays[len(x) :])))[k])
+        return np.asarray(
+            jax.tree.leaves(
+                s.truth(arrays[: len(x)], jax.tree.unflatten(treedef, arrays[len(x) :]))
+            )[k]
+        )
 
     return operands, recompute
 
 
 def linearity(s: Subject) -> list[Check]:
-    """<dy, f> = <g_i, argument i> where f is linear in argument i (Euler's identity)."""
+    """<dy, f> = <g_i, argument i> where f is linear in argument i (Euler's
+    identity)."""
     x, dy, value, g = s.point
     return [
-        compare_inner("linearity", label, s.data, dot(dy, value), dot(g[k], x[k]), 1e-12, norm(dy) * norm(value))
+        compare_inner(
+            "linearity",
+            label,
+            s.data,
+            dot(dy, value),
+            dot(g[k], x[k]),
+            1e-12,
+            norm(dy) * norm(value),
+        )
         for k, label in enumerate(s.labels)
         if label in s.linear_in
     ]
 
 
 def conservation(s: Subject) -> list[Check]:
-    """sum g_i = k sum dy where f(argument i + c) = f + k c, as of a mean or a maximum (k = 1) or a normalisation (k = 0)."""
+    """sum g_i = k sum dy where f(argument i + c) = f + k c, as of a mean or a maximum
+    (k = 1) or a normalisation (k = 0)."""
     rng = s.rng("conservation")
     whole = s.whole_numbers(rng, near=True)
     checks = []
-    for data, x, dy in ((s.data, *s.point[:2]), ("integers", whole, as_float64(s.cotangent(rng, draw.integers)))):
+    for data, x, dy in (
+        (s.data, *s.point[:2]),
+        ("integers", whole, as_float64(s.cotangent(rng, draw.integers))),
+    ):
         value, g = s.run(x, dy)
         for i, label in enumerate(s.labels):
             rates = []
-            # An array that came is moved by little, for it may be near an end of the domain, and to both sides: it may be tied.
+            # An array that came is moved by little, for it may be near an end of the
+            # domain, and to both sides: it may be tied.
             unit = _unit(s.distinct[i])
             for c in (0.375 * unit, -2.0 * unit) if s.came[i] else (0.375, 2.0):
                 moved = s.run([a + c if j == i else a for j, a in enumerate(x)], dy)[0]
@@ -141,14 +204,23 @@ def conservation(s: Subject) -> list[Check]:
                 if x[i].size and all(np.allclose(rate, k, rtol=0, atol=1e-10) for rate in rates):
                     total = k * dot(dy, full(s.out, 1.0))
                     scale = norm(g[i]) * math.sqrt(x[i].size) + norm(dy)
-                    checks.append(compare_inner("conservation", label, data, float(np.sum(g[i])), total, 1e-10, scale))
+                    checks.append(
+                        compare_inner(
+                            "conservation", label, data, float(np.sum(g[i])), total, 1e-10, scale
+                        )
+                    )
     return checks
 
 
 def _unit(a: np.ndarray) -> float:
-    """A thousandth of the smallest entry that is not 0, but not so little that nothing but rounding comes of it."""
+    """A thousandth of the smallest entry that is not 0, but not so little that nothing
+    but rounding comes of it."""
     size = np.abs(a[a != 0])
-    least = max(2.0**-10 * np.min(size, initial=np.inf), 2.0**-16 * np.max(size, initial=0.0)) if size.size else 1.0
+    least = (
+        max(2.0**-10 * np.min(size, initial=np.inf), 2.0**-16 * np.max(size, initial=0.0))
+        if size.size
+        else 1.0
+    )
     return 2.0 ** math.frexp(least)[1]
 
 
@@ -157,11 +229,16 @@ def adjoint(s: Subject) -> list[Check]:
     x, dy, _, g = s.point
     v = s.directions(s.rng("adjoint"))
     pushed = jax.jit(lambda x, v: jax.jvp(s.ref, tuple(x), tuple(v))[1])(x, v)
-    return [compare_inner("adjoint", "all", s.data, dot(dy, pushed), dot(g, v), 1e-12, norm(g) * norm(v))]
+    return [
+        compare_inner(
+            "adjoint", "all", s.data, dot(dy, pushed), dot(g, v), 1e-12, norm(g) * norm(v)
+        )
+    ]
 
 
 def second_order(s: Subject) -> list[Check]:
-    """Reverse over reverse: the gradients of sum_i <g_i, u_i> against F's, and against central differences of g."""
+    """Reverse over reverse: the gradients of sum_i <g_i, u_i> against F's, and against
+    central differences of g."""
     x, dy, *_ = s.point
     rng = s.rng("second order")
     u = s.directions(rng)
@@ -185,7 +262,8 @@ def _second_gradients(f: Callable, u: Sequence[np.ndarray]) -> Callable:
 
 
 def zeros(s: Subject) -> list[Check]:
-    """g_i = 0 for dy = 0. And where arguments are 0, all of them or every other one, f and g_i are finite if F and G_i are."""
+    """g_i = 0 for dy = 0. And where arguments are 0, all of them or every other one, f
+    and g_i are finite if F and G_i are."""
     dy = full(s.out, 0)
     found = []
     for k, (label, g) in enumerate(zip(s.labels, s.run(s.low, dy)[1], strict=True)):
@@ -198,7 +276,10 @@ def zeros(s: Subject) -> list[Check]:
 
 def _at_zero(s: Subject) -> list[Check]:
     # 0 is near an array that came only if it is in its range.
-    some = [not came or bool(a.size and a.min() <= 0 <= a.max()) for a, came in zip(s.distinct, s.came, strict=True)]
+    some = [
+        not came or bool(a.size and a.min() <= 0 <= a.max())
+        for a, came in zip(s.distinct, s.came, strict=True)
+    ]
     if not any(some):
         return []
     dy = s.cotangent(s.rng("zeros"))
@@ -209,13 +290,23 @@ def _at_zero(s: Subject) -> list[Check]:
             for a, z in zip(s.low, some, strict=True)
         ]
         x = [np.where(zero, a.dtype.type(0), a) for zero, a in zip(chosen, s.low, strict=True)]
-        for of, got, want in zip(s.results, *(as_float64(jax.tree.leaves(run(x, dy))) for run in (s.run, s.truth)), strict=True):
+        for of, got, want in zip(
+            s.results,
+            *(as_float64(jax.tree.leaves(run(x, dy))) for run in (s.run, s.truth)),
+            strict=True,
+        ):
             wrong = np.argwhere(~np.isfinite(got) & np.isfinite(want))
             if len(wrong):
                 at = tuple(map(int, wrong[0]))
                 place = f" at {at}" if at else ""
-                details[of] = f"worst{place}, where arguments are 0: {got[at]:.9g}, expected {want[at] + 0.0:.9g}"
-    return [Check("zeros", of, not words, math.inf if words else 0.0, 0.0, "zeros", words) for of, words in details.items()]
+                details[of] = (
+                    f"worst{place}, where arguments are 0: {got[at]:.9g}, expected"
+                    f" {want[at] + 0.0:.9g}"
+                )
+    return [
+        Check("zeros", of, not words, math.inf if words else 0.0, 0.0, "zeros", words)
+        for of, words in details.items()
+    ]
 
 
 def repeats(s: Subject) -> list[Check]:
@@ -223,7 +314,12 @@ def repeats(s: Subject) -> list[Check]:
     dy = s.cotangent(s.rng("repeats"))
     first, *others = (s.run(s.low, dy) for _ in range(4))
     return [
-        compare_bits("repeats", label, s.data, [leaves[k] for leaves in map(jax.tree.leaves, (first, *others))])
+        compare_bits(
+            "repeats",
+            label,
+            s.data,
+            [leaves[k] for leaves in map(jax.tree.leaves, (first, *others))],
+        )
         for k, label in enumerate(s.results)
     ]
 
@@ -231,7 +327,10 @@ def repeats(s: Subject) -> list[Check]:
 def jit(s: Subject) -> list[Check]:
     """Called without `jit`, operation by operation, what it gives under `jit`."""
     args, dy, want = _two_points(s)
-    got = [value_and_gradients(s.f)(*jax.tree.map(lambda a, k=k: jnp.asarray(a[k]), (args, dy))) for k in (0, 1)]
+    got = [
+        value_and_gradients(s.f)(*jax.tree.map(lambda a, k=k: jnp.asarray(a[k]), (args, dy)))
+        for k in (0, 1)
+    ]
     return _consistent(s, "jit", args, got, want)
 
 
@@ -239,7 +338,9 @@ def vmap(s: Subject) -> list[Check]:
     """Two sets of arguments at once."""
     args, dy, want = _two_points(s)
     both = jax.jit(jax.vmap(value_and_gradients(s.f)))(args, dy)
-    return _consistent(s, "vmap", args, [jax.tree.map(lambda a, k=k: a[k], both) for k in (0, 1)], want)
+    return _consistent(
+        s, "vmap", args, [jax.tree.map(lambda a, k=k: a[k], both) for k in (0, 1)], want
+    )
 
 
 def scan(s: Subject) -> list[Check]:
@@ -250,11 +351,14 @@ def scan(s: Subject) -> list[Check]:
         return carry, value_and_gradients(s.f)(*operands)
 
     both = jax.jit(lambda *operands: jax.lax.scan(step, None, operands)[1])(args, dy)
-    return _consistent(s, "scan", args, [jax.tree.map(lambda a, k=k: a[k], both) for k in (0, 1)], want)
+    return _consistent(
+        s, "scan", args, [jax.tree.map(lambda a, k=k: a[k], both) for k in (0, 1)], want
+    )
 
 
 def _two_points(s: Subject):
-    """Two sets of arguments, stacked, and what each gives alone; whole numbers where these are exact."""
+    """Two sets of arguments, stacked, and what each gives alone; whole numbers where
+    these are exact."""
     rng = s.rng("two points")
     drawn, point = (draw.integers, s.whole_numbers) if s.whole else (draw.distinct, s.another)
     points = [(s.rounded(point(rng)), s.cotangent(rng, drawn)) for _ in (0, 1)]
@@ -264,7 +368,9 @@ def _two_points(s: Subject):
     return args, dys, [s.run(*point) for point in points]
 
 
-def _consistent(s: Subject, name: str, args: Sequence[Any], got: Sequence[Any], want: Sequence[Any]) -> list[Check]:
+def _consistent(
+    s: Subject, name: str, args: Sequence[Any], got: Sequence[Any], want: Sequence[Any]
+) -> list[Check]:
     """The worse of the two points, for each result."""
     checks = []
     data, tolerance = ("integers", 0.0) if s.whole else (s.data, s.loosest)
@@ -274,16 +380,21 @@ def _consistent(s: Subject, name: str, args: Sequence[Any], got: Sequence[Any], 
             a, b = (jax.tree.leaves(side[n])[k] for side in (got, want))
             check = compare_arrays(name, label, data, a, b, tolerance)
             if OUTSIDE in check.detail and s.is_finite([x[n] for x in args]):
-                check = compare_arrays(name, label, data, a, b, tolerance, why="the reference is finite there")
+                check = compare_arrays(
+                    name, label, data, a, b, tolerance, why="the reference is finite there"
+                )
             both.append(check)
         checks.append(max(both, key=lambda check: (not check.passed, check.error)))
     return checks
 
 
 def unbiased(s: Subject) -> list[Check]:
-    """The mean of g_i over many keys is G_i, as far as their scatter can tell: along G_i, and entry by entry."""
+    """The mean of g_i over many keys is G_i, as far as their scatter can tell: along
+    G_i, and entry by entry."""
     x, dy, _, _ = s.point
-    keys = [i for i, a in enumerate(s.args) if jnp.issubdtype(jnp.result_type(a), jax.dtypes.prng_key)]
+    keys = [
+        i for i, a in enumerate(s.args) if jnp.issubdtype(jnp.result_type(a), jax.dtypes.prng_key)
+    ]
     want = s.truth(x, dy)[1]
 
     @jax.jit
@@ -297,7 +408,12 @@ def unbiased(s: Subject) -> list[Check]:
                     [t + a for t, a in zip(total[2], off, strict=True)],
                     [t + a * a for t, a in zip(total[3], off, strict=True)]], None  # fmt: skip
 
-        zero = [jnp.zeros(len(x)), jnp.zeros(len(x)), [jnp.zeros(a.shape) for a in x], [jnp.zeros(a.shape) for a in x]]
+        zero = [
+            jnp.zeros(len(x)),
+            jnp.zeros(len(x)),
+            [jnp.zeros(a.shape) for a in x],
+            [jnp.zeros(a.shape) for a in x],
+        ]
         return jax.lax.scan(step, zero, jnp.arange(DRAWS))[0]
 
     along, along2, off, off2 = moments(x, want)
@@ -307,27 +423,42 @@ def unbiased(s: Subject) -> list[Check]:
         entries = _scores(off[k], off2[k], largest(want[k]))
         most = 4.5 + math.sqrt(2 * math.log(size))
         whole = _scores(along[k], along2[k], norm(want[k]) ** 2)
-        for words, scores, limit in (("entry by entry", entries, most), ("along the gradient", whole, 5.0)):
+        for words, scores, limit in (
+            ("entry by entry", entries, most),
+            ("along the gradient", whole, 5.0),
+        ):
             z = float(np.max(np.abs(scores), initial=0.0))
             passed = bool(z <= limit)
-            detail = "" if passed else f"{words}, the mean of {DRAWS} draws is {z:.1f} standard errors off"
+            detail = (
+                ""
+                if passed
+                else f"{words}, the mean of {DRAWS} draws is {z:.1f} standard errors off"
+            )
             checks.append(Check("unbiased", label, passed, z, limit, s.data, detail))
     return checks
 
 
 def _scores(total, total2, scale: float) -> np.ndarray:
-    """Standard errors that a mean is from 0; where nothing scatters, in roundings of `scale`.
+    """Standard errors that a mean is from 0; where nothing scatters, in roundings of
+    `scale`.
 
-    An entry that would have jumped once in thousands of draws seems not to scatter at all, though its mean is off. So each error
-    has a part of the largest scatter added: what ten jumps would have changed.
+    An entry that would have jumped once in thousands of draws seems not to scatter at
+    all, though its mean is off. So each error has a part of the largest scatter added:
+    what ten jumps would have changed.
     """
     mean = np.asarray(total) / DRAWS
     scatter = np.sqrt(np.maximum(np.asarray(total2) / DRAWS - mean**2, 0.0))
-    return mean / (scatter / math.sqrt(DRAWS) + 10 / DRAWS * np.max(scatter, initial=0.0) + 1e-13 * scale + 1e-300)
+    return mean / (
+        scatter / math.sqrt(DRAWS)
+        + 10 / DRAWS * np.max(scatter, initial=0.0)
+        + 1e-13 * scale
+        + 1e-300
+    )
 
 
 def bias(s: Subject) -> list[Check]:
-    """How far a biased gradient is from the exact one, and that it still points the same way: <g_i, G_i> > 0."""
+    """How far a biased gradient is from the exact one, and that it still points the
+    same way: <g_i, G_i> > 0."""
     x, dy, _, g = s.point
     want = s.truth(x, dy)[1]
     checks = []

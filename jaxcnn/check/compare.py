@@ -1,19 +1,24 @@
-"""`compare`: what a gradient costs, by a hand-written rule and by another, side by side. Nothing is computed or timed.
+"""`compare`: what a gradient costs, by a hand-written rule and by another, side by
+side. Nothing is computed or timed.
 
-What is costed is one program: the value and all cotangents, as a function of the arguments and the value's cotangent dy. Its
-counts are read from what the compiler makes of it for the device at hand; what is kept between forward and backward, from the
+What is costed is one program: the value and all cotangents, as a function of the
+arguments and the value's cotangent dy. Its counts are read from what the compiler makes
+of it for the device at hand; what is kept between forward and backward, from the
 closure that `jax.vjp` returns.
 
 Limits
-    A count is one of instructions in the compiled text. What stands in the body of a loop counts once, however often it runs, in
-    XLA's `flops` too: `loops` tells whether there is one.
-    `flops` is of the compiled program, not of the one that was asked for. It is the hand count, 2 per multiply-add and tap, for
-    each map of a dense convolution; but where the compiler makes a depthwise kernel gradient a dense one, it is the dense one's.
-    Taps that stand on padding do not count, nor do transcendental functions; what a fusion computes twice counts twice.
-    `temp_bytes` is what XLA plans. It misses what a library's kernel allocates for itself, as Eigen's convolution on a CPU does
-    for its patches (im2col).
-    `residual_bytes` is what the backward needs if it runs apart from the forward, as in a `scan` or over many layers; in one
-    program XLA may compute a residual again instead. A reshaped or broadcast copy of an argument is an array of its own.
+    A count is one of instructions in the compiled text. What stands in the body of a
+    loop counts once, however often it runs, in XLA's `flops` too: `loops` tells whether
+    there is one. `flops` is of the compiled program, not of the one that was asked for.
+    It is the hand count, 2 per multiply-add and tap, for each map of a dense
+    convolution; but where the compiler makes a depthwise kernel gradient a dense one,
+    it is the dense one's. Taps that stand on padding do not count, nor do
+    transcendental functions; what a fusion computes twice counts twice. `temp_bytes` is
+    what XLA plans. It misses what a library's kernel allocates for itself, as Eigen's
+    convolution on a CPU does for its patches (im2col). `residual_bytes` is what the
+    backward needs if it runs apart from the forward, as in a `scan` or over many
+    layers; in one program XLA may compute a residual again instead. A reshaped or
+    broadcast copy of an argument is an array of its own.
 """
 
 from __future__ import annotations
@@ -26,18 +31,27 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend.core import Literal
 
-from jaxcnn.check._arguments import among, check_differentiable, check_same_structure, floating, strong
+from jaxcnn.check._arguments import (
+    among,
+    check_differentiable,
+    check_same_structure,
+    floating,
+    strong,
+)
 
 EXCERPT_LINES = 40
 
 
 class Cost(NamedTuple):
-    """What the value and all cotangents of a function cost. `._asdict()` can be written as JSON."""
+    """What the value and all cotangents of a function cost. `._asdict()` can be written
+    as JSON."""
 
     convolutions: int
-    """Convolutions in the compiled program, those inside fusions and calls of a library (cuDNN) included."""
+    """Convolutions in the compiled program, those inside fusions and calls of a library
+    (cuDNN) included."""
     dots: int
-    """Matrix products in the compiled program, those inside fusions and calls of a library (cuBLAS) included."""
+    """Matrix products in the compiled program, those inside fusions and calls of a
+    library (cuBLAS) included."""
     fusions: int
     """Groups of instructions that the compiler made one kernel of."""
     custom_calls: int
@@ -47,15 +61,20 @@ class Cost(NamedTuple):
     scatters: int
     """Scatters, select-and-scatters included."""
     flops: float | None
-    """Floating-point operations of the compiled program by XLA's count, a loop's body once; None if it does not say."""
+    """Floating-point operations of the compiled program by XLA's count, a loop's body
+    once; None if it does not say."""
     residual_bytes: int
-    """Bytes of the arrays that are computed in the forward and kept for the backward; the value too, where it is kept."""
+    """Bytes of the arrays that are computed in the forward and kept for the backward;
+    the value too, where it is kept."""
     argument_bytes_kept: int
-    """Bytes of the arguments that are kept for the backward. They exist already, but cannot be freed meanwhile."""
+    """Bytes of the arguments that are kept for the backward. They exist already, but
+    cannot be freed meanwhile."""
     temp_bytes: int | None
-    """Bytes beside arguments and results that XLA plans for; None if it does not say. A library's own buffers are not in it."""
+    """Bytes beside arguments and results that XLA plans for; None if it does not say. A
+    library's own buffers are not in it."""
     output_bytes: int | None
-    """Bytes of the results, value and cotangents, as XLA lays them out; None if it does not say."""
+    """Bytes of the results, value and cotangents, as XLA lays them out; None if it does
+    not say."""
     excerpt: str
     """The lines of `hlo` that matter most, shortened, by computation."""
     hlo: str
@@ -72,40 +91,57 @@ class Comparison(NamedTuple):
 
 
 def compare(
-    explicit: Callable, reference: Callable, args: Sequence[Any], *, differentiate: Sequence[int] | None = None
+    explicit: Callable,
+    reference: Callable,
+    args: Sequence[Any],
+    *,
+    differentiate: Sequence[int] | None = None,
 ) -> Comparison:
     """What the gradients of two functions cost, on the device at hand.
 
     Args:
-      explicit, reference: functions of `args` that return an array or a pytree of arrays, of one structure.
-      args: arrays, numbers, or `jax.ShapeDtypeStruct`s in their place; typed PRNG keys and integer labels are passed on.
-      differentiate: the numbers of the arguments whose cotangents are wanted; by default all floating ones.
+      explicit, reference: functions of `args` that return an array or a pytree of
+        arrays, of one structure.
+      args: arrays, numbers, or `jax.ShapeDtypeStruct`s in their place; typed PRNG keys
+        and integer labels are passed on.
+      differentiate: the numbers of the arguments whose cotangents are wanted; by
+        default all floating ones.
 
     Returns:
       A `Comparison` of two `Cost`s.
 
     Raises:
-      ValueError: on arguments that are no arrays, if none is floating or a result is not, or if the results differ in structure.
+      ValueError: on arguments that are no arrays, if none is floating or a result is
+        not, or if the results differ in structure.
 
     >>> from jaxcnn.ops.pool import max_pool
     >>> from jax import lax, numpy as jnp
     >>> def plain(x):
-    ...     return lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
-    >>> result = compare(lambda x: max_pool(x, 2), plain, [jax.ShapeDtypeStruct((1, 8, 8, 3), "float32")])
-    >>> result.explicit.residual_bytes, result.explicit.argument_bytes_kept  # three bytes per output
+    ...     size = (1, 2, 2, 1)
+    ...     return lax.reduce_window(x, -jnp.inf, lax.max, size, size, "VALID")
+    >>> x = jax.ShapeDtypeStruct((1, 8, 8, 3), "float32")
+    >>> explicit, reference = compare(lambda x: max_pool(x, 2), plain, [x])
+    >>> explicit.residual_bytes, explicit.argument_bytes_kept  # three bytes per output
     (144, 0)
-    >>> result.reference.residual_bytes, result.reference.argument_bytes_kept  # all of x
+    >>> reference.residual_bytes, reference.argument_bytes_kept  # all of x
     (0, 768)
     """
     structs = _structs(args)
     check_same_structure(jax.eval_shape(explicit, *structs), jax.eval_shape(reference, *structs))
-    return Comparison(cost(explicit, structs, differentiate=differentiate), cost(reference, structs, differentiate=differentiate))
+    return Comparison(
+        cost(explicit, structs, differentiate=differentiate),
+        cost(reference, structs, differentiate=differentiate),
+    )
 
 
-def cost(function: Callable, args: Sequence[Any], *, differentiate: Sequence[int] | None = None) -> Cost:
-    """What the value and all cotangents of one function cost, on the device at hand; arguments and errors as in `compare`.
+def cost(
+    function: Callable, args: Sequence[Any], *, differentiate: Sequence[int] | None = None
+) -> Cost:
+    """What the value and all cotangents of one function cost, on the device at hand;
+    arguments and errors as in `compare`.
 
-    >>> x, w = jax.ShapeDtypeStruct((8, 64), "float32"), jax.ShapeDtypeStruct((64, 32), "float32")
+    >>> x = jax.ShapeDtypeStruct((8, 64), "float32")
+    >>> w = jax.ShapeDtypeStruct((64, 32), "float32")
     >>> result = cost(lambda x, w: x @ w, [x, w])
     >>> result.dots, result.convolutions, result.residual_bytes
     (3, 0, 0)
@@ -145,25 +181,38 @@ def cost(function: Callable, args: Sequence[Any], *, differentiate: Sequence[int
 
 def _structs(args: Sequence[Any]) -> tuple[jax.ShapeDtypeStruct, ...]:
     return tuple(
-        a if isinstance(a, jax.ShapeDtypeStruct) else jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=_sharding(a))
+        (
+            a
+            if isinstance(a, jax.ShapeDtypeStruct)
+            else jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=_sharding(a))
+        )
         for a in strong(args)
     )
 
 
 def _sharding(a: jax.Array) -> jax.sharding.Sharding | None:
-    """Where an array lies, if it was put there: a program of arrays on several devices is another program."""
+    """Where an array lies, if it was put there: a program of arrays on several devices
+    is another program."""
     return a.sharding if len(a.sharding.device_set) > 1 else None
 
 
-def _numbers(structs: Sequence[jax.ShapeDtypeStruct], differentiate: Sequence[int] | None) -> tuple[int, ...]:
+def _numbers(
+    structs: Sequence[jax.ShapeDtypeStruct], differentiate: Sequence[int] | None
+) -> tuple[int, ...]:
     possible = floating(structs)
     if differentiate is None:
         return possible
     for i in differentiate:
         if i not in possible:
-            raise ValueError(f"differentiate must hold numbers of floating arguments, which are {possible}, got {i}")
+            raise ValueError(
+                f"differentiate must hold numbers of floating arguments, which are {possible},"
+                f" got {i}"
+            )
     if len(set(differentiate)) != len(differentiate) or not differentiate:
-        raise ValueError(f"differentiate must hold at least one number and none twice, got {tuple(differentiate)}")
+        raise ValueError(
+            "differentiate must hold at least one number and none twice, got"
+            f" {tuple(differentiate)}"
+        )
     return tuple(differentiate)
 
 
@@ -172,12 +221,14 @@ def _flops(analysis: Any) -> float | None:
     return figure if figure >= 0 else None  # XLA's sign for "unknown" is -1
 
 
-# What is kept. An array is known by its origin: the number of an argument, an object for what is computed from arguments, or None
-# for what is not, such as a literal, zeros that a rule broadcasts, or an array that the function closes over.
+# What is kept. An array is known by its origin: the number of an argument, an object
+# for what is computed from arguments, or None for what is not, such as a literal, zeros
+# that a rule broadcasts, or an array that the function closes over.
 
 
 def _kept_bytes(pull: Callable, args: Sequence[jax.ShapeDtypeStruct]) -> tuple[int, int]:
-    """Bytes of the leaves of a vjp's closure, each array once: those computed, and those that are arguments."""
+    """Bytes of the leaves of a vjp's closure, each array once: those computed, and
+    those that are arguments."""
     jaxpr = jax.make_jaxpr(pull)(args).jaxpr
     kept = {
         origin: variable.aval.size * variable.aval.dtype.itemsize
@@ -189,7 +240,8 @@ def _kept_bytes(pull: Callable, args: Sequence[jax.ShapeDtypeStruct]) -> tuple[i
 
 
 def _origins(jaxpr: Any, inputs: Iterable[object]) -> list[object]:
-    """The origins of a jaxpr's outputs. It looks into inner jits: these return their inputs, and constants, as residuals."""
+    """The origins of a jaxpr's outputs. It looks into inner jits: these return their
+    inputs, and constants, as residuals."""
     origins = dict(zip(jaxpr.invars, inputs, strict=True))
 
     def of(variables: Any) -> list[object]:
@@ -209,26 +261,51 @@ def _origins(jaxpr: Any, inputs: Iterable[object]) -> list[object]:
 # What the compiled text says.
 
 _COMPUTATION = re.compile(r"^(?:ENTRY )?%?(?P<name>[\w.-]+) .*\{$")
-_INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?[\w.-]+ = (?:\(.*?\)|\S+) (?P<opcode>[a-z][a-z0-9-]*)\(")
+_INSTRUCTION = re.compile(
+    r"^\s+(?:ROOT )?%?[\w.-]+ = (?:\(.*?\)|\S+) (?P<opcode>[a-z][a-z0-9-]*)\("
+)
 _TARGET = re.compile(r'custom_call_target="(?P<target>[^"]*)"')
-# What a library calls its convolutions and matrix products: "__cudnn$convForward", "__cublas$gemm", "__onednn$matmul".
-_LIBRARY = {"convolution": re.compile("conv", re.IGNORECASE), "dot": re.compile("gemm|matmul", re.IGNORECASE)}
-_TELLING = ("convolution", "dot", "custom-call", "while", "scatter", "select-and-scatter", "reduce-window", "conditional", "sort")
+# What a library calls its convolutions and matrix products: "__cudnn$convForward",
+# "__cublas$gemm", "__onednn$matmul".
+_LIBRARY = {
+    "convolution": re.compile("conv", re.IGNORECASE),
+    "dot": re.compile("gemm|matmul", re.IGNORECASE),
+}
+_TELLING = (
+    "convolution",
+    "dot",
+    "custom-call",
+    "while",
+    "scatter",
+    "select-and-scatter",
+    "reduce-window",
+    "conditional",
+    "sort",
+)
 
 
 def _without_locations(hlo: str) -> str:
-    """Without the tables of files, functions, lines and frames, and what points there: they tell who called, not what runs."""
-    hlo = re.sub(r"^(?:FileNames|FunctionNames|FileLocations|StackFrames)\n(?:\d+ .*\n)*\n?", "", hlo, flags=re.MULTILINE)
+    """Without the tables of files, functions, lines and frames, and what points there:
+    they tell who called, not what runs."""
+    hlo = re.sub(
+        r"^(?:FileNames|FunctionNames|FileLocations|StackFrames)\n(?:\d+ .*\n)*\n?",
+        "",
+        hlo,
+        flags=re.MULTILINE,
+    )
     return re.sub(r" stack_frame_id=\d+", "", hlo)
 
 
 def count(hlo: str) -> dict[str, int]:
-    """How many convolutions, dots, fusions, custom calls, loops and scatters a compiled program's text has, by `Cost`'s names."""
+    """How many convolutions, dots, fusions, custom calls, loops and scatters a compiled
+    program's text has, by `Cost`'s names."""
     counts: Counter[str] = Counter()
     for _, opcode, line in _instructions(hlo):
         counts[opcode] += 1
         if opcode == "custom-call" and (target := _TARGET.search(line)):
-            counts.update(kind for kind, pattern in _LIBRARY.items() if pattern.search(target["target"]))
+            counts.update(
+                kind for kind, pattern in _LIBRARY.items() if pattern.search(target["target"])
+            )
     return {
         "convolutions": counts["convolution"],
         "dots": counts["dot"],
@@ -240,14 +317,22 @@ def count(hlo: str) -> dict[str, int]:
 
 
 def excerpt(hlo: str, lines: int = EXCERPT_LINES) -> str:
-    """The telling instructions of a compiled program's text, under the name of their computation, without layouts and metadata.
+    """The telling instructions of a compiled program's text, under the name of their
+    computation, without layouts and metadata.
 
-    Fusions are left out where there are too many lines, unless they are a library's (kind=kCustom); the rest is cut at `lines`.
+    Fusions are left out where there are too many lines, unless they are a library's
+    (kind=kCustom); the rest is cut at `lines`.
     """
-    every = [(name, opcode, _shortened(line)) for name, opcode, line in _instructions(hlo) if opcode in (*_TELLING, "fusion")]
+    every = [
+        (name, opcode, _shortened(line))
+        for name, opcode, line in _instructions(hlo)
+        if opcode in (*_TELLING, "fusion")
+    ]
     text = _by_computation(every)
     if len(text) > lines:
-        text = _by_computation([row for row in every if row[1] != "fusion" or "kind=kCustom" in row[2]])
+        text = _by_computation(
+            [row for row in every if row[1] != "fusion" or "kind=kCustom" in row[2]]
+        )
     if len(text) > lines:
         text = [*text[: lines - 1], f"... and {len(text) - lines + 1} lines more"]
     return "\n".join(text)
@@ -273,7 +358,12 @@ def _instructions(hlo: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _shortened(line: str) -> str:
-    """A line without metadata, layouts and sigils; its result, if a tuple, by the number of arrays."""
-    line = re.sub(r", (?:metadata=\{.*?\}(?=,|$)|backend_config=.*)", "", line.strip().removeprefix("ROOT "))
+    """A line without metadata, layouts and sigils; its result, if a tuple, by the
+    number of arrays."""
+    line = re.sub(
+        r", (?:metadata=\{.*?\}(?=,|$)|backend_config=.*)", "", line.strip().removeprefix("ROOT ")
+    )
     line = re.sub(r"(?<=\])\{[^}]*\}|/\*index=\d+\*/|%", "", line)
-    return re.sub(r"(?<= = )\(.*?\)(?= [a-z])", lambda shape: f"({shape[0].count('[')} arrays)", line)
+    return re.sub(
+        r"(?<= = )\(.*?\)(?= [a-z])", lambda shape: f"({shape[0].count('[')} arrays)", line
+    )

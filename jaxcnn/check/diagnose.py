@@ -1,8 +1,10 @@
 """What a wrong gradient looks like: does it fit one of the usual mistakes?
 
-A mistake shows in the result itself (a constant factor, exchanged axes, a missing tail, ...), or the result is right for other
-operands: a kernel that was not flipped gives the gradient that belongs to the flipped kernel. So each pattern is a candidate
-array, and a candidate that equals the wrong gradient names the mistake. Every candidate is computed by the reference.
+A mistake shows in the result itself (a constant factor, exchanged axes, a missing tail,
+...), or the result is right for other operands: a kernel that was not flipped gives the
+gradient that belongs to the flipped kernel. So each pattern is a candidate array, and a
+candidate that equals the wrong gradient names the mistake. Every candidate is computed
+by the reference.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 LARGEST = 2**20
-"""Entries above which operands are not changed to look for a pattern: each change is one more evaluation of the reference."""
+"""Entries above which operands are not changed to look for a pattern: each change is
+one more evaluation of the reference."""
 
 
 def diagnose(
@@ -28,7 +31,8 @@ def diagnose(
     Args:
       got, want: the wrong array and the right one, float64, of one shape.
       tolerance: relative error up to which a candidate equals `got`.
-      operands: the arrays from which `want` was computed, by name; of a cotangent also "dy".
+      operands: the arrays from which `want` was computed, by name; of a cotangent also
+        "dy".
       recompute: (name, array) -> what `want` would be with that operand instead.
 
     >>> want = np.arange(6.0).reshape(2, 3)
@@ -66,7 +70,11 @@ def _equal(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
 
 
 def _axes(axes: tuple[int, ...]) -> str:
-    return f"axis {axes[0]}" if len(axes) == 1 else "axes " + ", ".join(map(str, axes[:-1])) + f" and {axes[-1]}"
+    return (
+        f"axis {axes[0]}"
+        if len(axes) == 1
+        else "axes " + ", ".join(map(str, axes[:-1])) + f" and {axes[-1]}"
+    )
 
 
 def _subsets(array: np.ndarray, least: int = 2) -> Iterator[tuple[int, ...]]:
@@ -84,7 +92,8 @@ def _factor(got: np.ndarray, want: np.ndarray) -> Iterator[tuple[str, np.ndarray
 
 
 def _rearranged(array: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Flipped, with axes exchanged, or with the two parts of an axis (groups and the channels of a group) exchanged."""
+    """Flipped, with axes exchanged, or with the two parts of an axis (groups and the
+    channels of a group) exchanged."""
     for axes in _subsets(array):
         yield f", flipped along {_axes(axes)}", np.flip(array, axes)
     for a, b in itertools.combinations(range(array.ndim), 2):
@@ -106,11 +115,17 @@ def _summed(want: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         yield f", averaged over {_axes(axes)}", total / np.prod([want.shape[k] for k in axes])
 
 
-def _shifted(got: np.ndarray, want: np.ndarray) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
-    """What both have where they overlap, `got` being moved along some axes; at least half of the entries."""
+def _shifted(
+    got: np.ndarray, want: np.ndarray
+) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
+    """What both have where they overlap, `got` being moved along some axes; at least
+    half of the entries."""
     for axes, shift in itertools.product(_subsets(want, least=3), (1, -1, 2, -2)):
         here, there = (
-            tuple(slice(max(s, 0), n + min(s, 0)) if k in axes else slice(None) for k, n in enumerate(want.shape))
+            tuple(
+                slice(max(s, 0), n + min(s, 0)) if k in axes else slice(None)
+                for k, n in enumerate(want.shape)
+            )
             for s in (shift, -shift)
         )
         if 2 * got[here].size >= got.size and np.any(got[here]):
@@ -126,7 +141,9 @@ def _slab(got: np.ndarray, want: np.ndarray, tolerance: float) -> str:
             continue
         for end, count in (("last", n - places[0]), ("first", places[-1] + 1)):
             if 2 * count <= n:
-                ending = np.take(got, range(n - count, n) if end == "last" else range(count), axis=k)
+                ending = np.take(
+                    got, range(n - count, n) if end == "last" else range(count), axis=k
+                )
                 zero = " and zero there: a missing tail" if not np.any(ending) else ""
                 return f"wrong only in the {end} {count} of {n} on axis {k}{zero}"
     return ""

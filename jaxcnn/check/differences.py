@@ -1,4 +1,5 @@
-"""The checks by central differences, of the function itself and of the reference. Where they step is in `slopes.py`."""
+"""The checks by central differences, of the function itself and of the reference. Where
+they step is in `slopes.py`."""
 
 from __future__ import annotations
 
@@ -15,18 +16,25 @@ from jaxcnn.check.slopes import Walk, moved, scaled
 from jaxcnn.check.subject import Evaluate, Subject, as_float64
 
 LARGEST_JACOBIAN = 256
-"""Entries of all arguments, and of the value, up to which "differences" takes every entry of the Jacobian."""
+"""Entries of all arguments, and of the value, up to which "differences" takes every
+entry of the Jacobian."""
 PROJECTIONS = 3
 """Random directions along which a larger Jacobian is tried."""
 
 
 def differences(s: Subject) -> list[Check]:
-    """The gradients of f against central differences of f itself, in float64: the whole Jacobian if it is small, and projections.
+    """The gradients of f against central differences of f itself, in float64: the whole
+    Jacobian if it is small, and projections.
 
-    The Jacobian names the entry. But it comes from cotangents with one entry each, in which terms that overwrite one another
-    (= for +=) never meet: so it does not stand alone.
+    The Jacobian names the entry. But it comes from cotangents with one entry each, in
+    which terms that overwrite one another (= for +=) never meet: so it does not stand
+    alone.
     """
-    return [] if s.walk is None else [*_jacobian(s, s.walk), _projections(s, s.walk, "differences", s.run)]
+    return (
+        []
+        if s.walk is None
+        else [*_jacobian(s, s.walk), _projections(s, s.walk, "differences", s.run)]
+    )
 
 
 def reference(s: Subject) -> list[Check]:
@@ -35,7 +43,8 @@ def reference(s: Subject) -> list[Check]:
 
 
 def _projections(s: Subject, walk: Walk, name: str, run: Evaluate) -> Check:
-    """<dy, f(x + h v) - f(x - h v)> / 2h = <g, v>, the worst of a few. Of several steps the best counts."""
+    """<dy, f(x + h v) - f(x - h v)> / 2h = <g, v>, the worst of a few. Of several steps
+    the best counts."""
     rng, x = s.rng(name), s.point[0]
     worst = []
     for _ in range(PROJECTIONS):
@@ -46,12 +55,18 @@ def _projections(s: Subject, walk: Walk, name: str, run: Evaluate) -> Check:
             ahead, behind = (run(moved(x, reach, v, t * h), dy)[0] for t in (1, -1))
             slope = (dot(dy, ahead) - dot(dy, behind)) / (2 * h)
             along = scaled(g, reach)
-            tries.append(compare_inner(name, "all", s.data, dot(along, v), slope, 1e-5, norm(along) * norm(v)))
+            tries.append(
+                compare_inner(
+                    name, "all", s.data, dot(along, v), slope, 1e-5, norm(along) * norm(v)
+                )
+            )
         worst.append(min(tries, key=lambda check: check.error))
     return max(worst, key=lambda check: check.error)
 
 
-def slope_of_gradient(s: Subject, walk: Walk, u: Sequence[np.ndarray], rng: np.random.Generator, second: Sequence[Any]) -> Check:
+def slope_of_gradient(
+    s: Subject, walk: Walk, u: Sequence[np.ndarray], rng: np.random.Generator, second: Sequence[Any]
+) -> Check:
     """The derivative of <g, u> along a direction, which is <second, v>."""
     x, dy, _, g = s.point
     v = walk.direction(rng)
@@ -62,7 +77,16 @@ def slope_of_gradient(s: Subject, walk: Walk, u: Sequence[np.ndarray], rng: np.r
         along = scaled(second, reach)
         scale = (norm(along) + norm(g)) * norm(v)
         tries.append(
-            compare_inner("second order", "slope of g", s.data, dot(along, v), slope, 1e-5, scale, "the gradient is not finite")
+            compare_inner(
+                "second order",
+                "slope of g",
+                s.data,
+                dot(along, v),
+                slope,
+                1e-5,
+                scale,
+                "the gradient is not finite",
+            )
         )
     return min(tries, key=lambda check: check.error)
 
@@ -73,18 +97,27 @@ def _jacobian(s: Subject, walk: Walk) -> list[Check]:
     if not (0 < sum(a.size for a in x) <= LARGEST_JACOBIAN and 0 < outputs <= LARGEST_JACOBIAN):
         return []
     steps = np.stack([h * np.concatenate([r.ravel() for r in reach]) for reach, h in walk.tries])
-    ruled, ahead, middle, behind = map(np.asarray, jax.jit(lambda x, steps: _moves(s.f, x, steps, s.out))(x, steps))
+    ruled, ahead, middle, behind = map(
+        np.asarray, jax.jit(lambda x, steps: _moves(s.f, x, steps, s.out))(x, steps)
+    )
     sloped = _nearest(ruled, ahead, middle, behind, steps, at_kinks=walk.kind != "free")
     checks = []
     ends = np.cumsum([a.size for a in x])[:-1]
-    for label, mine, nearest in zip(s.labels, np.split(ruled, ends), np.split(sloped, ends), strict=True):
+    for label, mine, nearest in zip(
+        s.labels, np.split(ruled, ends), np.split(sloped, ends), strict=True
+    ):
         check = compare_arrays("differences", label, s.data, mine, nearest, 1e-5)
-        checks.append(check._replace(detail=f"{check.detail} (numbers of input and output)" if check.detail else ""))
+        checks.append(
+            check._replace(
+                detail=f"{check.detail} (numbers of input and output)" if check.detail else ""
+            )
+        )
     return checks
 
 
 def _moves(f: Callable, x: Sequence[Any], steps: Any, out: Any):
-    """The Jacobian by the rule, (inputs, outputs); and f, (tries, inputs, outputs), with one input moved, ahead and behind."""
+    """The Jacobian by the rule, (inputs, outputs); and f, (tries, inputs, outputs),
+    with one input moved, ahead and behind."""
     outputs = sum(math.prod(o.shape) for o in jax.tree.leaves(out))
 
     def flat(tree) -> Any:
@@ -94,10 +127,14 @@ def _moves(f: Callable, x: Sequence[Any], steps: Any, out: Any):
         leaves, treedef = jax.tree.flatten(like)
         ends = np.cumsum([math.prod(leaf.shape) for leaf in leaves])
         parts = jnp.split(vector, ends[:-1])
-        return jax.tree.unflatten(treedef, [p.reshape(leaf.shape) for p, leaf in zip(parts, leaves, strict=True)])
+        return jax.tree.unflatten(
+            treedef, [p.reshape(leaf.shape) for p, leaf in zip(parts, leaves, strict=True)]
+        )
 
     value, pull = jax.vjp(f, *x)
-    ruled = jax.lax.map(lambda dy: flat(pull(unflat(dy, out))), jnp.eye(outputs, dtype=jnp.float64)).T
+    ruled = jax.lax.map(
+        lambda dy: flat(pull(unflat(dy, out))), jnp.eye(outputs, dtype=jnp.float64)
+    ).T
     point = flat(x)
 
     def at(entry, step):
@@ -106,15 +143,19 @@ def _moves(f: Callable, x: Sequence[Any], steps: Any, out: Any):
     # One loop for all steps to both sides: the function is compiled once.
     both = jnp.concatenate([steps, -steps])
     entries = jnp.broadcast_to(jnp.arange(point.size), both.shape)
-    values = jax.lax.map(lambda move: at(*move), (entries.ravel(), both.ravel())).reshape(*both.shape, outputs)
+    values = jax.lax.map(lambda move: at(*move), (entries.ravel(), both.ravel())).reshape(
+        *both.shape, outputs
+    )
     ahead, behind = jnp.split(values, 2)
     return ruled, ahead, flat(value), behind
 
 
 def _nearest(ruled, ahead, middle, behind, steps, *, at_kinks: bool) -> np.ndarray:
-    """Of the slopes at several steps that which is nearest to what the rule says, entry by entry.
+    """Of the slopes at several steps that which is nearest to what the rule says, entry
+    by entry.
 
-    Beside kinks, it may be any between those of the two sides; and an entry that cannot be moved to both is not judged.
+    Beside kinks, it may be any between those of the two sides; and an entry that cannot
+    be moved to both is not judged.
     """
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         h = steps[:, :, None]

@@ -1,4 +1,5 @@
-"""Test data: whole numbers, on which sums are exact; distinct ones, away from kinks and ties; or either near what came."""
+"""Test data: whole numbers, on which sums are exact; distinct ones, away from kinks and
+ties; or either near what came."""
 
 from __future__ import annotations
 
@@ -12,18 +13,23 @@ MOST = 16
 
 
 def integers(rng: np.random.Generator, shape: Sequence[int], largest: int = 4) -> np.ndarray:
-    """Whole numbers in [-largest, largest], as float64. Ties and zeros are common: conventions at kinks are put to the test.
+    """Whole numbers in [-largest, largest], as float64. Ties and zeros are common:
+    conventions at kinks are put to the test.
 
-    Sums of products of two such numbers are exact in float32 up to 2^24 / largest^2 terms, and each is exact in bfloat16.
+    Sums of products of two such numbers are exact in float32 up to 2^24 / largest^2
+    terms, and each is exact in bfloat16.
     """
     return rng.integers(-largest, largest + 1, tuple(shape)).astype(np.float64)
 
 
 def distinct(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
-    """Numbers in (-1, 1), as float64, no two alike and none near 0: half of the odd multiples of 1 / m for m = 2 size, at random.
+    """Numbers in (-1, 1), as float64, no two alike and none near 0: half of the odd
+    multiples of 1 / m for m = 2 size, at random.
 
-    The least distance is 2 / m to the next number and 1 / m to 0, so that a finite difference with a smaller step crosses neither
-    a tie of a maximum nor the kink of a relu. Their sum is not 0, as that of all odd multiples would be: 0 hides a lost factor.
+    The least distance is 2 / m to the next number and 1 / m to 0, so that a finite
+    difference with a smaller step crosses neither a tie of a maximum nor the kink of a
+    relu. Their sum is not 0, as that of all odd multiples would be: 0 hides a lost
+    factor.
 
     >>> sorted(distinct(np.random.default_rng(0), (2, 2)).ravel().tolist())
     [-0.375, -0.125, 0.125, 0.625]
@@ -34,7 +40,8 @@ def distinct(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
 
 
 def near(rng: np.random.Generator, came: np.ndarray, size: float) -> np.ndarray:
-    """A point near `came`: each entry off by up to `size` of itself, towards the mean of all, so that their range is kept.
+    """A point near `came`: each entry off by up to `size` of itself, towards the mean
+    of all, so that their range is kept.
 
     >>> near(np.random.default_rng(0), np.array([1.0, 2.0]), 2**-6).round(3).tolist()
     [1.011, 1.986]
@@ -48,9 +55,11 @@ def near(rng: np.random.Generator, came: np.ndarray, size: float) -> np.ndarray:
 
 
 def within(rng: np.random.Generator, came: np.ndarray) -> np.ndarray:
-    """Whole numbers from the range of `came`, up to sixteen, or where it has not two of them, multiples of 1/2, 1/4 and so on.
+    """Whole numbers from the range of `came`, up to sixteen, or where it has not two of
+    them, multiples of 1/2, 1/4 and so on.
 
-    If the range is wide, multiples of 2, 4 and so on: what is drawn has few digits, so that sums of products are exact.
+    If the range is wide, multiples of 2, 4 and so on: what is drawn has few digits, so
+    that sums of products are exact.
 
     >>> within(np.random.default_rng(0), np.array([0.3, 2.6])).tolist()
     [2.0, 2.0]
@@ -63,4 +72,6 @@ def within(rng: np.random.Generator, came: np.ndarray) -> np.ndarray:
         step *= 2
     while math.floor(high / step) - math.ceil(low / step) < 1:
         step /= 2
-    return step * rng.integers(math.ceil(low / step), math.floor(high / step) + 1, came.shape).astype(np.float64)
+    return step * rng.integers(
+        math.ceil(low / step), math.floor(high / step) + 1, came.shape
+    ).astype(np.float64)

@@ -10,7 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-OUTSIDE = "the function was evaluated outside its domain, or at its edge; pass arrays that lie inside it"
+OUTSIDE = (
+    "the function was evaluated outside its domain, or at its edge; pass arrays that lie inside it"
+)
 
 
 class Check(NamedTuple):
@@ -22,28 +24,36 @@ class Check(NamedTuple):
     """What was checked: "value", an argument whose gradient it is, or "all"."""
     passed: bool
     error: float
-    """||got - expected|| / ||expected|| of the whole array; of inner products, their difference over the product of the norms."""
+    """||got - expected|| / ||expected|| of the whole array; of inner products, their
+    difference over the product of the norms."""
     tolerance: float
-    """The largest `error` that passes. For arrays, one entry may be off by 8 times as much of the largest one, no more."""
+    """The largest `error` that passes. For arrays, one entry may be off by 8 times as
+    much of the largest one, no more."""
     data: str = ""
-    """"integers": whole numbers with ties and zeros, so that the convention at kinks is what is compared; "distinct": away from
-    kinks, see `jaxcnn.check.draw`; "given": the arrays that came; "zeros": these with zeros in them."""
+    """"integers": whole numbers with ties and zeros, so that the convention at kinks is
+    what is compared; "distinct": away from kinks, see `jaxcnn.check.draw`; "given": the
+    arrays that came; "zeros": these with zeros in them."""
     detail: str = ""
     """Of a failed check: where it is worst, with both values."""
     diagnosis: str = ""
     """Of a failed check: the usual mistake that it fits, if any."""
     ulps: float | None = None
-    """The largest difference in units in the last place of the largest expected entry."""
+    """The largest difference in units in the last place of the largest expected entry.
+    """
     autodiff_error: float | None = None
-    """`error`, of the reference in the same dtype; None in float64, where the reference is what is expected."""
+    """`error`, of the reference in the same dtype; None in float64, where the reference
+    is what is expected."""
     autodiff_ulps: float | None = None
     autodiff_detail: str = ""
-    """Where the reference in that dtype is off by more than the dtype explains: where it is worst."""
+    """Where the reference in that dtype is off by more than the dtype explains: where
+    it is worst."""
 
 
 def dot(a: Any, b: Any) -> float:
     pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
-    return float(sum(np.vdot(np.asarray(p, np.float64), np.asarray(q, np.float64)) for p, q in pairs))
+    return float(
+        sum(np.vdot(np.asarray(p, np.float64), np.asarray(q, np.float64)) for p, q in pairs)
+    )
 
 
 def norm(a: Any) -> float:
@@ -64,11 +74,16 @@ def ulp(want: Any, dtype: Any) -> float:
     """The distance of the largest expected entry to the next number of the dtype."""
     info = jnp.finfo(dtype)
     top = largest(want)
-    return float(info.eps) * 2.0 ** math.floor(math.log2(top)) if math.isfinite(top) and top else float(info.tiny)
+    return (
+        float(info.eps) * 2.0 ** math.floor(math.log2(top))
+        if math.isfinite(top) and top
+        else float(info.tiny)
+    )
 
 
 def difference(got: Any, want: Any, why: str = OUTSIDE) -> tuple[float, float, str]:
-    """The relative error of the whole array, the largest difference, and where that is. `why` tells what NaN in both means."""
+    """The relative error of the whole array, the largest difference, and where that is.
+    `why` tells what NaN in both means."""
     got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
         off = np.where(got == want, 0.0, np.abs(got - want))
@@ -76,7 +91,8 @@ def difference(got: Any, want: Any, why: str = OUTSIDE) -> tuple[float, float, s
         if not off.any():
             return 0.0, 0.0, ""
         error = float(np.linalg.norm(off) / (norm(finite(want)) or 1.0))
-    # An entry that is NaN in both is no fault of one of them: it is told if there is no worse.
+    # An entry that is NaN in both is no fault of one of them: it is told if there is no
+    # worse.
     outside = np.isnan(got) & np.isnan(want)
     judged = np.where(outside, 0.0, off)
     both = bool(outside.any()) and bool(np.max(judged) < np.inf)
@@ -85,14 +101,25 @@ def difference(got: Any, want: Any, why: str = OUTSIDE) -> tuple[float, float, s
     if both:
         return math.inf, math.inf, f"both are NaN{place}: {why}"
     share = np.mean(off > 1e-6 * largest(finite(want)))
-    detail = f"worst{place}: {got[index]:.9g}, expected {want[index]:.9g}; {share:.0%} of the entries differ"
+    detail = (
+        f"worst{place}: {got[index]:.9g}, expected {want[index]:.9g}; {share:.0%} of the entries"
+        " differ"
+    )
     return error if error == error else math.inf, float(np.max(off)), detail
 
 
 def compare_arrays(
-    name: str, of: str, data: str, got: Any, want: Any, tolerance: float, scale: float | None = None, why: str = OUTSIDE
+    name: str,
+    of: str,
+    data: str,
+    got: Any,
+    want: Any,
+    tolerance: float,
+    scale: float | None = None,
+    why: str = OUTSIDE,
 ) -> Check:
-    """Two arrays: as a whole, and no entry far off. `scale` is taken for ||expected|| where that could vanish."""
+    """Two arrays: as a whole, and no entry far off. `scale` is taken for ||expected||
+    where that could vanish."""
     error, worst, detail = difference(got, want, why)
     top = largest(finite(want))
     if scale is not None:
@@ -102,14 +129,24 @@ def compare_arrays(
 
 
 def compare_inner(
-    name: str, of: str, data: str, got: float, want: float, tolerance: float, scale: float, why: str = OUTSIDE
+    name: str,
+    of: str,
+    data: str,
+    got: float,
+    want: float,
+    tolerance: float,
+    scale: float,
+    why: str = OUTSIDE,
 ) -> Check:
-    """Two inner products, relative to the product of the norms. `why` tells what it means if both are not finite."""
+    """Two inner products, relative to the product of the norms. `why` tells what it
+    means if both are not finite."""
     error = abs(got - want) / (scale or 1.0)
     passed = bool(error <= tolerance)  # not a NaN
     detail = "" if passed else f"{got:.9g}, expected {want:.9g}"
     if not (math.isfinite(got) or math.isfinite(want)):
-        detail = f"both are {'NaN' if math.isnan(got) and math.isnan(want) else 'not finite'}: {why}"
+        detail = (
+            f"both are {'NaN' if math.isnan(got) and math.isnan(want) else 'not finite'}: {why}"
+        )
     return Check(name, of, passed, error if error == error else math.inf, tolerance, data, detail)
 
 

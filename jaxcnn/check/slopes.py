@@ -1,10 +1,13 @@
-"""Where central differences are taken: at steps that stay in a function's domain, and on one side of its kinks.
+"""Where central differences are taken: at steps that stay in a function's domain, and
+on one side of its kinks.
 
-Of data that was drawn (`draw.distinct`) it is known how near it lies to kinks and ties: one step serves all entries. Of arrays
-that came nothing is known. Their entries can be of any scale, near the edge of the domain (a square root near 0), on a kink (a
-relu at 0), or tied (a maximum of equal numbers). So steps are relative to each entry there, smaller ones are tried too, and the
-directions are those along which the reference shows no kink: free ones; or such that equal entries stay equal and 0 stays 0; or
-a scaling of everything, under which also a sum that is 0 stays so.
+Of data that was drawn (`draw.distinct`) it is known how near it lies to kinks and ties:
+one step serves all entries. Of arrays that came nothing is known. Their entries can be
+of any scale, near the edge of the domain (a square root near 0), on a kink (a relu at
+0), or tied (a maximum of equal numbers). So steps are relative to each entry there,
+smaller ones are tried too, and the directions are those along which the reference shows
+no kink: free ones; or such that equal entries stay equal and 0 stays 0; or a scaling of
+everything, under which also a sum that is 0 stays so.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ from jaxcnn.check.measure import dot, largest, norm
 DIRECTIONS = 3
 """How many are tried for kinks."""
 FLOOR = 2.0**-10
-"""Of the largest entry of an array that came: a smaller one is moved as if it were of this size, and also as it is."""
+"""Of the largest entry of an array that came: a smaller one is moved as if it were of
+this size, and also as it is."""
 SMALLEST = 1e-9
 """Of relative steps: below, rounding in float64 is all there is."""
 
@@ -37,9 +41,11 @@ class Walk(NamedTuple):
     """Of the directions; "free" if there is no kink."""
     reaches: list[list[np.ndarray]]
     steps: list[float]
-    """An entry is moved by a step times its reach times the direction's. Of all reaches and steps those that fit best count."""
+    """An entry is moved by a step times its reach times the direction's. Of all reaches
+    and steps those that fit best count."""
     equal: list[np.ndarray]
-    """For each entry, the number of the first that is equal to it; of all arguments, one after the other."""
+    """For each entry, the number of the first that is equal to it; of all arguments,
+    one after the other."""
 
     @property
     def tries(self) -> list[tuple[list[np.ndarray], float]]:
@@ -58,18 +64,27 @@ class Walk(NamedTuple):
 
 
 def steps(x: Sequence[np.ndarray]) -> tuple[float, float]:
-    """The larger has less rounding; the smaller crosses fewer kinks of inner results. Neither crosses one of `draw.distinct`."""
+    """The larger has less rounding; the smaller crosses fewer kinks of inner results.
+    Neither crosses one of `draw.distinct`."""
     h = 1e-3 * (max(map(largest, x)) or 1.0) / max(10, *(a.size for a in x))
     return h, h / 16
 
 
-def walk(x: Sequence[np.ndarray], came: Sequence[bool], evaluate: Callable, out: Any, rng: np.random.Generator) -> Walk | None:
-    """Steps and directions about `x`, or None if the function has a kink along each that was tried, or is not finite.
+def walk(
+    x: Sequence[np.ndarray],
+    came: Sequence[bool],
+    evaluate: Callable,
+    out: Any,
+    rng: np.random.Generator,
+) -> Walk | None:
+    """Steps and directions about `x`, or None if the function has a kink along each
+    that was tried, or is not finite.
 
     Args:
       x: the arguments, float64.
       came: for each, whether it was given, and not drawn.
-      evaluate: (x, dy) -> value and gradients of the reference, by which kinks are judged.
+      evaluate: (x, dy) -> value and gradients of the reference, by which kinks are
+        judged.
       out: the shapes of the value.
       rng: of directions and cotangents.
     """
@@ -83,7 +98,11 @@ def walk(x: Sequence[np.ndarray], came: Sequence[bool], evaluate: Callable, out:
     h = 1e-3 / max(10, *(a.size for a in x))
     some = [h / 16**k for k in range(5) if k < 2 or h / 16**k >= SMALLEST]
     equal = _equal(x)
-    kinds: tuple[tuple[Kind, list[list[np.ndarray]]], ...] = (("free", [free, far]), ("tied", [still]), ("scaled", [still]))
+    kinds: tuple[tuple[Kind, list[list[np.ndarray]]], ...] = (
+        ("free", [free, far]),
+        ("tied", [still]),
+        ("scaled", [still]),
+    )
     for kind, reaches in kinds:
         if any(a.size for a in x) and not any(r.any() for r in reaches[0]):
             continue  # all is 0 and nothing would move
@@ -93,7 +112,9 @@ def walk(x: Sequence[np.ndarray], came: Sequence[bool], evaluate: Callable, out:
     return None
 
 
-def moved(x: Sequence[np.ndarray], reach: Sequence[np.ndarray], v: Sequence[np.ndarray], t: float) -> list[np.ndarray]:
+def moved(
+    x: Sequence[np.ndarray], reach: Sequence[np.ndarray], v: Sequence[np.ndarray], t: float
+) -> list[np.ndarray]:
     """x + t reach v."""
     return [a + t * r * b for a, r, b in zip(x, reach, v, strict=True)]
 
@@ -104,8 +125,11 @@ def scaled(g: Sequence[np.ndarray], reach: Sequence[np.ndarray]) -> list[np.ndar
         return [np.where(r == 0, 0.0, np.asarray(a) * r) for a, r in zip(g, reach, strict=True)]
 
 
-def _is_smooth(found: Walk, x: Sequence[np.ndarray], evaluate: Callable, out: Any, rng: np.random.Generator) -> bool:
-    """Whether second differences of <dy, F> and of <G, u>, over h, vanish with h: at a kink they are the same for each."""
+def _is_smooth(
+    found: Walk, x: Sequence[np.ndarray], evaluate: Callable, out: Any, rng: np.random.Generator
+) -> bool:
+    """Whether second differences of <dy, F> and of <G, u>, over h, vanish with h: at a
+    kink they are the same for each."""
     for _ in range(DIRECTIONS if found.kind != "scaled" else 1):
         v = found.direction(rng)
         u = [draw.distinct(rng, a.shape) for a in x]
@@ -134,9 +158,12 @@ def _over(a: float, b: float) -> float:
 
 
 def _vanishes(bends: Sequence[float]) -> bool:
-    """Of steps that shrink by 16: small at one of them, or in proportion to the step at the last ones."""
+    """Of steps that shrink by 16: small at one of them, or in proportion to the step at
+    the last ones."""
     finite = [bend for bend in bends if bend < math.inf]
-    return any(bend <= 1e-5 for bend in finite) or (len(finite) > 1 and finite[-1] <= finite[-2] / 8)
+    return any(bend <= 1e-5 for bend in finite) or (
+        len(finite) > 1 and finite[-1] <= finite[-2] / 8
+    )
 
 
 def _numbers(x: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -144,7 +171,9 @@ def _numbers(x: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def _equal(x: Sequence[np.ndarray]) -> list[np.ndarray]:
-    _, first, which = np.unique(np.concatenate([a.ravel() for a in x]), return_index=True, return_inverse=True)
+    _, first, which = np.unique(
+        np.concatenate([a.ravel() for a in x]), return_index=True, return_inverse=True
+    )
     return _split(first[which], x)
 
 

@@ -1,4 +1,5 @@
-"""What all checks share: the two functions, their data, and each of them compiled once."""
+"""What all checks share: the two functions, their data, and each of them compiled
+once."""
 
 from __future__ import annotations
 
@@ -17,25 +18,32 @@ from jaxcnn.check.measure import difference
 from jaxcnn.check.slopes import Walk, walk
 
 TOLERANCE = {"float64": 1e-12, "float32": 2e-5, "float16": 1e-2, "bfloat16": 5e-2}
-"""The largest relative error that "accuracy" allows, by dtype: in float32 some hundred roundings, for sums of that many terms."""
+"""The largest relative error that "accuracy" allows, by dtype: in float32 some hundred
+roundings, for sums of that many terms."""
 
 FEW = 16
-"""Units in the last place that "accuracy" allows in any case; beyond them, `TIMES` the error of autodiff's own gradient."""
+"""Units in the last place that "accuracy" allows in any case; beyond them, `TIMES` the
+error of autodiff's own gradient."""
 TIMES = 3
 
 ENOUGH = 100
-"""Whole numbers among which there are some zeros: where there are fewer, several points are drawn, `MOST_POINTS` at most."""
+"""Whole numbers among which there are some zeros: where there are fewer, several points
+are drawn, `MOST_POINTS` at most."""
 MOST_POINTS = 8
 
 NEAR = (2.0**-6, 2.0**-12)
-"""How far a second point is from the arrays that came, relative to each entry; the smaller where the function ends before."""
+"""How far a second point is from the arrays that came, relative to each entry; the
+smaller where the function ends before."""
 
-Evaluate = Callable[[Sequence[Any], Any], tuple[Any, tuple[Any, ...]]]  # (args, dy) -> (value, gradients)
+Evaluate = Callable[
+    [Sequence[Any], Any], tuple[Any, tuple[Any, ...]]
+]  # (args, dy) -> (value, gradients)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What all checks share: the two functions of the floating arguments alone, their data, and each compiled once."""
+    """What all checks share: the two functions of the floating arguments alone, their
+    data, and each compiled once."""
 
     explicit: Callable
     reference: Callable
@@ -63,7 +71,8 @@ class Subject:
     def ref(self) -> Callable:
         return among(self.reference, self.args, self.numbers)
 
-    # Data. A check draws from a generator of its own: what it draws does not depend on which others are made.
+    # Data. A check draws from a generator of its own: what it draws does not depend on
+    # which others are made.
 
     def rng(self, check: str) -> np.random.Generator:
         return np.random.default_rng([self.seed, *check.encode()])
@@ -82,8 +91,12 @@ class Subject:
 
     @cached_property
     def coarsest(self) -> Any:
-        """The dtype with the largest rounding error, of arguments and value: what accuracy can be asked for."""
-        return max([*self.dtypes, *(o.dtype for o in jax.tree.leaves(self.out))], key=lambda d: float(jnp.finfo(d).eps))
+        """The dtype with the largest rounding error, of arguments and value: what
+        accuracy can be asked for."""
+        return max(
+            [*self.dtypes, *(o.dtype for o in jax.tree.leaves(self.out))],
+            key=lambda d: float(jnp.finfo(d).eps),
+        )
 
     @cached_property
     def loosest(self) -> float:
@@ -96,7 +109,9 @@ class Subject:
 
     def rounded(self, data: Sequence[np.ndarray]) -> list[np.ndarray]:
         """In the dtypes of the arguments."""
-        return [np.asarray(jnp.asarray(a, dtype)) for a, dtype in zip(data, self.dtypes, strict=True)]
+        return [
+            np.asarray(jnp.asarray(a, dtype)) for a, dtype in zip(data, self.dtypes, strict=True)
+        ]
 
     @cached_property
     def low(self) -> list[np.ndarray]:
@@ -104,35 +119,50 @@ class Subject:
 
     def cotangent(self, rng: np.random.Generator, drawn: Callable = draw.distinct) -> Any:
         """In the dtypes of the value."""
-        return jax.tree.map(lambda o: np.asarray(jnp.asarray(drawn(rng, o.shape), o.dtype)), self.out)
+        return jax.tree.map(
+            lambda o: np.asarray(jnp.asarray(drawn(rng, o.shape), o.dtype)), self.out
+        )
 
     def whole_numbers(self, rng: np.random.Generator, *, near: bool = False) -> list[np.ndarray]:
         """For each argument, whole numbers, zeros and ties among them.
 
-        Of arrays that came, from their range alone where f is not finite for others, or if `near`.
+        Of arrays that came, from their range alone where f is not finite for others, or
+        if `near`.
         """
         drawn = [draw.integers(rng, shape) for shape in self.shapes]
         if not any(self.came) or not (near or not self.is_finite(drawn)):
             return drawn
-        return [draw.within(rng, a) if came else b for a, b, came in zip(self.distinct, drawn, self.came, strict=True)]
+        return [
+            draw.within(rng, a) if came else b
+            for a, b, came in zip(self.distinct, drawn, self.came, strict=True)
+        ]
 
     @cached_property
     def whole_points(self) -> list[tuple[list[np.ndarray], Any]]:
-        """Arguments and cotangents of whole numbers, in their dtypes: several if they are small, so that some are 0 or tied."""
+        """Arguments and cotangents of whole numbers, in their dtypes: several if they
+        are small, so that some are 0 or tied."""
         rng = self.rng("integers")
         count = min(MOST_POINTS, 1 + ENOUGH // max(1, *(a.size for a in self.distinct)))
-        return [(self.rounded(self.whole_numbers(rng)), self.cotangent(rng, draw.integers)) for _ in range(count)]
+        return [
+            (self.rounded(self.whole_numbers(rng)), self.cotangent(rng, draw.integers))
+            for _ in range(count)
+        ]
 
     @cached_property
     def whole(self) -> bool:
-        """Whether whole numbers are computed exactly: as was said, or else for what is linear, if the reference does not round.
+        """Whether whole numbers are computed exactly: as was said, or else for what is
+        linear, if the reference does not round.
 
-        An error that is larger than roundings are is no sign of them: autodiff is wrong there.
+        An error that is larger than roundings are is no sign of them: autodiff is wrong
+        there.
         """
         if self.integers is not None or not self.linear_in:
             return bool(self.integers)
         for x, dy in self.whole_points:
-            leaves = [jax.tree.leaves(self.truth(*point)) for point in ((x, dy), (as_float64(x), as_float64(dy)))]
+            leaves = [
+                jax.tree.leaves(self.truth(*point))
+                for point in ((x, dy), (as_float64(x), as_float64(dy)))
+            ]
             if any(0 < difference(a, b)[0] <= self.loosest for a, b in zip(*leaves, strict=True)):
                 return False
         return True
@@ -141,13 +171,19 @@ class Subject:
         """A second point: drawn, or as near as it must be to the arrays that came."""
         drawn = [draw.distinct(rng, shape) for shape in self.shapes]
         for size in NEAR if any(self.came) else ():
-            point = [draw.near(rng, a, size) if came else b for a, b, came in zip(self.distinct, drawn, self.came, strict=True)]
+            point = [
+                draw.near(rng, a, size) if came else b
+                for a, b, came in zip(self.distinct, drawn, self.came, strict=True)
+            ]
             if self.is_finite(point):
                 return point
-        return [a if came else b for a, b, came in zip(self.distinct, drawn, self.came, strict=True)]
+        return [
+            a if came else b for a, b, came in zip(self.distinct, drawn, self.came, strict=True)
+        ]
 
     def is_finite(self, x: Sequence[np.ndarray]) -> bool:
-        """Whether the reference's value is, in float64: outside of its domain it is not."""
+        """Whether the reference's value is, in float64: outside of its domain it is
+        not."""
         value = self.truth(as_float64(list(x)), as_float64(full(self.out, 0)))[0]
         return is_finite(value)
 
@@ -162,12 +198,14 @@ class Subject:
 
     @cached_property
     def truth(self) -> Evaluate:
-        """The reference, differentiated by JAX; to be called with float64 arrays where it is to be trusted."""
+        """The reference, differentiated by JAX; to be called with float64 arrays where
+        it is to be trusted."""
         return jax.jit(value_and_gradients(self.ref))
 
     @cached_property
     def point(self) -> tuple[list[np.ndarray], Any, Any, tuple[Any, ...]]:
-        """Arguments, cotangent, value and explicit gradients, all float64: where the checks by inner products are made."""
+        """Arguments, cotangent, value and explicit gradients, all float64: where the
+        checks by inner products are made."""
         x, dy = as_float64(list(self.distinct)), as_float64(self.cotangent(self.rng("point")))
         value, g = self.run(x, dy)
         return x, dy, value, g
@@ -191,7 +229,9 @@ def as_float64(tree: Any) -> Any:
 
 
 def is_finite(tree: Any) -> bool:
-    return all(bool(np.all(np.isfinite(np.asarray(leaf, np.float64)))) for leaf in jax.tree.leaves(tree))
+    return all(
+        bool(np.all(np.isfinite(np.asarray(leaf, np.float64)))) for leaf in jax.tree.leaves(tree)
+    )
 
 
 def full(out: Any, fill: float) -> Any:

@@ -1,4 +1,5 @@
-"""Layers made of layers: one after another, side by side; and what each of them gives."""
+"""Layers made of layers: one after another, side by side; and what each of them
+gives."""
 
 from __future__ import annotations
 
@@ -20,9 +21,11 @@ from jaxcnn.ops._common import as_array
 def serial(*layers: Layer) -> Layer:
     """The layers one after another.
 
-    The entries of params and state are called f"{index}_{name}"; layers that have none have no entry. Each layer gets a key of
-    its own. `init` finds the shape that each layer is given by evaluating those before it abstractly, with an x in the default
-    floating dtype, so a layer that does not fit raises there. An exception carries a note that names the layer it came from.
+    The entries of params and state are called f"{index}_{name}"; layers that have none
+    have no entry. Each layer gets a key of its own. `init` finds the shape that each
+    layer is given by evaluating those before it abstractly, with an x in the default
+    floating dtype, so a layer that does not fit raises there. An exception carries a
+    note that names the layer it came from.
 
     >>> import jax.numpy as jnp
     >>> from jaxcnn.layers import conv, dense, flatten, max_pool, relu
@@ -47,16 +50,20 @@ def serial(*layers: Layer) -> Layer:
     def apply(params, state, x, *, train=False, key=None):
         x, train, new_state = *_start(params, state, x, train, key), {}
         for index, (entry, layer) in enumerate(entries.items()):
-            x, new_state[entry] = _apply_entry(entry, layer, params, state, x, train=train, key=_fold(key, index))
+            x, new_state[entry] = _apply_entry(
+                entry, layer, params, state, x, train=train, key=_fold(key, index)
+            )
         return x, _without_empty(new_state)
 
     return Layer("serial", init, apply, parts=tuple(entries.items()))
 
 
 def residual(inner: Layer, shortcut: Layer | None = None) -> Layer:
-    """inner(x) + shortcut(x) (He et al. 2016); the shortcut is x itself, or a layer such as `conv(features, 1, stride=2)`.
+    """inner(x) + shortcut(x) (He et al. 2016); the shortcut is x itself, or a layer
+    such as `conv(features, 1, stride=2)`.
 
-    Both must give one shape: nothing is broadcast. The entries of params and state are "inner" and "shortcut".
+    Both must give one shape: nothing is broadcast. The entries of params and state are
+    "inner" and "shortcut".
 
     >>> import jax.numpy as jnp
     >>> from jaxcnn.layers import conv, relu
@@ -65,7 +72,10 @@ def residual(inner: Layer, shortcut: Layer | None = None) -> Layer:
     >>> block.apply(params, state, jnp.ones((5, 8, 8, 3)))[0].shape
     (5, 8, 8, 3)
     """
-    entries = {"inner": as_layer("inner", inner), "shortcut": identity() if shortcut is None else as_layer("shortcut", shortcut)}
+    entries = {
+        "inner": as_layer("inner", inner),
+        "shortcut": identity() if shortcut is None else as_layer("shortcut", shortcut),
+    }
 
     def init(key, input_shape):
         params, state, outputs = {}, {}, []
@@ -79,7 +89,9 @@ def residual(inner: Layer, shortcut: Layer | None = None) -> Layer:
     def apply(params, state, x, *, train=False, key=None):
         x, train, new_state, outputs = *_start(params, state, x, train, key), {}, []
         for index, (entry, layer) in enumerate(entries.items()):
-            y, new_state[entry] = _apply_entry(entry, layer, params, state, x, train=train, key=_fold(key, index))
+            y, new_state[entry] = _apply_entry(
+                entry, layer, params, state, x, train=train, key=_fold(key, index)
+            )
             outputs.append(y)
         return _add(*outputs), _without_empty(new_state)
 
@@ -87,12 +99,20 @@ def residual(inner: Layer, shortcut: Layer | None = None) -> Layer:
 
 
 def outputs(
-    layer: Layer, params: dict, state: dict, x: Array, *, train: bool = False, key: Array | None = None
+    layer: Layer,
+    params: dict,
+    state: dict,
+    x: Array,
+    *,
+    train: bool = False,
+    key: Array | None = None,
 ) -> OrderedDict[str, Array]:
-    """What every layer inside `layer` gives for x, by its path, in the order of computation; the last is the whole layer's y.
+    """What every layer inside `layer` gives for x, by its path, in the order of
+    computation; the last is the whole layer's y.
 
-    A path is the names of the entries from the outside in, "2_residual/inner/0_conv". Parts that stand side by side are followed
-    by what they give together, under the path of their combinator. `jax.eval_shape` of this function finds shapes only.
+    A path is the names of the entries from the outside in, "2_residual/inner/0_conv".
+    Parts that stand side by side are followed by what they give together, under the
+    path of their combinator. `jax.eval_shape` of this function finds shapes only.
 
     >>> import jax.numpy as jnp
     >>> from jaxcnn.layers import conv, flatten
@@ -113,7 +133,14 @@ def outputs(
     y = x
     for index, (entry, part) in enumerate(layer.parts):
         with _noted(entry, y):
-            inside = outputs(part, params.get(entry, {}), state.get(entry, {}), y, train=train, key=_fold(key, index))
+            inside = outputs(
+                part,
+                params.get(entry, {}),
+                state.get(entry, {}),
+                y,
+                train=train,
+                key=_fold(key, index),
+            )
         for path, value in inside.items():
             given["/".join(filter(None, (entry, path)))] = value
         if not layer.parallel:
@@ -124,11 +151,14 @@ def outputs(
 
 
 def _add(inner: Array, shortcut: Array) -> Array:
-    inner, shortcut = _one_array("what inner gives", inner), _one_array("what shortcut gives", shortcut)
+    inner, shortcut = (
+        _one_array("what inner gives", inner),
+        _one_array("what shortcut gives", shortcut),
+    )
     if inner.shape != shortcut.shape:
         raise ValueError(
-            f"residual adds what inner and shortcut give, got shapes {inner.shape} and {shortcut.shape}: "
-            "shortcut=conv(features, 1, stride=...) makes them one"
+            f"residual adds what inner and shortcut give, got shapes {inner.shape} and"
+            f" {shortcut.shape}: shortcut=conv(features, 1, stride=...) makes them one"
         )
     try:
         return inner + shortcut
@@ -136,7 +166,8 @@ def _add(inner: Array, shortcut: Array) -> Array:
         if inner.dtype == shortcut.dtype:
             raise
         raise ValueError(
-            f"residual adds what inner and shortcut give, got {inner.dtype} and {shortcut.dtype}, which JAX is told not to mix"
+            f"residual adds what inner and shortcut give, got {inner.dtype} and {shortcut.dtype},"
+            " which JAX is told not to mix"
         ) from error
 
 
@@ -159,14 +190,17 @@ def _abstract_start(key: Any, input_shape: Any) -> jax.ShapeDtypeStruct:
 
 
 def _start(params: Any, state: Any, x: Any, train: Any, key: Any) -> tuple[Array, bool]:
-    """What `apply` was given, looked at. Which entries there must be, the layers know."""
+    """What `apply` was given, looked at. Which entries there must be, the layers
+    know."""
     check_entries("params", params, (), only=False)
     check_entries("state", state, (), only=False)
     check_key(key)
     return as_array("x", x), as_train(train)
 
 
-def _init_entry(entry: str, layer: Layer, key: Any, x: jax.ShapeDtypeStruct) -> tuple[jax.ShapeDtypeStruct, dict, dict]:
+def _init_entry(
+    entry: str, layer: Layer, key: Any, x: jax.ShapeDtypeStruct
+) -> tuple[jax.ShapeDtypeStruct, dict, dict]:
     """The layer's abstract y for x, its params and its state."""
     with _noted(entry, x):
         x = _one_array("x, what the layer before gives,", x)
@@ -175,8 +209,11 @@ def _init_entry(entry: str, layer: Layer, key: Any, x: jax.ShapeDtypeStruct) -> 
     return y, params, state
 
 
-def _apply_entry(entry: str, layer: Layer, params: dict, state: dict, x: Array, *, train: bool, key: Array | None):
-    """The layer's y and new state, with its own part of the network's params and state."""
+def _apply_entry(
+    entry: str, layer: Layer, params: dict, state: dict, x: Array, *, train: bool, key: Array | None
+):
+    """The layer's y and new state, with its own part of the network's params and
+    state."""
     with _noted(entry, x):
         x = _one_array("x, what the layer before gives,", x)
         result = layer.apply(params.get(entry, {}), state.get(entry, {}), x, train=train, key=key)
@@ -184,7 +221,8 @@ def _apply_entry(entry: str, layer: Layer, params: dict, state: dict, x: Array, 
 
 
 def _one_array(name: str, y: Any) -> Any:
-    """What a layer gave, which may be a person's own: an array, abstract or not, or a number."""
+    """What a layer gave, which may be a person's own: an array, abstract or not, or a
+    number."""
     if isinstance(y, int | float):
         return as_array(name, y)
     if not hasattr(y, "shape") or not hasattr(y, "dtype"):
@@ -202,7 +240,8 @@ def _pair(function: str, needed: str, given: Any) -> tuple[Any, Any]:
 
 @contextmanager
 def _noted(entry: str, x: Any) -> Iterator[None]:
-    """Whatever is raised inside says which layer raised it; from nested layers, the innermost first."""
+    """Whatever is raised inside says which layer raised it; from nested layers, the
+    innermost first."""
     try:
         yield
     except Exception as error:

@@ -17,32 +17,45 @@ from jaxcnn.window import Window
 class Init(Protocol):
     """The type of `Layer.init`."""
 
-    def __call__(self, key: Array, input_shape: Sequence[int]) -> tuple[dict[str, Any], dict[str, Any]]: ...
+    def __call__(
+        self, key: Array, input_shape: Sequence[int]
+    ) -> tuple[dict[str, Any], dict[str, Any]]: ...
 
 
 class Apply(Protocol):
     """The type of `Layer.apply`."""
 
     def __call__(
-        self, params: dict[str, Any], state: dict[str, Any], x: Array, *, train: bool = False, key: Array | None = None
+        self,
+        params: dict[str, Any],
+        state: dict[str, Any],
+        x: Array,
+        *,
+        train: bool = False,
+        key: Array | None = None,
     ) -> tuple[Array, dict[str, Any]]: ...
 
 
 class Layer(NamedTuple):
-    """A pair of pure functions, a name for the entries of a network and for messages, and what the layer is made of.
+    """A pair of pure functions, a name for the entries of a network and for messages,
+    and what the layer is made of.
 
     Attributes:
       name: what the layer is, "conv".
       init: (key, input_shape) -> (params, state).
-      apply: (params, state, x, *, train=False, key=None) -> (y, new_state). `train` chooses between the two ways in which
-        dropout and batch normalisation compute; `key` is for dropout, and needed by nothing else.
-      window: spatial size of x -> the window in which an output sees x, for `receptive_field`. None: an output sees its own
-        position and no other.
-      parts: of a combinator, its layers with the names of their entries in params and state.
-      parallel: whether each of `parts` gets x, and what they give is joined position by position, as in `residual`; else each
-        gets what the one before it gives, as in `serial`.
+      apply: (params, state, x, *, train=False, key=None) -> (y, new_state). `train`
+        chooses between the two ways in which dropout and batch normalisation compute;
+        `key` is for dropout, and needed by nothing else.
+      window: spatial size of x -> the window in which an output sees x, for
+        `receptive_field`. None: an output sees its own position and no other.
+      parts: of a combinator, its layers with the names of their entries in params and
+        state.
+      parallel: whether each of `parts` gets x, and what they give is joined position by
+        position, as in `residual`; else each gets what the one before it gives, as in
+        `serial`.
 
-    A layer of one's own is a `Layer(...)` of two functions; one without parameters is `activation(function, name)`.
+    A layer of one's own is a `Layer(...)` of two functions; one without parameters is
+    `activation(function, name)`.
     """
 
     name: str
@@ -67,7 +80,8 @@ def checked(
     entries: Sequence[str] = (),
     state_entries: Sequence[str] = (),
 ) -> Layer:
-    """A layer whose two functions look at what they are given before they compute. It has these entries of params and state."""
+    """A layer whose two functions look at what they are given before they compute. It
+    has these entries of params and state."""
 
     def checked_init(key, input_shape):
         check_key(key)
@@ -84,7 +98,9 @@ def checked(
 
 def makes_layers(value: Any) -> bool:
     """Whether this is a function of this package that makes a layer, not called yet."""
-    return callable(value) and str(getattr(value, "__module__", "")).startswith(("jaxcnn.layers", "jaxcnn.models"))
+    return callable(value) and str(getattr(value, "__module__", "")).startswith(
+        ("jaxcnn.layers", "jaxcnn.models")
+    )
 
 
 def as_layer(name: str, value: Any) -> Layer:
@@ -96,7 +112,11 @@ def as_layer(name: str, value: Any) -> Layer:
     hint = ""
     if callable(value):
         written = getattr(value, "__name__", "function")
-        hint = f": call it, {written}(...)" if makes_layers(value) else f": wrap it, layers.activation({written})"
+        hint = (
+            f": call it, {written}(...)"
+            if makes_layers(value)
+            else f": wrap it, layers.activation({written})"
+        )
     elif isinstance(value, Iterable) and not isinstance(value, str | bytes):
         hint = ": write serial(*layers)"
     raise ValueError(f"{name} must be a Layer, got {described(value)}{hint}")

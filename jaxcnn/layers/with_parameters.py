@@ -1,4 +1,5 @@
-"""Layers of operations that have parameters: convolution, affine map, normalisations."""
+"""Layers of operations that have parameters: convolution, affine map,
+normalisations."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ from jaxcnn.window import Padding, make_window
 
 Initializer = Callable[..., Array]
 
-# Normal with the variance 2 / fan_in, or 1 / fan_in, where fan_in is the product of all axes but the last: what one output sees.
+# Normal with the variance 2 / fan_in, or 1 / fan_in, where fan_in is the product of all
+# axes but the last: what one output sees.
 HE_NORMAL: Initializer = jax.nn.initializers.he_normal()
 LECUN_NORMAL: Initializer = jax.nn.initializers.lecun_normal()
 
@@ -55,8 +57,9 @@ def conv(
       size: taps of the kernel; one int, or one per spatial axis.
       stride, padding, dilation, groups, method: as in `jaxcnn.conv`.
       bias: whether each output channel has a bias, which starts at 0.
-      kernel_init: `(key, shape) -> array`. The default has the variance 2 / fan_in, for outputs that a relu follows (He et al.
-        2015), where fan_in = taps * c / groups is the number of inputs of one output.
+      kernel_init: `(key, shape) -> array`. The default has the variance 2 / fan_in, for
+        outputs that a relu follows (He et al. 2015), where fan_in = taps * c / groups
+        is the number of inputs of one output.
 
     Params: w, (*size, c / groups, features), and b, (features,).
 
@@ -67,26 +70,42 @@ def conv(
     >>> layer.apply(params, state, jnp.ones((5, 32, 32, 3)))[0].shape
     (5, 16, 16, 8)
     """
-    features, groups, bias = as_int("features", features, least=1), as_int("groups", groups, least=1), as_flag("bias", bias)
+    features, groups, bias = (
+        as_int("features", features, least=1),
+        as_int("groups", groups, least=1),
+        as_flag("bias", bias),
+    )
     if features % groups:
-        raise ValueError(f"groups must divide the features, got groups={groups} and {features} features")
+        raise ValueError(
+            f"groups must divide the features, got groups={groups} and {features} features"
+        )
     options = geometry(size=size, stride=stride, padding=padding, dilation=dilation)
-    taps, kernel_init = options.pop("size"), as_function("kernel_init", kernel_init, "(key, shape) -> array")
+    taps, kernel_init = (
+        options.pop("size"),
+        as_function("kernel_init", kernel_init, "(key, shape) -> array"),
+    )
     method, ops = as_method(method), as_ops(ops)
 
     def init(key, input_shape):
         check_images(input_shape)
         (channels,) = known(input_shape, (-1,), least=1)
         if channels % groups:
-            raise ValueError(f"groups must divide the channels of x, got groups={groups} and {channels} channels")
+            raise ValueError(
+                f"groups must divide the channels of x, got groups={groups} and {channels} channels"
+            )
         space = input_shape[1:-1]
         check_fits(window(space), space)
-        kernel = draw(kernel_init, key, (*per_axis("size", taps, len(space)), channels // groups, features))
+        kernel = draw(
+            kernel_init, key, (*per_axis("size", taps, len(space)), channels // groups, features)
+        )
         return ({"w": kernel, "b": jnp.zeros(features)} if bias else {"w": kernel}), {}
 
     def apply(params, state, x, *, train, key):
         check_kernel(params["w"], taps, features)
-        return ops.conv(x, params["w"], params.get("b"), **options, groups=groups, method=method), state
+        return (
+            ops.conv(x, params["w"], params.get("b"), **options, groups=groups, method=method),
+            state,
+        )
 
     def window(space):
         return make_window(per_axis("size", taps, len(space)), space, **options)
@@ -106,8 +125,8 @@ def dense(
     Args:
       features: the number of outputs.
       bias: whether each output has a bias, which starts at 0.
-      kernel_init: `(key, shape) -> array`. The default has the variance 1 / c, which keeps that of the input; before a relu
-        `HE_NORMAL` does.
+      kernel_init: `(key, shape) -> array`. The default has the variance 1 / c, which
+        keeps that of the input; before a relu `HE_NORMAL` does.
 
     Params: w, (c, features), and b, (features,).
 
@@ -131,9 +150,11 @@ def dense(
 
 
 def batch_norm(*, momentum: float = 0.9, epsilon: float = 1e-5, ops: Ops = EXPLICIT) -> Layer:
-    """Batch normalisation of each channel, (n, *space, c) -> the same shape; see `jaxcnn.batch_norm`.
+    """Batch normalisation of each channel, (n, *space, c) -> the same shape; see
+    `jaxcnn.batch_norm`.
 
-    In training it normalises with the statistics of the batch and moves the running ones; else with the running ones.
+    In training it normalises with the statistics of the batch and moves the running
+    ones; else with the running ones.
 
     Params: scale and bias, (c,). State: mean and var, (c,).
 
@@ -145,7 +166,9 @@ def batch_norm(*, momentum: float = 0.9, epsilon: float = 1e-5, ops: Ops = EXPLI
     """
     momentum, epsilon, ops = as_number("momentum", momentum), as_epsilon(epsilon), as_ops(ops)
     if not 0 <= momentum <= 1:
-        raise ValueError(f"momentum is the weight of the old statistics and must be in [0, 1], got {momentum}")
+        raise ValueError(
+            f"momentum is the weight of the old statistics and must be in [0, 1], got {momentum}"
+        )
 
     def init(key, input_shape):
         check_images(input_shape, (0, 1, 2, 3))
@@ -159,11 +182,16 @@ def batch_norm(*, momentum: float = 0.9, epsilon: float = 1e-5, ops: Ops = EXPLI
         y, statistics = ops.batch_norm(x, params["scale"], params["bias"], statistics, **options)
         return y, {"mean": statistics.mean, "var": statistics.var}
 
-    return checked("batch_norm", init, apply, entries=("scale", "bias"), state_entries=("mean", "var"))
+    return checked(
+        "batch_norm", init, apply, entries=("scale", "bias"), state_entries=("mean", "var")
+    )
 
 
-def layer_norm(*, axes: int | Sequence[int] = -1, epsilon: float = 1e-5, ops: Ops = EXPLICIT) -> Layer:
-    """Layer normalisation of each example over `axes`, keeping the shape; see `jaxcnn.layer_norm`.
+def layer_norm(
+    *, axes: int | Sequence[int] = -1, epsilon: float = 1e-5, ops: Ops = EXPLICIT
+) -> Layer:
+    """Layer normalisation of each example over `axes`, keeping the shape; see
+    `jaxcnn.layer_norm`.
 
     Params: scale and bias, of the shape of x along `axes`.
 
@@ -176,15 +204,21 @@ def layer_norm(*, axes: int | Sequence[int] = -1, epsilon: float = 1e-5, ops: Op
 
     def init(key, input_shape):
         x = abstract_x(input_shape)
-        jax.eval_shape(lambda x: ops.layer_norm(x, None, None, axes=normalised), x)  # raises on axes not there
+        jax.eval_shape(
+            lambda x: ops.layer_norm(x, None, None, axes=normalised), x
+        )  # raises on axes not there
         shape = known(input_shape, normalised)
         return {"scale": jnp.ones(shape), "bias": jnp.zeros(shape)}, {}
 
     def apply(params, state, x, *, train, key):
-        return ops.layer_norm(x, params["scale"], params["bias"], axes=normalised, epsilon=epsilon), state
+        return (
+            ops.layer_norm(x, params["scale"], params["bias"], axes=normalised, epsilon=epsilon),
+            state,
+        )
 
     def window(space):
-        """From its first to its last position an output on a normalised axis sees all; on the others its own."""
+        """From its first to its last position an output on a normalised axis sees all;
+        on the others its own."""
         of_space = [axis % (len(space) + 2) - 1 for axis in normalised]
         reach = [n - 1 if axis in of_space else 0 for axis, n in enumerate(space)]
         return make_window([2 * r + 1 for r in reach], space, padding=reach)

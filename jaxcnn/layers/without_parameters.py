@@ -14,7 +14,14 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxcnn.arguments import as_flag, as_number, described
-from jaxcnn.layers._arguments import as_function, as_ops, as_rate, check_fits, check_images, geometry
+from jaxcnn.layers._arguments import (
+    as_function,
+    as_ops,
+    as_rate,
+    check_fits,
+    check_images,
+    geometry,
+)
 from jaxcnn.layers.layer import Layer, checked, makes_layers
 from jaxcnn.ops import EXPLICIT, Ops
 from jaxcnn.ops._common import as_array
@@ -23,16 +30,23 @@ from jaxcnn.window import Padding, Window, make_window
 
 
 def activation(
-    function: Callable[[Array], Array], name: str = "activation", window: Callable[[tuple[int, ...]], Window] | None = None
+    function: Callable[[Array], Array],
+    name: str = "activation",
+    window: Callable[[tuple[int, ...]], Window] | None = None,
 ) -> Layer:
-    """A layer of any function of x that has no parameters. One that mixes positions says how far by `window`, as in `Layer`.
+    """A layer of any function of x that has no parameters. One that mixes positions
+    says how far by `window`, as in `Layer`.
 
     >>> y, state = activation(jnp.sin, "sin").apply({}, {}, jnp.zeros(3))
     >>> y.tolist(), state
     ([0.0, 0.0, 0.0], {})
     """
     if isinstance(function, Layer) or makes_layers(function):
-        which = f"the layer {function.name!r}" if isinstance(function, Layer) else f"{function.__name__}, which makes one"
+        which = (
+            f"the layer {function.name!r}"
+            if isinstance(function, Layer)
+            else f"{function.__name__}, which makes one"
+        )
         raise ValueError(f"function must be a function of x, got {which}: a layer is not wrapped")
     function = as_function("function", function, "x -> y")
     if not _takes_x(function):
@@ -45,8 +59,12 @@ def activation(
     def given(x):
         y = function(x)
         leaves = jax.tree.leaves(y)
-        if not leaves or not all(hasattr(leaf, "dtype") or isinstance(leaf, int | float | complex) for leaf in leaves):
-            raise ValueError(f"function must give an array, got {described(y)} from that of layer {name!r}")
+        if not leaves or not all(
+            hasattr(leaf, "dtype") or isinstance(leaf, int | float | complex) for leaf in leaves
+        ):
+            raise ValueError(
+                f"function must give an array, got {described(y)} from that of layer {name!r}"
+            )
         return y
 
     return _layer(name, given, window)
@@ -71,7 +89,8 @@ def _layer(
     window: Callable[[tuple[int, ...]], Window] | None = None,
     check_shape: Callable[[tuple[int, ...]], None] | None = None,
 ) -> Layer:
-    """A layer of a function alone. `check_shape` is what `init` has against an input shape."""
+    """A layer of a function alone. `check_shape` is what `init` has against an input
+    shape."""
 
     def init(key, input_shape):
         if check_shape is not None:
@@ -138,7 +157,9 @@ def gelu(approximate: bool = True, *, ops: Ops = EXPLICIT) -> Layer:
     >>> gelu().apply({}, {}, jnp.zeros(1))[0].tolist()
     [0.0]
     """
-    return _layer("gelu", partial(as_ops(ops).gelu, approximate=as_flag("approximate", approximate)))
+    return _layer(
+        "gelu", partial(as_ops(ops).gelu, approximate=as_flag("approximate", approximate))
+    )
 
 
 def max_pool(
@@ -150,7 +171,8 @@ def max_pool(
     ceil_mode: bool = False,
     ops: Ops = EXPLICIT,
 ) -> Layer:
-    """The maximum of each window, (n, *space, c) -> (n, *space', c). Arguments as in `jaxcnn.max_pool`; the stride is `size`.
+    """The maximum of each window, (n, *space, c) -> (n, *space', c). Arguments as in
+    `jaxcnn.max_pool`; the stride is `size`.
 
     >>> max_pool(2).apply({}, {}, jnp.arange(4.0).reshape(1, 4, 1))[0].ravel().tolist()
     [1.0, 3.0]
@@ -168,12 +190,15 @@ def avg_pool(
     count_include_pad: bool = True,
     ops: Ops = EXPLICIT,
 ) -> Layer:
-    """The mean of each window, (n, *space, c) -> (n, *space', c). Arguments as in `jaxcnn.avg_pool`; the stride is `size`.
+    """The mean of each window, (n, *space, c) -> (n, *space', c). Arguments as in
+    `jaxcnn.avg_pool`; the stride is `size`.
 
     >>> avg_pool(2).apply({}, {}, jnp.arange(4.0).reshape(1, 4, 1))[0].ravel().tolist()
     [0.5, 2.5]
     """
-    operation = partial(as_ops(ops).avg_pool, count_include_pad=as_flag("count_include_pad", count_include_pad))
+    operation = partial(
+        as_ops(ops).avg_pool, count_include_pad=as_flag("count_include_pad", count_include_pad)
+    )
     return _pool("avg_pool", operation, size, stride, padding, dilation, ceil_mode)
 
 
@@ -188,7 +213,9 @@ def _pool(
 ) -> Layer:
     ceil_mode = as_flag("ceil_mode", ceil_mode)
     step = size if stride is None else stride
-    options = geometry(size=size, stride=step, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
+    options = geometry(
+        size=size, stride=step, padding=padding, dilation=dilation, ceil_mode=ceil_mode
+    )
     taps = options.pop("size")
 
     def window(space):
@@ -199,7 +226,9 @@ def _pool(
         check_images(input_shape)
         check_fits(window(input_shape[1:-1]), input_shape[1:-1])
 
-    return _layer(name, partial(operation, size=taps, **options, ceil_mode=ceil_mode), window, check_shape)
+    return _layer(
+        name, partial(operation, size=taps, **options, ceil_mode=ceil_mode), window, check_shape
+    )
 
 
 def global_max_pool(*, ops: Ops = EXPLICIT) -> Layer:
@@ -246,14 +275,16 @@ def identity() -> Layer:
 
 
 def dropout(rate: float, *, ops: Ops = EXPLICIT) -> Layer:
-    """In training sets each value to 0 with probability `rate` and divides the others by 1 - rate; else returns x.
+    """In training sets each value to 0 with probability `rate` and divides the others
+    by 1 - rate; else returns x.
 
     `apply` raises ValueError in training without a key.
 
     >>> x = jnp.ones(4)
     >>> dropout(0.5).apply({}, {}, x)[0].tolist()
     [1.0, 1.0, 1.0, 1.0]
-    >>> set(dropout(0.5).apply({}, {}, x, train=True, key=jax.random.key(0))[0].tolist()) <= {0.0, 2.0}
+    >>> y, _ = dropout(0.5).apply({}, {}, x, train=True, key=jax.random.key(0))
+    >>> set(y.tolist()) <= {0.0, 2.0}
     True
     """
     rate, ops = as_rate("rate", rate), as_ops(ops)

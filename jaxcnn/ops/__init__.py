@@ -1,17 +1,24 @@
-"""The operations of a convolutional network: pure functions, each with its own derivative.
+"""The operations of a convolutional network: pure functions, each with its own
+derivative.
 
 Notation, the same in every equation, einsum string and comment:
 
-    n   image in the batch            i   input position, per axis        x   input       dy        a cotangent coming in
-    c   input channel                 j   output position, per axis       w   kernel      dx dw db  cotangents going out
-    o   output channel                t   kernel tap, per axis            b   bias
-    g   group                         s, d, (p_lo, p_hi)   stride, dilation and pads of a window  y   output
+    n   image in the batch      i   input position, per axis      x   input
+    c   input channel           j   output position, per axis     y   output
+    o   output channel          t   kernel tap, per axis          w   kernel
+    g   group                                                     b   bias
 
-Shapes and subscripts stand channels last, x[n, i, c], w[t, c, o], with i, j and t standing for one, two or three axes. A vector
-space axis like (g c) is one axis whose index is g * size(c) + c.
+    s, d, (p_lo, p_hi)   stride, dilation and pads of a window
+    dy                   a cotangent coming in
+    dx dw db             cotangents going out
 
-`EXPLICIT` and `AUTODIFF` hold the same operations: the first with the rules written in these files, the second differentiated by
-JAX. A network takes one or the other as its `ops` argument.
+Shapes and subscripts stand channels last, x[n, i, c], w[t, c, o], with i, j and t
+standing for one, two or three axes. A vector space axis like (g c) is one axis whose
+index is g * size(c) + c.
+
+`EXPLICIT` and `AUTODIFF` hold the same operations: the first with the rules written in
+these files, the second differentiated by JAX. A network takes one or the other as its
+`ops` argument.
 """
 
 from collections.abc import Callable
@@ -30,7 +37,8 @@ from jaxcnn.ops.pool import max_pool
 
 
 class Ops(NamedTuple):
-    """The operations that a network is made of, under one choice of who differentiates them.
+    """The operations that a network is made of, under one choice of who differentiates
+    them.
 
     `ops._replace(conv=...)` gives a network a backward pass of one's own.
     """

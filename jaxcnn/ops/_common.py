@@ -1,4 +1,5 @@
-"""What several operations share at their border: layout, validation, and the dtype and sharding of a cotangent.
+"""What several operations share at their border: layout, validation, and the dtype and
+sharding of a cotangent.
 
 Arrays are checked here, static arguments by `jaxcnn.arguments`.
 """
@@ -26,12 +27,15 @@ Layout = Literal["channels_last", "channels_first"]
 LAYOUTS = ("channels_last", "channels_first")
 
 
-# Layout. Inside, images are (n, *space, c) and kernels (*taps, c, o); outside they may be (n, c, *space) and (o, c, *taps).
+# Layout. Inside, images are (n, *space, c) and kernels (*taps, c, o); outside they may
+# be (n, c, *space) and (o, c, *taps).
 
 
 def check_layout(layout: str) -> None:
     if not isinstance(layout, str) or layout not in LAYOUTS:
-        raise ValueError(f"layout must be 'channels_last' or 'channels_first', got {described(layout)}")
+        raise ValueError(
+            f"layout must be 'channels_last' or 'channels_first', got {described(layout)}"
+        )
 
 
 def image_to_channels_last(x: Array, layout: Layout) -> Array:
@@ -50,7 +54,9 @@ def kernel_from_channels_last(w: Array, layout: Layout) -> Array:
     return w if layout == "channels_last" else jnp.moveaxis(w, (-1, -2), (0, 1))
 
 
-def shape_to_channels_last(shape: Sequence[int], layout: Layout, *, kernel: bool = False) -> tuple[int, ...]:
+def shape_to_channels_last(
+    shape: Sequence[int], layout: Layout, *, kernel: bool = False
+) -> tuple[int, ...]:
     """The channels-last order of an image's shape, or a kernel's."""
     shape = tuple(shape)
     if layout == "channels_last":
@@ -76,23 +82,30 @@ def check_image(name: str, x: Array) -> int:
     axes = x.ndim - 2
     if axes not in (1, 2, 3):
         hint = "; is the batch axis missing? x[None] adds it" if axes == 0 else ""
-        raise ValueError(f"{name} must have a batch, a channel and 1 to 3 spatial axes, got shape {x.shape}{hint}")
+        raise ValueError(
+            f"{name} must have a batch, a channel and 1 to 3 spatial axes, got shape"
+            f" {x.shape}{hint}"
+        )
     return axes
 
 
 def check_floating(name: str, x: Array) -> None:
     if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(f"{name} must have a floating dtype, got {x.dtype}: convert it, {name}.astype(jnp.float32)")
+        raise ValueError(
+            f"{name} must have a floating dtype, got {x.dtype}: convert it,"
+            f" {name}.astype(jnp.float32)"
+        )
 
 
 def as_precision(value: Any) -> lax.PrecisionLike:
-    """A precision of lax's that can be a static argument: two of them may come as a list."""
+    """A precision of lax's that can be a static argument: two of them may come as a
+    list."""
     value = tuple(value) if isinstance(value, list) else value
     both = value if isinstance(value, tuple) and len(value) == 2 else (value, value)
     if value is not None and not all(_is_precision(entry) for entry in both):
         raise ValueError(
-            "precision must be None, 'default', 'high', 'highest', a jax.lax.Precision or DotAlgorithm, or one for each operand, "
-            f"got {described(value)}"
+            "precision must be None, 'default', 'high', 'highest', a jax.lax.Precision or"
+            f" DotAlgorithm, or one for each operand, got {described(value)}"
         )
     return value
 
@@ -113,16 +126,20 @@ def as_dtype(name: str, value: Any) -> np.dtype | None:
     try:
         dtype = jnp.dtype(value)
     except TypeError as error:
-        raise ValueError(f"{name} must be a dtype, such as jnp.float32, or None, got {described(value)}") from error
+        raise ValueError(
+            f"{name} must be a dtype, such as jnp.float32, or None, got {described(value)}"
+        ) from error
     if not jnp.issubdtype(dtype, jnp.floating):
         raise ValueError(f"{name} must be a floating dtype or None, got {dtype}")
     return dtype
 
 
 def reverse_mode_only(operation: Callable[P, R]) -> Callable[P, R]:
-    """A public operation whose rule is a `custom_vjp`: forward mode, called eagerly, raises an error that names the operation.
+    """A public operation whose rule is a `custom_vjp`: forward mode, called eagerly,
+    raises an error that names the operation.
 
-    Under `jit`, or in a `scan`, JAX finds out after the operation has returned, and then its own words are all there is.
+    Under `jit`, or in a `scan`, JAX finds out after the operation has returned, and
+    then its own words are all there is.
     """
 
     @wraps(operation)
@@ -134,8 +151,9 @@ def reverse_mode_only(operation: Callable[P, R]) -> Callable[P, R]:
                 raise
             name = operation.__name__
             raise TypeError(
-                f"{name} is differentiated by an explicit rule, for reverse mode (grad, vjp, jacrev) alone, not for forward-mode "
-                "autodiff (jvp, jacfwd, linear_transpose): take the operation from jaxcnn.AUTODIFF for these"
+                f"{name} is differentiated by an explicit rule, for reverse mode (grad, vjp,"
+                " jacrev) alone, not for forward-mode autodiff (jvp, jacfwd, linear_transpose):"
+                " take the operation from jaxcnn.AUTODIFF for these"
             ) from error
 
     return named
@@ -146,16 +164,23 @@ def reverse_mode_only(operation: Callable[P, R]) -> Callable[P, R]:
 
 def at_least_float32(x: Array) -> Array:
     """16-bit floats widened, so that a sum is rounded once."""
-    return x.astype(jnp.float32) if jnp.issubdtype(x.dtype, jnp.floating) and x.dtype.itemsize < 4 else x
+    return (
+        x.astype(jnp.float32)
+        if jnp.issubdtype(x.dtype, jnp.floating) and x.dtype.itemsize < 4
+        else x
+    )
 
 
-# Sharding. Under shard_map a value varies over some mesh axes; on an Explicit mesh its type carries a sharding.
+# Sharding. Under shard_map a value varies over some mesh axes; on an Explicit mesh its
+# type carries a sharding.
 
 
 def align_varying(*arrays: Array) -> tuple[Array, ...]:
-    """Cast every array to the mesh axes over which any of them varies, so that cotangents agree with their primals.
+    """Cast every array to the mesh axes over which any of them varies, so that
+    cotangents agree with their primals.
 
-    The cast stands before the operation with the rule: its own transpose is the sum over the axes that were added.
+    The cast stands before the operation with the rule: its own transpose is the sum
+    over the axes that were added.
     """
     return tuple(varying_like(a, *arrays) for a in arrays)
 
@@ -168,11 +193,15 @@ def varying_like(a: Array, *others: Array) -> Array:
 
 
 def devices_of(*arrays: Array) -> int:
-    """Among how many devices the compiler may divide these arrays, as the mesh in their types tells; inside `shard_map` not those
-    that it has divided them among already."""
+    """Among how many devices the compiler may divide these arrays, as the mesh in their
+    types tells; inside `shard_map` not those that it has divided them among already."""
     meshes = (jax.typeof(a).sharding.mesh for a in arrays)
     sizes = [
-        math.prod(size for size, kind in zip(mesh.axis_sizes, mesh.axis_types, strict=True) if kind != AxisType.Manual)
+        math.prod(
+            size
+            for size, kind in zip(mesh.axis_sizes, mesh.axis_types, strict=True)
+            if kind != AxisType.Manual
+        )
         for mesh in meshes
         if not mesh.empty
     ]
@@ -180,7 +209,8 @@ def devices_of(*arrays: Array) -> int:
 
 
 def sharding_of(a: Array) -> NamedSharding | None:
-    """The sharding in the type of `a` on an Explicit mesh, None elsewhere: what `out_sharding` takes.
+    """The sharding in the type of `a` on an Explicit mesh, None elsewhere: what
+    `out_sharding` takes.
 
     An array that was not placed on the mesh counts as replicated over it.
     """
@@ -200,7 +230,8 @@ def cotangent_like(cotangent: Array, primal: Array) -> Array:
     return cotangent
 
 
-# Bias: y[n, j, o] = z[n, j, o] + b[o].  db[o] = sum_{n, j} dy[n, j, o]: over the batch and over space, for each channel.
+# Bias: y[n, j, o] = z[n, j, o] + b[o].  db[o] = sum_{n, j} dy[n, j, o]: over the batch
+# and over space, for each channel.
 
 
 def bias_grad(dy: Array) -> Array:
@@ -232,7 +263,9 @@ def add_bias(z: Array, b: ArrayLike | None, *, autodiff: bool) -> Array:
         return z
     b = as_array("b", b)
     if b.shape != z.shape[-1:]:
-        raise ValueError(f"b must have one value per output channel, shape {z.shape[-1:]}, got {b.shape}")
+        raise ValueError(
+            f"b must have one value per output channel, shape {z.shape[-1:]}, got {b.shape}"
+        )
     check_floating("b", b)
     z, b = align_varying(z, b)
     return (_add_bias_forward if autodiff else _add_bias)(z, b)

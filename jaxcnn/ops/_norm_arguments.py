@@ -1,4 +1,5 @@
-"""What the normalisations are called with: parameters brought to the rank of x, and options, or an error that names them."""
+"""What the normalisations are called with: parameters brought to the rank of x, and
+options, or an error that names them."""
 
 from __future__ import annotations
 
@@ -16,8 +17,15 @@ from jaxcnn.arguments import as_int, as_ints, as_number, described, is_several
 from jaxcnn.ops._common import Layout, as_array, check_floating
 
 
-def parameter(name: str, value: ArrayLike | None, x: Array, axes: tuple[int, ...], layout: Layout | None = None) -> Array | None:
-    """A parameter or statistic with the shape of x along `axes`, brought to x's rank."""
+def parameter(
+    name: str,
+    value: ArrayLike | None,
+    x: Array,
+    axes: tuple[int, ...],
+    layout: Layout | None = None,
+) -> Array | None:
+    """A parameter or statistic with the shape of x along `axes`, brought to x's
+    rank."""
     if value is None:
         return None
     array = as_array(name, value)
@@ -31,7 +39,8 @@ def parameter(name: str, value: ArrayLike | None, x: Array, axes: tuple[int, ...
         elif array.size == math.prod(shape):
             hint = f"; {name}.reshape({shape}) has it"
         raise ValueError(
-            f"{name} must have the shape of x along axes {axes}, {shape} for x of {x.shape}, got {array.shape}{hint}"
+            f"{name} must have the shape of x along axes {axes}, {shape} for x of {x.shape}, got"
+            f" {array.shape}{hint}"
         )
     return jnp.expand_dims(array, tuple(axis for axis in range(x.ndim) if axis not in axes))
 
@@ -40,7 +49,9 @@ def check_state(state: Any, x: Array, channel: int, layout: Layout) -> tuple[Arr
     """Mean and var, brought to x's rank."""
     start = "start from BatchNormState(jnp.zeros(c), jnp.ones(c))"
     if not (isinstance(state, tuple | list) and len(state) == 2):
-        raise ValueError(f"state must be a BatchNormState, a mean and a var, got {described(state)}: {start}")
+        raise ValueError(
+            f"state must be a BatchNormState, a mean and a var, got {described(state)}: {start}"
+        )
     mean = parameter("state.mean", state[0], x, (channel,), layout)
     var = parameter("state.var", state[1], x, (channel,), layout)
     if mean is None or var is None:
@@ -48,14 +59,20 @@ def check_state(state: Any, x: Array, channel: int, layout: Layout) -> tuple[Arr
     if not isinstance(var, jax.core.Tracer) and var.is_fully_addressable:
         least = np.min(jax.device_get(var), initial=np.inf)
         if least < 0:
-            raise ValueError(f"state.var must not be negative, got {least}: are mean and var exchanged?")
+            raise ValueError(
+                f"state.var must not be negative, got {least}: are mean and var exchanged?"
+            )
     return mean, var
 
 
 def check_momentum(momentum: float) -> float:
-    momentum = as_number("momentum", momentum, "the weight of the old statistics, a number in [0, 1]")
+    momentum = as_number(
+        "momentum", momentum, "the weight of the old statistics, a number in [0, 1]"
+    )
     if not 0 <= momentum <= 1:
-        raise ValueError(f"momentum is the weight of the old statistics and must be in [0, 1], got {momentum}")
+        raise ValueError(
+            f"momentum is the weight of the old statistics and must be in [0, 1], got {momentum}"
+        )
     return momentum
 
 
@@ -72,5 +89,8 @@ def check_axes(axes: int | Sequence[int], x: Array) -> tuple[int, ...]:
         raise ValueError(f"axes must be one or more axes of x, which has {x.ndim}, got {axes}")
     positive = tuple(axis % x.ndim for axis in given)
     if list(positive) != sorted(set(positive)):
-        raise ValueError(f"axes must be distinct and in increasing order, that of the axes of scale and bias, got {axes}")
+        raise ValueError(
+            "axes must be distinct and in increasing order, that of the axes of scale and bias,"
+            f" got {axes}"
+        )
     return positive

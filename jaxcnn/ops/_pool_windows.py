@@ -1,4 +1,5 @@
-"""What the pools share: their windows, how many taps of each stand on the input, and lax's own reduction of one."""
+"""What the pools share: their windows, how many taps of each stand on the input, and
+lax's own reduction of one."""
 
 from __future__ import annotations
 
@@ -13,17 +14,26 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxcnn.arguments import as_flag, per_axis
-from jaxcnn.ops._common import Layout, as_array, check_floating, check_image, check_layout, image_to_channels_last
+from jaxcnn.ops._common import (
+    Layout,
+    as_array,
+    check_floating,
+    check_image,
+    check_layout,
+    image_to_channels_last,
+)
 from jaxcnn.ops._tap_loops import MANY_TAPS
 from jaxcnn.ops._windows import few_steps
 from jaxcnn.sizes import is_known
 from jaxcnn.window import Padding, Window, make_window
 
 MOST_TAPS = 8
-"""Taps along an axis up to which Python writes them out, for XLA to fuse; beyond, the program has a loop over them."""
+"""Taps along an axis up to which Python writes them out, for XLA to fuse; beyond, the
+program has a loop over them."""
 
 MOST_STRIDES = 3
-"""Strides along an axis up to which all taps are laid out, in so many times the memory, rather than taken in a loop."""
+"""Strides along an axis up to which all taps are laid out, in so many times the memory,
+rather than taken in a loop."""
 
 
 def written_out(window: Window, axis: int, input_size: Sequence[int]) -> bool:
@@ -31,16 +41,24 @@ def written_out(window: Window, axis: int, input_size: Sequence[int]) -> bool:
     return is_known(*input_size) and (few or window.size[axis] == 1)
 
 
-def reduced_along(x: Float[Array, "n *i c"], window: Window, start: float, combine: Callable) -> Float[Array, "n *j c"]:
-    """lax's own reduction of a window. The padding is explicit: lax's may not be negative, nor symbolic."""
+def reduced_along(
+    x: Float[Array, "n *i c"], window: Window, start: float, combine: Callable
+) -> Float[Array, "n *j c"]:
+    """lax's own reduction of a window. The padding is explicit: lax's may not be
+    negative, nor symbolic."""
     pads = [(lo, hi, b - 1) for (lo, hi), b in zip(window.pads, window.base_dilation, strict=True)]
     padded = lax.pad(x, jnp.asarray(start, x.dtype), [(0, 0, 0), *pads, (0, 0, 0)])
-    size, stride, dilation = ((1, *of_space, 1) for of_space in (window.size, window.stride, window.dilation))
-    return lax.reduce_window(padded, start, combine, size, stride, "valid", window_dilation=dilation)
+    size, stride, dilation = (
+        (1, *of_space, 1) for of_space in (window.size, window.stride, window.dilation)
+    )
+    return lax.reduce_window(
+        padded, start, combine, size, stride, "valid", window_dilation=dilation
+    )
 
 
 def reduced_at_once(window: Window, input_size: Sequence[int]) -> bool:
-    """Whether lax's own reduction takes all axes: of many taps that few windows share, this is the least work."""
+    """Whether lax's own reduction takes all axes: of many taps that few windows share,
+    this is the least work."""
     axes = range(len(window.size))
     return (
         is_known(*input_size)
@@ -50,20 +68,33 @@ def reduced_at_once(window: Window, input_size: Sequence[int]) -> bool:
 
 
 def pooled_behind(axis: int, window: Window, input_size: Sequence[int]) -> tuple[int, ...]:
-    """The size of what a pool along `axis` took: the axes behind it were pooled before."""
+    """The size of what a pool along `axis` took: the axes behind it were pooled
+    before."""
     return (*input_size[: axis + 1], *window.output_size(input_size)[axis + 1 :])
 
 
-# How many taps of each window stand on the input: one array per spatial axis, of NumPy and known while tracing if the sizes are.
+# How many taps of each window stand on the input: one array per spatial axis, of NumPy
+# and known while tracing if the sizes are.
 
 
-def _taps_inside(window: Window, input_size: Sequence[int], counted: Sequence[tuple[int, int]]) -> list[Any]:
-    """Per axis (m,): of windows j the taps t with -lo <= s j + d t - p_lo < n + hi, where `counted` has (lo, hi).
+def _taps_inside(
+    window: Window, input_size: Sequence[int], counted: Sequence[tuple[int, int]]
+) -> list[Any]:
+    """Per axis (m,): of windows j the taps t with -lo <= s j + d t - p_lo < n + hi,
+    where `counted` has (lo, hi).
 
-    These t are from ceil((p_lo - lo - s j) / d) to floor((n + hi - 1 + p_lo - s j) / d), as far as there are so many.
+    These t are from ceil((p_lo - lo - s j) / d) to floor((n + hi - 1 + p_lo - s j) /
+    d), as far as there are so many.
     """
     inside = []
-    sizes = zip(window.output_size(input_size), input_size, window.size, window.stride, window.dilation, strict=True)
+    sizes = zip(
+        window.output_size(input_size),
+        input_size,
+        window.size,
+        window.stride,
+        window.dilation,
+        strict=True,
+    )
     for (m, n, k, s, d), (low, _), (lo, hi) in zip(sizes, window.pads, counted, strict=True):
         xp = np if is_known(m, n, low, hi) else jnp
         start = low - s * xp.arange(m)  # of tap 0, before the input
@@ -73,11 +104,15 @@ def _taps_inside(window: Window, input_size: Sequence[int], counted: Sequence[tu
     return inside
 
 
-def tap_counts(window: Window, input_size: Sequence[int], counted: Sequence[tuple[int, int]], dtype) -> Array:
+def tap_counts(
+    window: Window, input_size: Sequence[int], counted: Sequence[tuple[int, int]], dtype
+) -> Array:
     """count_j, (1, *j, 1): the taps on the input extended by `counted` pads."""
     counts = jnp.ones((1,) * (len(input_size) + 2), dtype)
     for axis, inside in enumerate(_taps_inside(window, input_size, counted)):
-        counts = counts * jnp.expand_dims(jnp.asarray(inside, dtype), [a for a in range(counts.ndim) if a != 1 + axis])
+        counts = counts * jnp.expand_dims(
+            jnp.asarray(inside, dtype), [a for a in range(counts.ndim) if a != 1 + axis]
+        )
     return counts
 
 
@@ -85,9 +120,9 @@ def check_no_empty_window(window: Window, input_size: Sequence[int]) -> None:
     for axis, inside in enumerate(_taps_inside(window, input_size, ((0, 0),) * len(input_size))):
         if isinstance(inside, np.ndarray) and not inside.all():
             raise ValueError(
-                f"padding leaves window {int(np.argmin(inside))} of spatial axis {axis} without any input: got pads "
-                f"{window.pads[axis]} for a size of {window.size[axis]} with dilation {window.dilation[axis]} on "
-                f"{input_size[axis]} inputs"
+                f"padding leaves window {int(np.argmin(inside))} of spatial axis {axis} without any"
+                f" input: got pads {window.pads[axis]} for a size of {window.size[axis]} with"
+                f" dilation {window.dilation[axis]} on {input_size[axis]} inputs"
             )
 
 
@@ -108,12 +143,21 @@ def pool_window(
     padding: Padding,
     dilation: int | Sequence[int],
 ) -> Window:
-    """The window of a pool before `ceil_mode`: `size` may be one int for all axes, and is the stride by default."""
+    """The window of a pool before `ceil_mode`: `size` may be one int for all axes, and
+    is the stride by default."""
     size = per_axis("size", size, len(input_size))
-    return make_window(size, input_size, stride=size if stride is None else stride, padding=padding, dilation=dilation)
+    return make_window(
+        size,
+        input_size,
+        stride=size if stride is None else stride,
+        padding=padding,
+        dilation=dilation,
+    )
 
 
-def prepare(x, size, stride, padding, dilation, ceil_mode, layout) -> tuple[Array, Window, tuple[tuple[int, int], ...]]:
+def prepare(
+    x, size, stride, padding, dilation, ceil_mode, layout
+) -> tuple[Array, Window, tuple[tuple[int, int], ...]]:
     """x channels last, its window, and the pads before `ceil_mode` changed them."""
     x = checked_images(x, layout)
     input_size = x.shape[1:-1]
@@ -123,7 +167,8 @@ def prepare(x, size, stride, padding, dilation, ceil_mode, layout) -> tuple[Arra
         window = window.ceil(input_size)
     if 0 in window.output_size(input_size):
         raise ValueError(
-            f"the window is larger than the padded input: got size {window.size}, dilation {window.dilation}, "
-            f"pads {window.pads} for a space of {input_size}; is layout={layout!r} right?"
+            f"the window is larger than the padded input: got size {window.size}, dilation"
+            f" {window.dilation}, pads {window.pads} for a space of {input_size}; is"
+            f" layout={layout!r} right?"
         )
     return x, window, pads

@@ -1,10 +1,14 @@
-"""The two maps between an array and its windows, an adjoint pair: <v, unfold(x)> = <fold(v), x>.
+"""The two maps between an array and its windows, an adjoint pair: <v, unfold(x)> =
+<fold(v), x>.
 
-    unfold    x_t[n, j, c] = x[n, s j + d t - p_lo, c]                     one array per tap t, the fill value outside
-    fold      x[n, i, c]   = sum of v_t[n, j, c] over s j + d t - p_lo = i     one array per tap in, added up
+    unfold    x_t[n, j, c] = x[n, s j + d t - p_lo, c]
+              one array per tap t, the fill value outside
+    fold      x[n, i, c]   = sum of v_t[n, j, c] over s j + d t - p_lo = i
+              one array per tap in, added up
 
-A tap is one `lax.slice` there and one `lax.pad` here. XLA fuses the taps with the arithmetic around them into a single loop, here
-one for each phase of the stride; there is no scatter.
+A tap is one `lax.slice` there and one `lax.pad` here. XLA fuses the taps with the
+arithmetic around them into a single loop, here one for each phase of the stride; there
+is no scatter.
 """
 
 from __future__ import annotations
@@ -26,23 +30,31 @@ def taps(window: Window) -> Iterator[tuple[int, ...]]:
     return itertools.product(*map(range, window.size))
 
 
-def unfold(x: Num[Array, "n *i c"], window: Window, fill: ArrayLike = 0) -> Iterator[Num[Array, "n *j c"]]:
+def unfold(
+    x: Num[Array, "n *i c"], window: Window, fill: ArrayLike = 0
+) -> Iterator[Num[Array, "n *j c"]]:
     """One strided slice of the padded input per tap."""
     pads = [(lo, hi, b - 1) for (lo, hi), b in zip(window.pads, window.base_dilation, strict=True)]
     outputs = window.output_size(x.shape[1:-1])
     padded = lax.pad(x, jnp.asarray(fill, x.dtype), [(0, 0, 0), *pads, (0, 0, 0)])
-    for tap in taps(window):  # Python writes them out: for windows of many taps `_tap_loops.py` has the same two maps
+    # Python writes the taps out: for windows of many `_tap_loops.py` has the same two
+    # maps.
+    for tap in taps(window):
         start = [d * t for d, t in zip(window.dilation, tap, strict=True)]
         limit = [a + dilated(m, s) for a, m, s in zip(start, outputs, window.stride, strict=True)]
         n, c = x.shape[0], x.shape[-1]
         yield lax.slice(padded, (0, *start, 0), (n, *limit, c), (1, *window.stride, 1))
 
 
-def fold(tap_values: Iterable[Num[Array, "n *j c"]], window: Window, input_size: Sequence[int]) -> Num[Array, "n *i c"]:
-    """The sum of every tap's values at the places where `unfold` took them; what fell on padding is dropped.
+def fold(
+    tap_values: Iterable[Num[Array, "n *j c"]], window: Window, input_size: Sequence[int]
+) -> Num[Array, "n *i c"]:
+    """The sum of every tap's values at the places where `unfold` took them; what fell
+    on padding is dropped.
 
-    A stride s has s phases: tap t reaches the places i = s (j + shift) + phase alone, shift and phase being the quotient and the
-    remainder of (d t - p_lo) / s. So each phase is a sum of shifted arrays, and the phases are interleaved once, at the end.
+    A stride s has s phases: tap t reaches the places i = s (j + shift) + phase alone,
+    shift and phase being the quotient and the remainder of (d t - p_lo) / s. So each
+    phase is a sum of shifted arrays, and the phases are interleaved once, at the end.
     """
     spans = [dilated(n, b) for n, b in zip(input_size, window.base_dilation, strict=True)]
     lengths = [-(-span // s) for span, s in zip(spans, window.stride, strict=True)]
@@ -51,36 +63,53 @@ def fold(tap_values: Iterable[Num[Array, "n *j c"]], window: Window, input_size:
         geometry = zip(window.stride, window.dilation, tap, window.pads, strict=True)
         reached = [divmod(d * t - lo, s) for s, d, t, (lo, _) in geometry]
         phase = tuple(remainder for _, remainder in reached)
-        pads = [(shift, q - shift - m, 0) for (shift, _), q, m in zip(reached, lengths, values.shape[1:-1], strict=True)]
+        pads = [
+            (shift, q - shift - m, 0)
+            for (shift, _), q, m in zip(reached, lengths, values.shape[1:-1], strict=True)
+        ]
         moved = lax.pad(values, jnp.zeros((), values.dtype), [(0, 0, 0), *pads, (0, 0, 0)])
         sums[phase] = sums[phase] + moved if phase in sums else moved
     zeros = jnp.zeros_like(next(iter(sums.values())))
     total = _interleave(lambda *phase: sums.get(phase, zeros), window.stride)
-    return lax.slice(total, (0,) * total.ndim, (total.shape[0], *spans, total.shape[-1]), (1, *window.base_dilation, 1))
+    return lax.slice(
+        total,
+        (0,) * total.ndim,
+        (total.shape[0], *spans, total.shape[-1]),
+        (1, *window.base_dilation, 1),
+    )
 
 
 WRITTEN_OUT = 12
 """Taps along an axis up to which each is a slice of its own."""
 
 MOST_STEPS = {1: 24, 2: 3, 3: 3}
-"""Strides that a window may be long, by the number of its axes, to be taken by whole strides."""
+"""Strides that a window may be long, by the number of its axes, to be taken by whole
+strides."""
 
 
 def few_steps(window: Window, most: int | None = None) -> bool:
-    """Whether a window is a few strides long, up to `most` or `MOST_STEPS`: then whole strides are few operations.
+    """Whether a window is a few strides long, up to `most` or `MOST_STEPS`: then whole
+    strides are few operations.
 
     >>> from jaxcnn.window import make_window
-    >>> [few_steps(make_window((k, k), (64, 64), stride=s)) for k, s in ((16, 16), (11, 4), (16, 4))]
+    >>> kernels = ((16, 16), (11, 4), (16, 4))
+    >>> [few_steps(make_window((k, k), (64, 64), stride=s)) for k, s in kernels]
     [True, True, False]
     """
     sizes = zip(window.size, window.stride, window.dilation, strict=True)
-    return all((k if d > 1 else -(-k // s)) <= (most or MOST_STEPS[len(window.size)]) for k, s, d in sizes)
+    return all(
+        (k if d > 1 else -(-k // s)) <= (most or MOST_STEPS[len(window.size)]) for k, s, d in sizes
+    )
 
 
-def unfold_along(x: Num[Array, "n *i c"], window: Window, axis: int, fill: ArrayLike = 0) -> Num[Array, "n *j tc"]:
-    """All taps along one axis, beside the channels. Many of them by whole strides: [a, r] for position s a + r.
+def unfold_along(
+    x: Num[Array, "n *i c"], window: Window, axis: int, fill: ArrayLike = 0
+) -> Num[Array, "n *j tc"]:
+    """All taps along one axis, beside the channels. Many of them by whole strides: [a,
+    r] for position s a + r.
 
-    With t = s q + r, x_t[j] is at a = j + q, so that one slice has the s taps of a q. A dilation has no such form.
+    With t = s q + r, x_t[j] is at a = j + q, so that one slice has the s taps of a q. A
+    dilation has no such form.
     """
     k, s = window.size[axis], window.stride[axis]
     if window.dilation[axis] > 1 or s == 1 or k <= WRITTEN_OUT:
@@ -90,16 +119,27 @@ def unfold_along(x: Num[Array, "n *i c"], window: Window, axis: int, fill: Array
     length = s * (m - 1 + blocks)
     amounts = [(0, 0, 0)] * x.ndim
     amounts[at] = (lo, length - lo - dilated(x.shape[at], b), b - 1)
-    rows = lax.pad(x, jnp.asarray(fill, x.dtype), amounts).reshape(*x.shape[:at], m - 1 + blocks, s, *x.shape[at + 1 :])
+    rows = lax.pad(x, jnp.asarray(fill, x.dtype), amounts).reshape(
+        *x.shape[:at], m - 1 + blocks, s, *x.shape[at + 1 :]
+    )
     rows = jnp.moveaxis(rows, at + 1, -2)  # [n, a, ..., r, c]
     parts = [lax.slice_in_dim(rows, q, q + m, axis=at) for q in range(blocks)]
     p = jnp.concatenate(parts, axis=-2)[..., :k, :]
     return p.reshape(*p.shape[:-2], k * c)
 
 
-def fold_along(p: Num[Array, "n *j tc"], window: Window, axis: int, size: int) -> Num[Array, "n *i c"]:
-    """The adjoint of `unfold_along`, of an axis of `size` inputs: whole strides are added up, and become positions."""
-    k, s, b, (lo, _), at = window.size[axis], window.stride[axis], window.base_dilation[axis], window.pads[axis], 1 + axis
+def fold_along(
+    p: Num[Array, "n *j tc"], window: Window, axis: int, size: int
+) -> Num[Array, "n *i c"]:
+    """The adjoint of `unfold_along`, of an axis of `size` inputs: whole strides are
+    added up, and become positions."""
+    k, s, b, (lo, _), at = (
+        window.size[axis],
+        window.stride[axis],
+        window.base_dilation[axis],
+        window.pads[axis],
+        1 + axis,
+    )
     m, c = p.shape[at], p.shape[-1] // k
     p = p.reshape(*p.shape[:-1], k, c)
     if window.dilation[axis] > 1:

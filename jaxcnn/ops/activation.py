@@ -1,7 +1,8 @@
 """Elementwise activations, y = f(x), with dx = f'(x) dy.
 
-The shortest complete operations of this library. Each has, in this order: the definition, in plain JAX (and what AUTODIFF
-differentiates); the forward rule, which returns y and what the backward pass needs (the residual); the backward rule, with its
+The shortest complete operations of this library. Each has, in this order: the
+definition, in plain JAX (and what AUTODIFF differentiates); the forward rule, which
+returns y and what the backward pass needs (the residual); the backward rule, with its
 formula; and the public function, which checks its arguments and picks one of the two.
 
     f               f'(x)                             residual, and why
@@ -10,18 +11,23 @@ formula; and the public function, which checks its arguments and picks one of th
     sigmoid = s     s(x) s(-x)                        x
     tanh            4 s(2x) s(-2x) = 1 / cosh(x)^2    x
     silu            s(x) (1 + x s(-x))                x
-    gelu            Phi(x) + x phi(x)                 x; or of its tanh approximation, see there
+    gelu            Phi(x) + x phi(x)                 x; or of its tanh approximation,
+                                                      see there
 
-Residuals: sigmoid and tanh keep x, though f' is a function of y, which the next operation keeps anyway: y (1 - y) and 1 - y^2
-have no digits where y rounds to 1 (from x = 17 in float32, from 6 in bfloat16), s(-x) has all. The price is one array of x's size
-kept, as silu and gelu do; no more arrays are read. 1 - s(x) is written s(-x) everywhere for that reason.
+Residuals: sigmoid and tanh keep x, though f' is a function of y, which the next
+operation keeps anyway: y (1 - y) and 1 - y^2 have no digits where y rounds to 1 (from x
+= 17 in float32, from 6 in bfloat16), s(-x) has all. The price is one array of x's size
+kept, as silu and gelu do; no more arrays are read. 1 - s(x) is written s(-x) everywhere
+for that reason.
 
-Conventions: relu'(0) = 0, so `jnp.maximum(x, 0)` will not do: its derivative there is 1/2. A NaN passes through relu, and so does
-its gradient (PyTorch's rule). At -inf and inf values and gradients are the limits. 16-bit floats are computed in float32 and
+Conventions: relu'(0) = 0, so `jnp.maximum(x, 0)` will not do: its derivative there is
+1/2. A NaN passes through relu, and so does its gradient (PyTorch's rule). At -inf and
+inf values and gradients are the limits. 16-bit floats are computed in float32 and
 rounded once.
 
-A forward rule calls the definition, not the function that carries the rule: then the rule is plain JAX, and `jax.hessian`, which
-takes a forward-mode derivative of it, works.
+A forward rule calls the definition, not the function that carries the rule: then the
+rule is plain JAX, and `jax.hessian`, which takes a forward-mode derivative of it,
+works.
 """
 
 from __future__ import annotations
@@ -42,7 +48,8 @@ _FAR = 1000.0
 
 
 def _near(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
-    """x, moved into [-_FAR, _FAR]: no tail changes there, no power overflows, and no infinity meets a 0."""
+    """x, moved into [-_FAR, _FAR]: no tail changes there, no power overflows, and no
+    infinity meets a 0."""
     far = x.dtype.type(_FAR)
     return lax.clamp(-far, x, far)
 
@@ -89,7 +96,8 @@ def _leaky_relu_forward(x: Float[Array, "*s"], slope: float) -> Float[Array, "*s
 
 
 def _scaled(a: Float[Array, "*s"], slope: float) -> Float[Array, "*s"]:
-    """slope a, of a slope that is not rounded to 16 bits; 0 for a slope of 0, of infinities too."""
+    """slope a, of a slope that is not rounded to 16 bits; 0 for a slope of 0, of
+    infinities too."""
     return (slope * at_least_float32(a)).astype(a.dtype) if slope else jnp.zeros_like(a)
 
 
@@ -107,7 +115,8 @@ _leaky_relu.defvjp(_leaky_relu_fwd, _leaky_relu_bwd)
 
 @reverse_mode_only
 def leaky_relu(x: ArrayLike, negative_slope: float = 0.01, *, autodiff: bool = False) -> Array:
-    """x where x > 0, `negative_slope` x elsewhere; the derivative at 0 is the slope, which is static and finite.
+    """x where x > 0, `negative_slope` x elsewhere; the derivative at 0 is the slope,
+    which is static and finite.
 
     >>> jax.vmap(jax.grad(leaky_relu))(jnp.array([-1.0, 0.0, 2.0])).tolist()
     [0.009999999776482582, 0.009999999776482582, 1.0]
@@ -211,9 +220,10 @@ def silu(x: ArrayLike, *, autodiff: bool = False) -> Array:
     return (_silu_forward if as_flag("autodiff", autodiff) else _silu)(_check(x))
 
 
-# gelu(x) = x Phi(x), with Phi and phi the distribution and the density of the standard normal. Its approximation is
-# x (1 + tanh u) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3): 1 + tanh u cancels below 0, and so it is written x s(2u), with the
-# derivative s(2u) + x s(2u) s(-2u) 2u' = s(2u) (1 + x s(-2u) 2u').
+# gelu(x) = x Phi(x), with Phi and phi the distribution and the density of the standard
+# normal. Its approximation is x (1 + tanh u) / 2 with u = sqrt(2 / pi) (x + 0.044715
+# x^3): 1 + tanh u cancels below 0, and so it is written x s(2u), with the derivative
+# s(2u) + x s(2u) s(-2u) 2u' = s(2u) (1 + x s(-2u) 2u').
 
 _GELU_SCALE = math.sqrt(2 / math.pi)
 _GELU_CUBIC = 0.044715
@@ -222,7 +232,9 @@ _GELU_CUBIC = 0.044715
 def _gelu_forward(x: Float[Array, "*s"], approximate: bool) -> Float[Array, "*s"]:
     wide = at_least_float32(x)
     near = _near(wide)
-    distribution = lax.logistic(_twice_u(near)) if approximate else lax.erfc(-near * math.sqrt(0.5)) / 2
+    distribution = (
+        lax.logistic(_twice_u(near)) if approximate else lax.erfc(-near * math.sqrt(0.5)) / 2
+    )
     return (_from_below(wide) * distribution).astype(x.dtype)
 
 
@@ -252,7 +264,8 @@ _gelu.defvjp(_gelu_fwd, _gelu_bwd)
 
 @reverse_mode_only
 def gelu(x: ArrayLike, approximate: bool = True, *, autodiff: bool = False) -> Array:
-    """x Phi(x), elementwise (Hendrycks and Gimpel 2016), by default in its tanh approximation, as `jax.nn.gelu`.
+    """x Phi(x), elementwise (Hendrycks and Gimpel 2016), by default in its tanh
+    approximation, as `jax.nn.gelu`.
 
     PyTorch's `approximate="tanh"` is True here, and its "none" is False.
 
@@ -260,7 +273,10 @@ def gelu(x: ArrayLike, approximate: bool = True, *, autodiff: bool = False) -> A
     0.5
     """
     if isinstance(approximate, str):
-        raise ValueError(f"approximate must be True (PyTorch's 'tanh') or False (its 'none'), got {approximate!r}")
+        raise ValueError(
+            "approximate must be True (PyTorch's 'tanh') or False (its 'none'), got"
+            f" {approximate!r}"
+        )
     approximate = as_flag("approximate", approximate)
     return (_gelu_forward if as_flag("autodiff", autodiff) else _gelu)(_check(x), approximate)
 

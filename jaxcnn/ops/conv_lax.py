@@ -1,16 +1,20 @@
-"""`conv_general_dilated`: lax's function, argument for argument, with the gradients of `conv.py`.
+"""`conv_general_dilated`: lax's function, argument for argument, with the gradients of
+`conv.py`.
 
-It takes the place of `jax.lax.conv_general_dilated` wherever one can be named, as in Flax:
-`nnx.Conv(..., conv_general_dilated=jaxcnn.conv_general_dilated)`. Everything that lax can say beyond `conv` becomes one of its
-terms here, at the border:
+It takes the place of `jax.lax.conv_general_dilated` wherever one can be named, as in
+Flax: `nnx.Conv(..., conv_general_dilated=jaxcnn.conv_general_dilated)`. Everything that
+lax can say beyond `conv` becomes one of its terms here, at the border:
 
     dimension numbers    transposed to channels last, and back
     lhs dilation         the window's base dilation b: x[n, i, c] stands at b i
-    batch groups         feature groups of a rearranged input: with x [(g n), i, c] the outputs of group g come from its images,
+    batch groups         feature groups of a rearranged input: with x [(g n), i, c] the
+                         outputs of group g come from its images,
 
-                             y[n, j, (g o)] = sum_{t, c} x[(g n), s j + d t - p_lo, c] w[t, c, (g o)]
+                             y[n, j, (g o)] = sum_{t, c} x[(g n), s j + d t - p_lo, c]
+                             w[t, c, (g o)]
 
-                         which is the grouped convolution of x rearranged to [n, i, (g c)] with the same w
+                         which is the grouped convolution of x rearranged to
+                         [n, i, (g c)] with the same w
 """
 
 from __future__ import annotations
@@ -47,10 +51,12 @@ def conv_general_dilated(
     preferred_element_type: DTypeLike | None = None,
     out_sharding: NamedSharding | PartitionSpec | None = None,
 ) -> Array:
-    """`jax.lax.conv_general_dilated`, with its signature, semantics and errors, and explicit gradients.
+    """`jax.lax.conv_general_dilated`, with its signature, semantics and errors, and
+    explicit gradients.
 
-    Values and gradients differ from lax's only where lax's are wrong: on a CPU, lax reads out of bounds for a negative low pad
-    beside a positive high one, in the forward or in a gradient. Second derivatives are explicit too. Forward mode raises.
+    Values and gradients differ from lax's only where lax's are wrong: on a CPU, lax
+    reads out of bounds for a negative low pad beside a positive high one, in the
+    forward or in a gradient. Second derivatives are explicit too. Forward mode raises.
 
     >>> x, w = jnp.ones((1, 1, 5)), jnp.ones((1, 1, 3))
     >>> conv_general_dilated(x, w, window_strides=(2,), padding="SAME").ravel().tolist()
@@ -76,7 +82,9 @@ def conv_general_dilated(
         lhs,
         rhs,
     )
-    lhs_axes, rhs_axes, out_axes = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
+    lhs_axes, rhs_axes, out_axes = lax.conv_dimension_numbers(
+        lhs.shape, rhs.shape, dimension_numbers
+    )
     batch, channel, *space = lhs_axes
     out, into, *taps = rhs_axes
     x = jnp.transpose(lhs, (batch, *space, channel))
@@ -86,18 +94,30 @@ def conv_general_dilated(
     if batch_group_count > 1:
         groups = batch_group_count
         n, *sizes, c = x.shape
-        x = jnp.moveaxis(x.reshape(groups, n // groups, *sizes, c), 0, -2).reshape(n // groups, *sizes, groups * c)
+        x = jnp.moveaxis(x.reshape(groups, n // groups, *sizes, c), 0, -2).reshape(
+            n // groups, *sizes, groups * c
+        )
 
-    # What it would find only when compiling, or take for something else: a stride of 0, a set, a bool.
+    # What it would find only when compiling, or take for something else: a stride of 0,
+    # a set, a bool.
     axes = lhs.ndim - 2
     strides = per_axis("window_strides", window_strides, axes)
-    dilations = (1,) * axes if rhs_dilation is None else per_axis("rhs_dilation", rhs_dilation, axes)
-    base_dilations = (1,) * axes if lhs_dilation is None else per_axis("lhs_dilation", lhs_dilation, axes)
+    dilations = (
+        (1,) * axes if rhs_dilation is None else per_axis("rhs_dilation", rhs_dilation, axes)
+    )
+    base_dilations = (
+        (1,) * axes if lhs_dilation is None else per_axis("lhs_dilation", lhs_dilation, axes)
+    )
     if isinstance(padding, str):
-        padding = resolve_padding(cast(PaddingWord, padding), x.shape[1:-1], w.shape[:-2], strides, dilations)
-    window = Window(w.shape[:-2], strides, tuple((lo, hi) for lo, hi in padding), dilations, base_dilations)
+        padding = resolve_padding(
+            cast(PaddingWord, padding), x.shape[1:-1], w.shape[:-2], strides, dilations
+        )
+    window = Window(
+        w.shape[:-2], strides, tuple((lo, hi) for lo, hi in padding), dilations, base_dilations
+    )
 
-    # out_axes says where (batch, channel, *space) stand in the result; y is (batch, *space, channel).
+    # out_axes says where (batch, channel, *space) stand in the result; y is (batch,
+    # *space, channel).
     y_axes = (out_axes[0], *out_axes[2:], out_axes[1])
     spec = ConvSpec(
         window,

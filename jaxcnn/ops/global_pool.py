@@ -1,4 +1,5 @@
-"""Pools of one window, all of space: the maximum or the mean of every channel. The derivation is that of `pool.py`.
+"""Pools of one window, all of space: the maximum or the mean of every channel. The
+derivation is that of `pool.py`.
 
 Residuals: of the maximum the position that won, of the mean nothing.
 """
@@ -32,7 +33,8 @@ def _global_max_pool_forward(x: Float[Array, "n i c"], positions: int) -> Float[
 
 
 def _global_winner(x: Float[Array, "n i c"], y: Float[Array, "n c"]) -> Int[Array, "n 1 c"]:
-    """The first position of the largest value; of NaNs, the last: the smallest of i where x = y, and of -1 - i where x is NaN."""
+    """The first position of the largest value; of NaNs, the last: the smallest of i
+    where x = y, and of -1 - i where x is NaN."""
     x, y = at_least_float32(x), at_least_float32(y)
     position = lax.broadcasted_iota(jnp.int32, (1, x.shape[1], 1), 1)
     key = jnp.where(jnp.isnan(x), -1 - position, jnp.where(x == y[:, None], position, x.shape[1]))
@@ -56,8 +58,11 @@ _global_max_pool.defvjp(_global_max_pool_fwd, _global_max_pool_bwd)
 
 
 @reverse_mode_only
-def global_max_pool(x: ArrayLike, *, layout: Layout = "channels_last", autodiff: bool = False) -> Array:
-    """The maximum over all of space: (n, *space, c) -> (n, c). Ties and NaNs as in `max_pool`.
+def global_max_pool(
+    x: ArrayLike, *, layout: Layout = "channels_last", autodiff: bool = False
+) -> Array:
+    """The maximum over all of space: (n, *space, c) -> (n, c). Ties and NaNs as in
+    `max_pool`.
 
     >>> global_max_pool(jnp.arange(8.0).reshape(1, 2, 2, 2)).tolist()
     [[6.0, 7.0]]
@@ -80,7 +85,9 @@ def _global_avg_pool_fwd(x, positions):
 
 def _global_avg_pool_bwd(positions: int, _, dy: Float[Array, "n c"]):
     share = (at_least_float32(dy) / positions).astype(dy.dtype)  # 16-bit floats cannot count so far
-    return (jnp.broadcast_to(share[:, None], (dy.shape[0], positions, dy.shape[1])),)  # (3) with one window
+    return (
+        jnp.broadcast_to(share[:, None], (dy.shape[0], positions, dy.shape[1])),
+    )  # (3) with one window
 
 
 _global_avg_pool = jax.custom_vjp(_global_avg_pool_forward, nondiff_argnums=(1,))
@@ -88,7 +95,9 @@ _global_avg_pool.defvjp(_global_avg_pool_fwd, _global_avg_pool_bwd)
 
 
 @reverse_mode_only
-def global_avg_pool(x: ArrayLike, *, layout: Layout = "channels_last", autodiff: bool = False) -> Array:
+def global_avg_pool(
+    x: ArrayLike, *, layout: Layout = "channels_last", autodiff: bool = False
+) -> Array:
     """The mean over all of space: (n, *space, c) -> (n, c).
 
     >>> global_avg_pool(jnp.arange(8.0).reshape(1, 2, 2, 2)).tolist()

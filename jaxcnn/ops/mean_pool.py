@@ -1,4 +1,5 @@
-"""Mean pooling: the derivation, with that of the maximum, is in `pool.py`. It is linear, and keeps no residuals."""
+"""Mean pooling: the derivation, with that of the maximum, is in `pool.py`. It is
+linear, and keeps no residuals."""
 
 from __future__ import annotations
 
@@ -31,13 +32,18 @@ from jaxcnn.window import Padding, Window
 
 @partial(jax.jit, static_argnums=(1, 2, 3), inline=True)
 def _avg_pool_forward(
-    x: Float[Array, "n *i c"], window: Window, input_size: tuple[int, ...], counted: tuple[tuple[int, int], ...]
+    x: Float[Array, "n *i c"],
+    window: Window,
+    input_size: tuple[int, ...],
+    counted: tuple[tuple[int, int], ...],
 ) -> Float[Array, "n *j c"]:
     total = at_least_float32(x)
     axes = () if reduced_at_once(window, input_size) else reversed(range(len(window.size)))
     total = total if axes else reduced_along(total, window, 0.0, lax.add)
     for axis in axes:
-        total = _sum_along(total, window.along(axis), axis, slices=written_out(window, axis, input_size))
+        total = _sum_along(
+            total, window.along(axis), axis, slices=written_out(window, axis, input_size)
+        )
     return (total / tap_counts(window, input_size, counted, total.dtype)).astype(x.dtype)  # (2)
 
 
@@ -48,7 +54,9 @@ def _avg_pool_fwd(x, window, input_size, counted):
 @partial(jax.jit, static_argnums=(0, 1, 2), inline=True)
 def _avg_pool_bwd(window, input_size, counted, _, dy: Float[Array, "n *j c"]):
     share = at_least_float32(dy)
-    share = share / tap_counts(window, input_size, counted, share.dtype)  # weight dy of (3): every tap gets the same
+    share = share / tap_counts(
+        window, input_size, counted, share.dtype
+    )  # weight dy of (3): every tap gets the same
     for axis, taps in enumerate(window.size):
         size, along = pooled_behind(axis, window, input_size), window.along(axis)
         if along.stride[axis] > 1 and along.tiles(size):
@@ -64,10 +72,13 @@ def _avg_pool_bwd(window, input_size, counted, _, dy: Float[Array, "n *j c"]):
     return (share.astype(dy.dtype),)
 
 
-def _sum_along(x: Float[Array, "n *i c"], window: Window, axis: int, *, slices: bool) -> Float[Array, "n *j c"]:
+def _sum_along(
+    x: Float[Array, "n *i c"], window: Window, axis: int, *, slices: bool
+) -> Float[Array, "n *j c"]:
     """The sum of the taps of a window along one axis.
 
-    With a step of 1 XLA's own is up to 5 times as fast as slices added up; with a longer one it is up to 3 times as slow.
+    With a step of 1 XLA's own is up to 5 times as fast as slices added up; with a
+    longer one it is up to 3 times as slow.
     """
     if window.stride[axis] == 1 or not slices:
         return reduced_along(x, window, 0.0, lax.add)
@@ -95,18 +106,21 @@ def avg_pool(
     """The mean of each window, equation (2) of this file, in 1, 2 or 3 dimensions.
 
     Args:
-      count_include_pad: whether padding counts in the divisor. What `ceil_mode` adds beyond the padding never does.
+      count_include_pad: whether padding counts in the divisor. What `ceil_mode` adds
+        beyond the padding never does.
       Others as in `max_pool`.
 
     Returns:
       (n, *space', c), or (n, c, *space') for "channels_first".
 
     Raises:
-      ValueError: on shapes or options that do not fit; also where a window would hold nothing that counts.
+      ValueError: on shapes or options that do not fit; also where a window would hold
+        nothing that counts.
 
-    >>> avg_pool(jnp.arange(6.0).reshape(1, 6, 1), 2, stride=4, padding=1).ravel().tolist()
+    >>> x = jnp.arange(6.0).reshape(1, 6, 1)
+    >>> avg_pool(x, 2, stride=4, padding=1).ravel().tolist()
     [0.0, 3.5]
-    >>> avg_pool(jnp.arange(6.0).reshape(1, 6, 1), 3, padding=1, count_include_pad=False).ravel().tolist()
+    >>> avg_pool(x, 3, padding=1, count_include_pad=False).ravel().tolist()
     [0.5, 3.0]
     """
     x, window, pads = prepare(x, size, stride, padding, dilation, ceil_mode, layout)

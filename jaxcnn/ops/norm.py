@@ -1,60 +1,76 @@
 """Batch normalisation and layer normalisation: one derivation, two choices of axes.
 
 Definition
-    Both subtract a mean and divide by a standard deviation, taken over M elements ("the set": for batch norm the batch and space
-    of one channel, for layer norm the features of one example), and both then scale and shift:
+    Both subtract a mean and divide by a standard deviation, taken over M elements ("the
+    set": for batch norm the batch and space of one channel, for layer norm the features
+    of one example), and both then scale and shift:
 
-        x_hat = (x - mean) inv_std,   inv_std = (var + epsilon)^(-1/2)                                         (1)
-        mean  = 1/M sum x,            var = 1/M sum (x - mean)^2        (biased: M, not M - 1)                 (2)
-        y     = scale x_hat + bias                                                                             (3)
+        x_hat = (x - mean) inv_std,   inv_std = (var + epsilon)^(-1/2)               (1)
+        mean  = 1/M sum x,            var = 1/M sum (x - mean)^2                     (2)
+                                            (biased: M, not M - 1)
+        y     = scale x_hat + bias                                                   (3)
 
 Derivation
-    Of (3), sums over all axes along which the parameter does not vary (batch norm: batch and space; layer norm: examples):
+    Of (3), sums over all axes along which the parameter does not vary (batch norm:
+    batch and space; layer norm: examples):
 
-        dx_hat = scale dy,   dscale = sum dy x_hat,   dbias = sum dy                                           (4)
+        dx_hat = scale dy,   dscale = sum dy x_hat,   dbias = sum dy                 (4)
 
     Of (1) with mean and var held fixed, sums over the set:
 
-        dx    = inv_std dx_hat                                                                                 (5)
-        dmean = - inv_std sum dx_hat                                                                           (6)
-        dvar  = - 1/2 inv_std^3 sum dx_hat (x - mean) = - 1/2 inv_std^2 sum dx_hat x_hat                       (7)
+        dx    = inv_std dx_hat                                                       (5)
+        dmean = - inv_std sum dx_hat                                                 (6)
+        dvar  = - 1/2 inv_std^3 sum dx_hat (x - mean)
+              = - 1/2 inv_std^2 sum dx_hat x_hat                                     (7)
 
-    That is all of it in inference, where the statistics are arguments. Where they come from x, (2) adds to (5)
+    That is all of it in inference, where the statistics are arguments. Where they come
+    from x, (2) adds to (5)
 
-        dmean 1/M + dvar 2/M (x - mean)            (mean moves var too, by -2/M sum (x - mean) = 0)
+        dmean 1/M + dvar 2/M (x - mean)
+              (mean moves var too, by -2/M sum (x - mean) = 0)
 
-    and with x - mean = x_hat / inv_std, (5), (6) and (7) make, with <.> the mean over the set (Ioffe and Szegedy 2015),
+    and with x - mean = x_hat / inv_std, (5), (6) and (7) make, with <.> the mean over
+    the set (Ioffe and Szegedy 2015),
 
-        dx = inv_std ( dx_hat - <dx_hat> - x_hat <dx_hat x_hat> )                                              (8)
+        dx = inv_std ( dx_hat - <dx_hat> - x_hat <dx_hat x_hat> )                    (8)
 
-    (8) projects out what cannot change x_hat: a shift of the whole set and, but for epsilon, a rescaling of it. To treat the
-    statistics as constants would leave (5): the two means are the part most often forgotten.
+    (8) projects out what cannot change x_hat: a shift of the whole set and, but for
+    epsilon, a rescaling of it. To treat the statistics as constants would leave (5):
+    the two means are the part most often forgotten.
 
-    In batch norm scale is one number per set, and what (4) sums over is the set: the means in (8) are scale dbias / M and
-    scale dscale / M. So in training two sums are enough for all three gradients:
+    In batch norm scale is one number per set, and what (4) sums over is the set: the
+    means in (8) are scale dbias / M and scale dscale / M. So in training two sums are
+    enough for all three gradients:
 
-        dx = scale inv_std ( dy - dbias / M - x_hat dscale / M )                                               (9)
+        dx = scale inv_std ( dy - dbias / M - x_hat dscale / M )                     (9)
 
 Conventions
-    Statistics, sums and (1) to (9) are computed in float32 for 16-bit floats, and y is rounded once. y has x's dtype; a cotangent
-    has the dtype and sharding of its primal.
+    Statistics, sums and (1) to (9) are computed in float32 for 16-bit floats, and y is
+    rounded once. y has x's dtype; a cotangent has the dtype and sharding of its primal.
 
-    (2) is not computed as it stands. A mean in floating point is off by some 1e-7 of itself, and far from 0 that is much against
-    the deviation: 1000.1 in each place of a set has x - mean = 2e-4, not 0, for which (1) with epsilon = 1e-5 makes 0.08. So the
-    first mean counts as some constant m near the set, and the statistics are those of d, which is exact there:
+    (2) is not computed as it stands. A mean in floating point is off by some 1e-7 of
+    itself, and far from 0 that is much against the deviation: 1000.1 in each place of a
+    set has x - mean = 2e-4, not 0, for which (1) with epsilon = 1e-5 makes 0.08. So the
+    first mean counts as some constant m near the set, and the statistics are those of
+    d, which is exact there:
 
-        mean = m + <d>,   x - mean = d - <d>,   var = <d^2> - <d>^2,   with d = x - m                          (10)
+        mean = m + <d>,   x - mean = d - <d>,   var = <d^2> - <d>^2,
+              with d = x - m                                                        (10)
 
-    (Chan, Golub and LeVeque 1983). It is true for any constant m, so no gradient flows through m. As <d> is small against d,
-    nothing cancels in var as it does in <x^2> - <x>^2. That costs one more sum, which needs no pass of its own: <d> and <d^2> can
-    be summed in one. dy is not centred before its sums: dx, linear in dy, is right to some 1e-7 of the largest dy.
+    (Chan, Golub and LeVeque 1983). It is true for any constant m, so no gradient flows
+    through m. As <d> is small against d, nothing cancels in var as it does in <x^2> -
+    <x>^2. That costs one more sum, which needs no pass of its own: <d> and <d^2> can be
+    summed in one. dy is not centred before its sums: dx, linear in dy, is right to some
+    1e-7 of the largest dy.
 
-    In inference the mean is an argument, and x - mean is as good as that: rounded to 1e-7 of itself.
+    In inference the mean is an argument, and x - mean is as good as that: rounded to
+    1e-7 of itself.
 
 Residuals
-    x, and of each set m, <d> and inv_std (in inference mean and var): x_hat is computed from them anew, in float32. To keep x_hat
-    instead would take as much, cost the forward pass another array to write, and round x_hat to 16 bits where x has 16. Scale and
-    bias are kept too: they exist already.
+    x, and of each set m, <d> and inv_std (in inference mean and var): x_hat is computed
+    from them anew, in float32. To keep x_hat instead would take as much, cost the
+    forward pass another array to write, and round x_hat to 16 bits where x has 16.
+    Scale and bias are kept too: they exist already.
 """
 
 from __future__ import annotations
@@ -80,13 +96,22 @@ from jaxcnn.ops._common import (
     cotangent_like,
     reverse_mode_only,
 )
-from jaxcnn.ops._norm_arguments import check_axes, check_epsilon, check_momentum, check_state, parameter
+from jaxcnn.ops._norm_arguments import (
+    check_axes,
+    check_epsilon,
+    check_momentum,
+    check_state,
+    parameter,
+)
 from jaxcnn.sizes import is_known
 
-# Statistics and parameters stand here with axes of size 1 where they do not vary ("keepdims"), so that they broadcast.
+# Statistics and parameters stand here with axes of size 1 where they do not vary
+# ("keepdims"), so that they broadcast.
 
 
-def _moments(x: Float[Array, "*s"], axes: tuple[int, ...]) -> tuple[Float[Array, "*m"], Float[Array, "*m"], Float[Array, "*m"]]:
+def _moments(
+    x: Float[Array, "*s"], axes: tuple[int, ...]
+) -> tuple[Float[Array, "*m"], Float[Array, "*m"], Float[Array, "*m"]]:
     """m, <d> and var of (10), in float32 for 16-bit floats."""
     x = at_least_float32(x)
     m = lax.stop_gradient(jnp.mean(x, axes, keepdims=True))
@@ -108,8 +133,11 @@ def _scale_shift(
 
 
 def _sum_like(a: Float[Array, "*s"], like: Float[Array, "*m"]) -> Float[Array, "*m"]:
-    """The sum of a broadcast array's cotangent over the axes along which `like` was broadcast."""
-    return jnp.sum(a, tuple(axis for axis, size in enumerate(like.shape) if size == 1), keepdims=True)
+    """The sum of a broadcast array's cotangent over the axes along which `like` was
+    broadcast."""
+    return jnp.sum(
+        a, tuple(axis for axis, size in enumerate(like.shape) if size == 1), keepdims=True
+    )
 
 
 def _cotangents(dx, dscale, dbias, x_like, scale, bias):
@@ -184,7 +212,12 @@ def _normalize(x, scale, bias, axes: tuple[int, ...], epsilon: float):
     """y, the residuals, mean and var."""
     m, mean_d, var = _moments(x, axes)
     kept, inv_std = _Set(x, m, mean_d), _inv_std(var, epsilon)
-    return _scale_shift(_x_hat(kept, inv_std), scale, bias).astype(x.dtype), (kept, inv_std, scale, bias), m + mean_d, var
+    return (
+        _scale_shift(_x_hat(kept, inv_std), scale, bias).astype(x.dtype),
+        (kept, inv_std, scale, bias),
+        m + mean_d,
+        var,
+    )
 
 
 # Layer norm: the scale varies within a set
@@ -220,8 +253,9 @@ _layer_norm = jax.custom_vjp(_layer_norm_forward, nondiff_argnums=(3, 4))
 _layer_norm.defvjp(_layer_norm_fwd, _layer_norm_bwd)
 
 
-# Batch norm in training: the scale is one number per set. The statistics are returned beside y as constants: no gradient flows
-# through them, in the rule as in the definition.
+# Batch norm in training: the scale is one number per set. The statistics are returned
+# beside y as constants: no gradient flows through them, in the rule as in the
+# definition.
 
 
 def _batch_norm_forward(
@@ -276,33 +310,41 @@ def batch_norm(
     layout: Layout = "channels_last",
     autodiff: bool = False,
 ) -> tuple[Array, BatchNormState]:
-    """Batch normalisation (Ioffe and Szegedy 2015): each channel is normalised over the batch and space.
+    """Batch normalisation (Ioffe and Szegedy 2015): each channel is normalised over the
+    batch and space.
 
     Args:
-      x: (n, *space, c) with 0 to 3 spatial axes; with `layout="channels_first"` (n, c, *space).
+      x: (n, *space, c) with 0 to 3 spatial axes; with `layout="channels_first"` (n, c,
+        *space).
       scale, bias: (c,), or None for 1 and 0 ("gamma" and "beta").
       state: the running mean and variance, (c,) each.
       train: static. True normalises by the statistics of x, and moves the running ones:
-        new = momentum old + (1 - momentum) batch.  False normalises by the running ones, and returns them unchanged.
+        new = momentum old + (1 - momentum) batch. False normalises by the running
+        ones, and returns them unchanged.
       momentum: the weight of the old statistics, in [0, 1].
       epsilon: is added to the variance.
       layout: "channels_last" or "channels_first", of x and the result.
-      autodiff: let JAX differentiate the forward instead of the rule. The values are the same.
+      autodiff: let JAX differentiate the forward instead of the rule. The values are
+        the same.
 
     Returns:
-      y, of x's shape and dtype, and the new state, in the old one's dtype. No gradient flows through a new state, in either mode
-      of differentiation; in inference one flows to the state that was used.
+      y, of x's shape and dtype, and the new state, in the old one's dtype. No gradient
+        flows through a new state, in either mode of differentiation; in inference one
+        flows to the state that was used.
 
     Raises:
-      ValueError: on shapes, dtypes or options that do not fit; on a negative variance in the state, where its values are known
-        (not inside `jax.jit`); and with `train=True` on a batch with no values, or with a single one per channel (it is its own
-        mean: y would be `bias` whatever x).
+      ValueError: on shapes, dtypes or options that do not fit; on a negative variance
+        in the state, where its values are known (not inside `jax.jit`); and with
+        `train=True` on a batch with no values, or with a single one per channel (it is
+        its own mean: y would be `bias` whatever x).
 
-    `momentum` is that of Flax, and so is the running variance, which is biased (divided by M). PyTorch's `momentum=0.1` is 0.9
-    here, and it keeps the unbiased variance (divided by M - 1), though it normalises, as here, by the biased one.
+    `momentum` is that of Flax, and so is the running variance, which is biased (divided
+    by M). PyTorch's `momentum=0.1` is 0.9 here, and it keeps the unbiased variance
+    (divided by M - 1), though it normalises, as here, by the biased one.
 
-    Under `jax.jit` with a sharded batch the statistics are of the whole batch, as the formula says. Inside `jax.shard_map` x is
-    the shard, and the statistics are of the shard: average the new state over the shards, `jax.lax.pmean(state, axis)`, which
+    Under `jax.jit` with a sharded batch the statistics are of the whole batch, as the
+    formula says. Inside `jax.shard_map` x is the shard, and the statistics are of the
+    shard: average the new state over the shards, `jax.lax.pmean(state, axis)`, which
     leaves the variance between the shards' means out.
 
     >>> x = jnp.array([[1.0, 10.0], [3.0, 30.0]])
@@ -319,7 +361,9 @@ def batch_norm(
     x = as_array("x", x)
     check_floating("x", x)
     if not 2 <= x.ndim <= 5:
-        raise ValueError(f"x must have a batch, a channel and 0 to 3 spatial axes, got shape {x.shape}")
+        raise ValueError(
+            f"x must have a batch, a channel and 0 to 3 spatial axes, got shape {x.shape}"
+        )
     channel = x.ndim - 1 if layout == "channels_last" else 1
     scale = parameter("scale", scale, x, (channel,), layout)
     bias = parameter("bias", bias, x, (channel,), layout)
@@ -334,13 +378,17 @@ def batch_norm(
     if is_known(count) and count < 2:
         some = "no values" if count == 0 else "one value"
         raise ValueError(
-            f"x must have at least two values per channel when train=True, got {some}, shape {x.shape} ({layout}): "
-            "the statistics of a batch need a batch; pass a larger one, or train=False"
+            f"x must have at least two values per channel when train=True, got {some}, shape"
+            f" {x.shape} ({layout}): the statistics of a batch need a batch; pass a larger one, or"
+            " train=False"
         )
     arrays = _align_given(x, scale, bias)
-    y, batch_mean, batch_var = (_batch_norm_forward if autodiff else _batch_norm)(*arrays, axes=axes, epsilon=epsilon)
+    y, batch_mean, batch_var = (_batch_norm_forward if autodiff else _batch_norm)(
+        *arrays, axes=axes, epsilon=epsilon
+    )
     new_state = BatchNormState(
-        _running(state[0], jnp.squeeze(batch_mean, axes), momentum), _running(state[1], jnp.squeeze(batch_var, axes), momentum)
+        _running(state[0], jnp.squeeze(batch_mean, axes), momentum),
+        _running(state[1], jnp.squeeze(batch_var, axes), momentum),
     )
     return y, new_state
 
@@ -349,7 +397,9 @@ def _running(old: Array, batch: Float[Array, " c"], momentum: float) -> Float[Ar
     old = as_array("state", old)
     dtype = max(old.dtype, batch.dtype, key=lambda dtype: dtype.itemsize)
     moved = momentum * old.astype(dtype) + (1 - momentum) * batch.astype(dtype)
-    return lax.stop_gradient(cotangent_like(moved, old))  # like the old one in dtype and sharding, as a scan's carry must be
+    return lax.stop_gradient(
+        cotangent_like(moved, old)
+    )  # like the old one in dtype and sharding, as a scan's carry must be
 
 
 @reverse_mode_only
@@ -362,14 +412,18 @@ def layer_norm(
     epsilon: float = 1e-5,
     autodiff: bool = False,
 ) -> Array:
-    """Layer normalisation (Ba, Kiros and Hinton 2016): each example is normalised over its features.
+    """Layer normalisation (Ba, Kiros and Hinton 2016): each example is normalised over
+    its features.
 
     Args:
       x: an array of at least one axis.
-      scale, bias: of the shape of x along `axes`, or None for 1 and 0 ("gamma" and "beta").
-      axes: the axis or axes normalised over, in increasing order: -1, or (1, 2, 3) for whole channels-last images.
+      scale, bias: of the shape of x along `axes`, or None for 1 and 0 ("gamma" and
+        "beta").
+      axes: the axis or axes normalised over, in increasing order: -1, or (1, 2, 3) for
+        whole channels-last images.
       epsilon: is added to the variance.
-      autodiff: let JAX differentiate the forward instead of the rule. The values are the same.
+      autodiff: let JAX differentiate the forward instead of the rule. The values are
+        the same.
 
     Returns:
       y, of x's shape and dtype.
@@ -377,7 +431,8 @@ def layer_norm(
     Raises:
       ValueError: on axes that x has not, or parameters that do not have their shape.
 
-    >>> layer_norm(jnp.array([[1.0, 3.0], [10.0, 30.0]]), jnp.array([1.0, 2.0]), None).round(3).tolist()
+    >>> x, scale = jnp.array([[1.0, 3.0], [10.0, 30.0]]), jnp.array([1.0, 2.0])
+    >>> layer_norm(x, scale, None).round(3).tolist()
     [[-1.0, 2.0], [-1.0, 2.0]]
     """
     x = as_array("x", x)
@@ -385,7 +440,9 @@ def layer_norm(
     autodiff, epsilon = as_flag("autodiff", autodiff), check_epsilon(epsilon)
     axes = check_axes(axes, x)
     scale, bias = parameter("scale", scale, x, axes), parameter("bias", bias, x, axes)
-    return (_layer_norm_forward if autodiff else _layer_norm)(*_align_given(x, scale, bias), axes=axes, epsilon=epsilon)
+    return (_layer_norm_forward if autodiff else _layer_norm)(
+        *_align_given(x, scale, bias), axes=axes, epsilon=epsilon
+    )
 
 
 def _align_given(*arrays: Any) -> Any:

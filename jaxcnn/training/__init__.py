@@ -1,12 +1,16 @@
-"""A training step: state goes in and comes out, and one jitted function does all between.
+"""A training step: state goes in and comes out, and one jitted function does all
+between.
 
-    logits = model(params, x);   J = mean of loss(logits, y) over the batch;   params <- optimizer(params, dJ/dparams)
+    logits = model(params, x)
+    J      = mean of loss(logits, y) over the batch
+    params <- optimizer(params, dJ/dparams)
 
-`jax.value_and_grad` does the chain rule's bookkeeping; the local derivatives are those of the `ops` that the model and the loss
-were made with.
+`jax.value_and_grad` does the chain rule's bookkeeping; the local derivatives are those
+of the `ops` that the model and the loss were made with.
 
-On several devices nothing changes but where the arrays lie: give the step a state that every device holds whole and a batch that
-is split over them (`jax.device_put` with a `NamedSharding` on a mesh of Auto axes), and it computes what one device would, the
+On several devices nothing changes but where the arrays lie: give the step a state that
+every device holds whole and a batch that is split over them (`jax.device_put` with a
+`NamedSharding` on a mesh of Auto axes), and it computes what one device would, the
 statistics of a batch normalisation over the whole batch included.
 """
 

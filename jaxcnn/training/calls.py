@@ -1,4 +1,5 @@
-"""Steps as a person calls them: typed, with lists for arrays, and with words for what JAX says of donated memory."""
+"""Steps as a person calls them: typed, with lists for arrays, and with words for what
+JAX says of donated memory."""
 
 from __future__ import annotations
 
@@ -25,8 +26,9 @@ Batch = ArrayLike | Sequence[float] | Sequence[Sequence[float]]
 
 
 class _Call(Generic[R]):
-    """A jitted function of a state and a batch. It has the methods of `jax.jit`'s result, a `jax.stages.Wrapped`, and like it can
-    stand in `jit`, `scan` and `vmap`."""
+    """A jitted function of a state and a batch. It has the methods of `jax.jit`'s
+    result, a `jax.stages.Wrapped`, and like it can stand in `jit`, `scan` and `vmap`.
+    """
 
     def __init__(self, function: Callable[[TrainState, Array, Array], R], *, donate: bool):
         self._jitted: Any = jax.jit(function, donate_argnums=0 if donate else ())
@@ -37,10 +39,12 @@ class _Call(Generic[R]):
         try:
             return self._jitted(*arguments)
         except (RuntimeError, ValueError) as error:
-            if "FloatingPointError" in type(error.__context__).__name__:  # JAX would look closer, with memory that is gone
+            # JAX would look closer, with memory that is gone.
+            if "FloatingPointError" in type(error.__context__).__name__:
                 raise FloatingPointError(
-                    "a step has met a NaN or an infinity, and jax.debug_nans or debug_infs is set: find_nonfinite says where it "
-                    "begins. Without them the step would have changed nothing, metrics['finite'] False"
+                    "a step has met a NaN or an infinity, and jax.debug_nans or debug_infs is set:"
+                    " find_nonfinite says where it begins. Without them the step would have changed"
+                    " nothing, metrics['finite'] False"
                 ) from error
             check_alive(state, error)
             raise
@@ -62,14 +66,16 @@ class _Call(Generic[R]):
 
 
 class TrainStep(_Call[tuple[TrainState, Metrics]]):
-    """step(state, x, y) -> (new_state, metrics), compiled at its first call; the state is donated."""
+    """step(state, x, y) -> (new_state, metrics), compiled at its first call; the state
+    is donated."""
 
     def __init__(self, function: Callable[[TrainState, Array, Array], tuple[TrainState, Metrics]]):
         super().__init__(function, donate=True)
         self._newest: tuple[int, Callable[[], Any]] = (0, lambda: None)
 
     def __call__(self, state: TrainState, x: Batch, y: Batch) -> tuple[TrainState, Metrics]:
-        # What the last call returned needs no search: a loop of steps pays for one. A state changed by hand is another tuple.
+        # What the last call returned needs no search: a loop of steps pays for one. A
+        # state changed by hand is another tuple.
         newest, step_of_newest = self._newest
         if newest != id(state) or step_of_newest() is not as_state(state).step:
             state = each_in_its_own(as_state(state))
@@ -80,7 +86,8 @@ class TrainStep(_Call[tuple[TrainState, Metrics]]):
 
 
 class EvalStep(_Call[Metrics]):
-    """evaluate(state, x, y) -> metrics, compiled at its first call; the state lives on."""
+    """evaluate(state, x, y) -> metrics, compiled at its first call; the state lives
+    on."""
 
     def __init__(self, function: Callable[[TrainState, Array, Array], Metrics]):
         super().__init__(function, donate=False)
@@ -88,14 +95,22 @@ class EvalStep(_Call[Metrics]):
 
 def as_state(state: Any) -> TrainState:
     if not isinstance(state, TrainState):
-        raise ValueError(f"state must be a TrainState, as init_train_state makes it, got {described(state)}")
+        raise ValueError(
+            f"state must be a TrainState, as init_train_state makes it, got {described(state)}"
+        )
     return state
 
 
 def as_batch(name: str, value: Any) -> Array:
     """`value` as an array, of JAX or NumPy, or the description of one."""
-    numbers = isinstance(value, np.ndarray) and value.dtype.kind not in "OSUMm"  # no objects, texts and dates
-    return cast(Array, value) if numbers or isinstance(value, Array | jax.ShapeDtypeStruct) else as_array(name, value)
+    numbers = (
+        isinstance(value, np.ndarray) and value.dtype.kind not in "OSUMm"
+    )  # no objects, texts and dates
+    return (
+        cast(Array, value)
+        if numbers or isinstance(value, Array | jax.ShapeDtypeStruct)
+        else as_array(name, value)
+    )
 
 
 def _as_arguments(state: TrainState, x: Batch, y: Batch) -> tuple[TrainState, Array, Array]:

@@ -1,4 +1,5 @@
-"""The memory of a state, which a step takes for the next one: each array needs one of its own, and it can be taken once."""
+"""The memory of a state, which a step takes for the next one: each array needs one of
+its own, and it can be taken once."""
 
 from __future__ import annotations
 
@@ -13,13 +14,15 @@ def check_alive(state: Any, cause: Exception | None = None) -> None:
     """That no array of the state has been donated already."""
     if any(array.is_deleted() for array in _arrays(state)):
         raise ValueError(
-            "state must be the newest one: a step has taken the memory of this one. Go on with what the step returned, "
-            "state, metrics = step(state, x, y), or keep a copy, jax.tree.map(jnp.copy, state)"
+            "state must be the newest one: a step has taken the memory of this one. Go on with what"
+            " the step returned, state, metrics = step(state, x, y), or keep a copy,"
+            " jax.tree.map(jnp.copy, state)"
         ) from cause
 
 
 def each_in_its_own(state: Any) -> Any:
-    """The state with copies of the arrays whose memory is that of one before them: to donate it twice is an error, or worse."""
+    """The state with copies of the arrays whose memory is that of one before them: to
+    donate it twice is an error, or worse."""
     seen: set[Any] = set()
 
     def own(leaf: Any) -> Any:
@@ -38,7 +41,9 @@ def _memory(array: Array) -> set[Any]:
     if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
         array = jax.random.key_data(array)
     try:
-        return {(shard.device, shard.data.unsafe_buffer_pointer()) for shard in array.addressable_shards}
+        return {
+            (shard.device, shard.data.unsafe_buffer_pointer()) for shard in array.addressable_shards
+        }
     except (RuntimeError, NotImplementedError):  # a platform that does not tell
         return {id(array)}
 

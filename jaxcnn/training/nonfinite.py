@@ -29,18 +29,22 @@ def find_nonfinite(
     compute_dtype: DTypeLike | None = None,
     trainable: Trainable = None,
 ) -> str | None:
-    """Where the step from `state` on this batch first meets an infinity or a NaN, in words; None if it meets none.
+    """Where the step from `state` on this batch first meets an infinity or a NaN, in
+    words; None if it meets none.
 
-    The arguments are those of `make_train_step`. The forward pass is searched layer by layer, what each gives and the statistics
-    that it leaves behind, then the loss, then the gradients from the last layer back, so what is named is where the trouble
+    The arguments are those of `make_train_step`. The forward pass is searched layer by
+    layer, what each gives and the statistics that it leaves behind, then the loss, then
+    the gradients from the last layer back, so what is named is where the trouble
     begins, not where it has spread to.
 
     >>> import optax
     >>> from jaxcnn import init_train_state, layers
-    >>> model = layers.serial(layers.dense(2), layers.activation(lambda x: 1 / (x - x), "slip"))
+    >>> slip = layers.activation(lambda x: 1 / (x - x), "slip")
+    >>> model = layers.serial(layers.dense(2), slip)
     >>> state = init_train_state(model, optax.sgd(0.1), jax.random.key(0), (1, 3))
     >>> find_nonfinite(model, state, jnp.zeros((4, 3)), jnp.zeros(4, int))
-    "layer '1_slip' gives 8 values of 8 that are not finite; what it was given has none larger than 0"
+    "layer '1_slip' gives 8 values of 8 that are not finite; what it was given has none
+    larger than 0"
     """
     objective = make_objective(model, loss, augment, compute_dtype, trainable)
     check_alive(as_state(state))
@@ -51,10 +55,14 @@ def find_nonfinite(
         params = cast(state.params, objective.compute_dtype)
         given = outputs(model, params, state.model_state, images, train=True, key=key)
         at = objective.evaluate(state, x, y)
-        step = _Step(state.params, state.model_state, images, given, at.value, at.model_state, at.grads)
+        step = _Step(
+            state.params, state.model_state, images, given, at.value, at.model_state, at.grads
+        )
         return jax.tree.map(_finiteness, step)
 
-    return _first(measure(state, as_batch("x", x), as_batch("y", y)), [entry for entry, _ in model.parts])
+    return _first(
+        measure(state, as_batch("x", x), as_batch("y", y)), [entry for entry, _ in model.parts]
+    )
 
 
 class _Finiteness(NamedTuple):
@@ -67,7 +75,8 @@ class _Finiteness(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """What a step computes, in the order in which it is searched: arrays and trees of them, or a `_Finiteness` for each array."""
+    """What a step computes, in the order in which it is searched: arrays and trees of
+    them, or a `_Finiteness` for each array."""
 
     params: Any
     model_state: Any
@@ -79,13 +88,17 @@ class _Step(NamedTuple):
 
 
 def _first(step: _Step, entries: list[str]) -> str | None:
-    """The first that is not finite, in words. `entries` are those of the model, in order."""
+    """The first that is not finite, in words. `entries` are those of the model, in
+    order."""
     for path, found in _bad(step.params):
         return f"parameter {path!r} has {found} that are not finite"
     lasting = dict(_bad(step.new_model_state))
     for path, found in _bad(step.model_state):
         if path in lasting:
-            return f"the statistics {path!r} of the state have {found} that are not finite, before the step as after it"
+            return (
+                f"the statistics {path!r} of the state have {found} that are not finite, before the"
+                " step as after it"
+            )
     if step.images.bad:
         return f"the images have {step.images} that are not finite"
     largest = step.images.largest
@@ -96,7 +109,10 @@ def _first(step: _Step, entries: list[str]) -> str | None:
             return f"{layer} gives {found} that are not finite; {before}"
         for entry, statistics in lasting.items():
             if not path or entry.startswith(f"{path}/"):
-                return f"the new statistics {entry!r} of {layer} have {statistics} that are not finite; {before}"
+                return (
+                    f"the new statistics {entry!r} of {layer} have {statistics} that are not"
+                    f" finite; {before}"
+                )
         largest = found.largest
     if step.value.bad:
         return f"the loss is not finite, while no logit is larger than {largest:.3g}"

@@ -62,7 +62,9 @@ class Objective(NamedTuple):
         def objective(trained: Any) -> tuple[Array, tuple[Any, Array]]:
             images, key = self.inputs(x, jax.random.fold_in(state.key, state.step))
             params = cast(with_frozen(trained, state.params, frozen), self.compute_dtype)
-            logits, model_state = self.model.apply(params, state.model_state, images, train=True, key=key)
+            logits, model_state = self.model.apply(
+                params, state.model_state, images, train=True, key=key
+            )
             if self.compute_dtype is not None and jnp.finfo(logits.dtype).bits < 32:
                 logits = logits.astype(jnp.float32)
             return mean_loss(self.loss, logits, y), (model_state, logits)
@@ -70,21 +72,33 @@ class Objective(NamedTuple):
         params = trained_only(state.params, frozen)
         _check_differentiable(params)
         (value, (model_state, logits)), grads = jax.value_and_grad(objective, has_aux=True)(params)
-        return Evaluated(value, logits, model_state, frozen, params, grads, lambda params: objective(params)[0])
+        return Evaluated(
+            value, logits, model_state, frozen, params, grads, lambda params: objective(params)[0]
+        )
 
 
 def make_objective(
-    model: Layer, loss: Loss, augment: Augment | None, compute_dtype: DTypeLike | None, trainable: Trainable
+    model: Layer,
+    loss: Loss,
+    augment: Augment | None,
+    compute_dtype: DTypeLike | None,
+    trainable: Trainable,
 ) -> Objective:
     """The objective, if its parts are what they are called."""
     if augment is not None and not callable(augment):
-        raise ValueError(f"augment must be a function, (key, x) -> x, or None, got {described(augment)}")
-    return Objective(as_layer("model", model), as_loss(loss), augment, _as_floating(compute_dtype), trainable)
+        raise ValueError(
+            f"augment must be a function, (key, x) -> x, or None, got {described(augment)}"
+        )
+    return Objective(
+        as_layer("model", model), as_loss(loss), augment, _as_floating(compute_dtype), trainable
+    )
 
 
 def as_loss(loss: Loss) -> Loss:
     if not callable(loss):
-        raise ValueError(f"loss must be a function, (logits, labels) -> losses, got {described(loss)}")
+        raise ValueError(
+            f"loss must be a function, (logits, labels) -> losses, got {described(loss)}"
+        )
     return loss
 
 
@@ -100,11 +114,14 @@ def cast(tree: Any, dtype: DTypeLike | None) -> Any:
     """The tree with its floating leaves in `dtype`, or as they are if that is None."""
     if dtype is None:
         return tree
-    return jax.tree.map(lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, tree)
+    return jax.tree.map(
+        lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, tree
+    )
 
 
 def all_finite(tree: Any) -> Array:
-    """Whether the tree's numbers are; integers and keys always are. One reduction serves all arrays of a shape."""
+    """Whether the tree's numbers are; integers and keys always are. One reduction
+    serves all arrays of a shape."""
     alike: dict[Any, Array] = {}
     for leaf in jax.tree.leaves(tree):
         if can_overflow(leaf):
@@ -126,7 +143,10 @@ def _as_floating(compute_dtype: DTypeLike | None) -> DTypeLike | None:
     except TypeError:
         dtype = jnp.dtype(bool)
     if not jnp.issubdtype(dtype, jnp.floating):
-        raise ValueError(f"compute_dtype must be a floating dtype, jnp.bfloat16, or None, got {described(compute_dtype)}")
+        raise ValueError(
+            "compute_dtype must be a floating dtype, jnp.bfloat16, or None, got"
+            f" {described(compute_dtype)}"
+        )
     return dtype
 
 
@@ -134,6 +154,6 @@ def _check_differentiable(params: Any) -> None:
     for path, leaf in jax.tree.leaves_with_path(params):
         if not can_overflow(leaf):
             raise ValueError(
-                f"parameter {path_name(path)!r} has the dtype {leaf.dtype}, and so no gradient: leave it out by trainable=, or "
-                "keep it in the model's state"
+                f"parameter {path_name(path)!r} has the dtype {leaf.dtype}, and so no gradient:"
+                " leave it out by trainable=, or keep it in the model's state"
             )

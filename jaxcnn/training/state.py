@@ -25,9 +25,11 @@ class TrainState(NamedTuple):
       params, model_state: those of the model.
       opt_state: the optimiser's.
       step: the number of updates done, int32.
-      key: the random key of the run; each step uses its own, folded from this one and `step`.
+      key: the random key of the run; each step uses its own, folded from this one and
+        `step`.
       average: a moving average of (params, model_state), or None.
-      frozen: the paths of the parameters that are not trained, as the keys of a dict without values; None where all are.
+      frozen: the paths of the parameters that are not trained, as the keys of a dict
+        without values; None where all are.
     """
 
     params: Any
@@ -54,8 +56,8 @@ def init_train_state(
 ) -> TrainState:
     """The state before the first step.
 
-    Every array of it is one of its own: the step donates its state, and what is the caller's, `key` or what a `kernel_init`
-    holds, must stay alive.
+    Every array of it is one of its own: the step donates its state, and what is the
+    caller's, `key` or what a `kernel_init` holds, must stay alive.
 
     Args:
       model: a layer.
@@ -63,15 +65,24 @@ def init_train_state(
       key: one random key, `jax.random.key(0)`.
       input_shape: of the inputs, batch axis included, (1, 28, 28, 1).
       average: whether the state keeps a moving average of parameters and statistics.
-      trainable: which parameters are trained, as in `make_train_step`, which must be told the same.
+      trainable: which parameters are trained, as in `make_train_step`, which must be
+        told the same.
 
     Raises:
-      ValueError: if an argument is of another kind, if the optimiser cannot work in a step, or if nothing is trainable.
+      ValueError: if an argument is of another kind, if the optimiser cannot work in a
+        step, or if nothing is trainable.
 
     >>> from jaxcnn import layers
     >>> model = layers.serial(layers.dense(3), layers.dense(2))
-    >>> state = init_train_state(model, optax.adam(1e-3), jax.random.key(0), (1, 4), trainable=lambda path: path == "1_dense/w")
-    >>> state.opt_state[0].mu["1_dense"]["w"].shape, state.opt_state[0].mu["1_dense"]["b"]
+    >>> state = init_train_state(
+    ...     model,
+    ...     optax.adam(1e-3),
+    ...     jax.random.key(0),
+    ...     (1, 4),
+    ...     trainable=lambda path: path == "1_dense/w",
+    ... )
+    >>> moments = state.opt_state[0].mu["1_dense"]
+    >>> moments["w"].shape, moments["b"]
     ((3, 2), MaskedNode())
     """
     model, optimizer = as_layer("model", model), as_optimizer(optimizer)
@@ -81,7 +92,9 @@ def init_train_state(
     frozen = frozen_paths(trainable, params)
     opt_state = first_state(optimizer, trained_only(params, frozen))
     copy = (params, model_state) if as_flag("average", average) else None
-    state = TrainState(params, model_state, opt_state, jnp.zeros((), jnp.int32), step_key, copy, frozen or None)
+    state = TrainState(
+        params, model_state, opt_state, jnp.zeros((), jnp.int32), step_key, copy, frozen or None
+    )
     return jax.tree.map(_own, state)
 
 

@@ -45,41 +45,55 @@ def make_train_step(
 ) -> TrainStep:
     """One update as a jitted function, step(state, x, y) -> (new_state, metrics).
 
-    The state is donated: its buffers are used again for the new one, so read the new one only. The step can stand in the body
-    of a `lax.scan` (`scan_steps`), and under `vmap` for several runs at once. A step in which something is not finite, see
-    "finite" below, changes nothing, and its metrics say so; `find_nonfinite` then finds the layer.
+    The state is donated: its buffers are used again for the new one, so read the new
+    one only. The step can stand in the body of a `lax.scan` (`scan_steps`), and under
+    `vmap` for several runs at once. A step in which something is not finite, see
+    "finite" below, changes nothing, and its metrics say so; `find_nonfinite` then finds
+    the layer.
 
     Args:
       model: a layer; its y is what `loss` takes first.
-      optimizer: an optax transformation; `optax.MultiSteps` accumulates gradients over several batches. One that takes more than
-        the gradient (a line search as in `optax.lbfgs`, `reduce_on_plateau`, `polyak_sgd`, `momo`, `sam`) is given `value`, the
-        loss; `grad`; `value_fn`, also called `obj_fn`, and `grad_fn`, the loss and its gradient as functions of the parameters,
-        on the same batch and with the same key; each call of theirs costs a pass through the model. `jax.jvp` of them needs a
-        model and a loss of `AUTODIFF`.
-        Refused are those that want the gradient of each example (`dpsgd`, `differentially_private_aggregate`), parameters in
-        pairs (`lookahead`) or other arguments than these, and those whose state changes its structure (`monitor`).
-      loss: (logits, labels) -> losses of any shape, whose mean is minimised. Take it from the `ops` that the model was made with,
-        `ops.softmax_cross_entropy`, to have one kind of derivative everywhere; `functools.partial` gives it options.
-      augment: (key, x) -> x, what is done to the images of a batch before the model sees them.
-      compute_dtype: the dtype of parameters and images inside the model, jnp.bfloat16 for instance; None leaves them as they are.
-        Parameters, statistics, the loss and the update keep their own.
-      average_decay: the weight of the old average in the new one, where the state keeps an average. In the first steps it is
-        smaller, (1 + step) / (10 + step), so that the start is soon forgotten.
-      trainable: which parameters are trained, as `init_train_state` was told; None for all. A predicate on the path of a
-        parameter, `lambda path: path.startswith("4_dense/")`; or a tree of bools like the parameters or a prefix of it,
-        `{"0_conv": False, "4_dense": True}`. The others are frozen: no gradient of theirs is computed, the optimiser does not see
-        them and keeps nothing for them, and no weight decay moves them. The running statistics of a batch normalisation are not
-        parameters: they move in training, whether its scale is frozen or not.
+      optimizer: an optax transformation; `optax.MultiSteps` accumulates gradients over
+        several batches. One that takes more than the gradient (a line search as in
+        `optax.lbfgs`, `reduce_on_plateau`, `polyak_sgd`, `momo`, `sam`) is given
+        `value`, the loss; `grad`; `value_fn`, also called `obj_fn`, and `grad_fn`, the
+        loss and its gradient as functions of the parameters, on the same batch and with
+        the same key; each call of theirs costs a pass through the model. `jax.jvp` of
+        them needs a model and a loss of `AUTODIFF`. Refused are those that want the
+        gradient of each example (`dpsgd`, `differentially_private_aggregate`),
+        parameters in pairs (`lookahead`) or other arguments than these, and those whose
+        state changes its structure (`monitor`).
+      loss: (logits, labels) -> losses of any shape, whose mean is minimised. Take it
+        from the `ops` that the model was made with, `ops.softmax_cross_entropy`, to
+        have one kind of derivative everywhere; `functools.partial` gives it options.
+      augment: (key, x) -> x, what is done to the images of a batch before the model
+        sees them.
+      compute_dtype: the dtype of parameters and images inside the model, jnp.bfloat16
+        for instance; None leaves them as they are. Parameters, statistics, the loss and
+        the update keep their own.
+      average_decay: the weight of the old average in the new one, where the state keeps
+        an average. In the first steps it is smaller, (1 + step) / (10 + step), so that
+        the start is soon forgotten.
+      trainable: which parameters are trained, as `init_train_state` was told; None for
+        all. A predicate on the path of a parameter, `lambda path:
+        path.startswith("4_dense/")`; or a tree of bools like the parameters or a prefix
+        of it, `{"0_conv": False, "4_dense": True}`. The others are frozen: no gradient
+        of theirs is computed, the optimiser does not see them and keeps nothing for
+        them, and no weight decay moves them. The running statistics of a batch
+        normalisation are not parameters: they move in training, whether its scale is
+        frozen or not.
 
     Returns:
-      The step. Its metrics are scalars, of the batch and the parameters before the update: "loss"; "finite", whether the loss,
-      all gradients and the new state of the model are; and "accuracy" where the labels are class numbers, that is integers with
-      one axis less than the logits. An update that overflows though its gradient does not, by a learning rate of 1e38, is found
-      by the step after it.
+      The step. Its metrics are scalars, of the batch and the parameters before the
+        update: "loss"; "finite", whether the loss, all gradients and the new state of
+        the model are; and "accuracy" where the labels are class numbers, that is
+        integers with one axis less than the logits. An update that overflows though its
+        gradient does not, by a learning rate of 1e38, is found by the step after it.
 
     Raises:
-      ValueError: if an argument is of another kind; when the step is traced, if the state was made for another optimiser or
-        `trainable`, or the optimiser is refused; when it is called, if the state has been donated already.
+      ValueError: if an argument is of another kind; when the step is traced, if the
+        state was made for another optimiser or `trainable`, or the optimiser is
+        refused; when it is called, if the state has been donated already.
 
     >>> from jaxcnn import init_train_state, layers
     >>> model = layers.serial(layers.flatten(), layers.dense(2))
@@ -90,12 +104,17 @@ def make_train_step(
     >>> int(state.step), sorted(metrics)
     (1, ['accuracy', 'finite', 'loss'])
     """
-    objective, optimizer = make_objective(model, loss, augment, compute_dtype, trainable), as_optimizer(optimizer)
+    objective, optimizer = (
+        make_objective(model, loss, augment, compute_dtype, trainable),
+        as_optimizer(optimizer),
+    )
     decay = _as_decay(average_decay)
 
     def step(state: TrainState, x: Array, y: Array) -> tuple[TrainState, Metrics]:
         at = objective.evaluate(state, x, y)
-        trained, opt_state = update(optimizer, state.opt_state, at.params, at.value, at.grads, at.value_fn)
+        trained, opt_state = update(
+            optimizer, state.opt_state, at.params, at.value, at.grads, at.value_fn
+        )
         new = state._replace(
             params=with_frozen(trained, state.params, at.frozen),
             model_state=at.model_state,
@@ -110,16 +129,20 @@ def make_train_step(
 
 
 def scan_steps(step: Callable[[TrainState, Array, Array], tuple[TrainState, Metrics]]) -> TrainStep:
-    """Several steps in one dispatch, steps(state, xs, ys) -> (new_state, metrics), jitted, the state donated.
+    """Several steps in one dispatch, steps(state, xs, ys) -> (new_state, metrics),
+    jitted, the state donated.
 
-    xs and ys have one axis more, in front, and so have the metrics: one entry per step. After a step that is not finite, those
-    behind it change nothing either: the state is the one in which the trouble came.
+    xs and ys have one axis more, in front, and so have the metrics: one entry per step.
+    After a step that is not finite, those behind it change nothing either: the state is
+    the one in which the trouble came.
 
     Args:
-      step: what `make_train_step` gives, or a function like it whose metrics have "finite".
+      step: what `make_train_step` gives, or a function like it whose metrics have
+        "finite".
 
     Raises:
-      ValueError: if `step` is no step, or xs and ys are not of as many steps, one at least.
+      ValueError: if `step` is no step, or xs and ys are not of as many steps, one at
+        least.
 
     >>> from jaxcnn import init_train_state, layers
     >>> model, optimizer = layers.dense(2), optax.sgd(0.1)
@@ -130,7 +153,9 @@ def scan_steps(step: Callable[[TrainState, Array, Array], tuple[TrainState, Metr
     (5, (5,))
     """
     if not callable(step) or isinstance(step, EvalStep):
-        raise ValueError(f"step must be a train step, as make_train_step makes it, got {described(step)}")
+        raise ValueError(
+            f"step must be a train step, as make_train_step makes it, got {described(step)}"
+        )
 
     def checked(state: TrainState, x: Array, y: Array) -> tuple[TrainState, Metrics]:
         result = step(state, x, y)
@@ -138,8 +163,8 @@ def scan_steps(step: Callable[[TrainState, Array, Array], tuple[TrainState, Metr
             case (TrainState(), {"finite": finite}) if jnp.shape(finite) == ():
                 return result
         raise ValueError(
-            "step must give (new_state, metrics) with a scalar metrics['finite'], as what make_train_step makes does, got "
-            f"{described(result)}"
+            "step must give (new_state, metrics) with a scalar metrics['finite'], as what"
+            f" make_train_step makes does, got {described(result)}"
         )
 
     def body(carry, batch):
@@ -151,9 +176,11 @@ def scan_steps(step: Callable[[TrainState, Array, Array], tuple[TrainState, Metr
     def steps(state: TrainState, xs: Array, ys: Array) -> tuple[TrainState, Metrics]:
         if xs.ndim < 1 or ys.ndim < 1 or xs.shape[0] != ys.shape[0] or xs.shape[0] < 1:
             raise ValueError(
-                f"xs and ys must have an axis of steps in front, as long in both, not empty, got shapes {xs.shape} and {ys.shape}"
+                "xs and ys must have an axis of steps in front, as long in both, not empty, got"
+                f" shapes {xs.shape} and {ys.shape}"
             )
-        if xs.shape[0] == 1:  # no loop: XLA's CPU backend computes some convolutions more slowly in one
+        # No loop: XLA's CPU backend computes some convolutions more slowly in one.
+        if xs.shape[0] == 1:
             state, metrics = checked(state, xs[0], ys[0])
             return state, jax.tree.map(lambda metric: metric[None], metrics)
         (state, _), metrics = lax.scan(body, (state, jnp.array(True)), (xs, ys))
@@ -163,14 +190,16 @@ def scan_steps(step: Callable[[TrainState, Array, Array], tuple[TrainState, Metr
 
 
 def make_eval_step(model: Layer, *, loss: Loss = softmax_cross_entropy) -> EvalStep:
-    """The metrics of `make_train_step` without training, evaluate(state, x, y) -> metrics, jitted. The state is not donated.
+    """The metrics of `make_train_step` without training, evaluate(state, x, y) ->
+    metrics, jitted. The state is not donated.
 
     Where the state keeps an average, the metrics are the average's.
 
     >>> from jaxcnn import init_train_state, layers
     >>> model = layers.serial(layers.flatten(), layers.dense(2))
     >>> state = init_train_state(model, optax.sgd(0.1), jax.random.key(0), (1, 4, 4, 1))
-    >>> metrics = make_eval_step(model)(state, jnp.zeros((3, 4, 4, 1)), jnp.array([0, 1, 1]))
+    >>> x, y = jnp.zeros((3, 4, 4, 1)), jnp.array([0, 1, 1])
+    >>> metrics = make_eval_step(model)(state, x, y)
     >>> round(float(metrics["loss"]), 4)  # log 2: the logits are all 0
     0.6931
     """
@@ -186,12 +215,17 @@ def make_eval_step(model: Layer, *, loss: Loss = softmax_cross_entropy) -> EvalS
 def _as_decay(average_decay: float) -> float:
     decay = as_number("average_decay", average_decay)
     if not 0 <= decay <= 1:
-        raise ValueError(f"average_decay is the weight of the old average and must be in [0, 1], got {decay}")
+        raise ValueError(
+            f"average_decay is the weight of the old average and must be in [0, 1], got {decay}"
+        )
     return decay
 
 
-def _averaged(state: TrainState, at: Evaluated, trained: Any, decay: float) -> tuple[Any, Any] | None:
-    """The new average, where one is kept. What is frozen stays, and what has no average, a counter or a key, is the newest."""
+def _averaged(
+    state: TrainState, at: Evaluated, trained: Any, decay: float
+) -> tuple[Any, Any] | None:
+    """The new average, where one is kept. What is frozen stays, and what has no
+    average, a counter or a key, is the newest."""
     if state.average is None:
         return None
     seen = state.step.astype(jnp.float32)
@@ -201,10 +235,14 @@ def _averaged(state: TrainState, at: Evaluated, trained: Any, decay: float) -> t
         if not can_overflow(old):
             return new
         wide = jnp.promote_types(old.dtype, jnp.float32)
-        return (weight.astype(wide) * new.astype(wide) + (1 - weight).astype(wide) * old.astype(wide)).astype(old.dtype)
+        return (
+            weight.astype(wide) * new.astype(wide) + (1 - weight).astype(wide) * old.astype(wide)
+        ).astype(old.dtype)
 
     params, model_state = state.average
-    params = with_frozen(jax.tree.map(mixed, trained, trained_only(params, at.frozen)), params, at.frozen)
+    params = with_frozen(
+        jax.tree.map(mixed, trained, trained_only(params, at.frozen)), params, at.frozen
+    )
     return params, jax.tree.map(mixed, at.model_state, model_state)
 
 

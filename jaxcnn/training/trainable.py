@@ -1,7 +1,8 @@
 """Which parameters are trained, and the tree that holds these alone.
 
-The optimiser and `jax.grad` get the tree of the parameters with `optax.MaskedNode()`, a node without leaves, in the place of
-each that is frozen. So nothing is computed or kept for them, and what optax does by path, or with a mask of all, still fits.
+The optimiser and `jax.grad` get the tree of the parameters with `optax.MaskedNode()`, a
+node without leaves, in the place of each that is frozen. So nothing is computed or kept
+for them, and what optax does by path, or with a mask of all, still fits.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import optax
 from jaxcnn.arguments import as_flag, described
 
 Trainable = Callable[[str], bool] | Mapping[str, Any] | bool | None
-"""A predicate on a path, "0_conv/w"; a tree of bools like the parameters, or a prefix of it; None for all."""
+"""A predicate on a path, "0_conv/w"; a tree of bools like the parameters, or a prefix
+of it; None for all."""
 
 Frozen = Mapping[str, None]
-"""Paths, as the keys of a dict without values: a pytree without leaves, so that a state can hold it."""
+"""Paths, as the keys of a dict without values: a pytree without leaves, so that a state
+can hold it."""
 
 
 def path_name(path: tuple[Any, ...]) -> str:
@@ -41,7 +44,9 @@ def frozen_paths(trainable: Trainable, params: Any) -> dict[str, None]:
     trained = _by_predicate(trainable, paths) if callable(trainable) else _by_mask(trainable, paths)
     frozen = {path: None for path in paths if not trained[path]}
     if frozen and len(frozen) == len(paths):
-        raise ValueError(f"trainable must leave something to train, got False for each of {some(paths)}")
+        raise ValueError(
+            f"trainable must leave something to train, got False for each of {some(paths)}"
+        )
     return frozen
 
 
@@ -49,7 +54,9 @@ def trained_only(params: Any, frozen: Frozen) -> Any:
     """The tree with a node without leaves for each entry that is frozen."""
     if not frozen:
         return params
-    return jax.tree.map_with_path(lambda path, leaf: optax.MaskedNode() if path_name(path) in frozen else leaf, params)
+    return jax.tree.map_with_path(
+        lambda path, leaf: optax.MaskedNode() if path_name(path) in frozen else leaf, params
+    )
 
 
 def with_frozen(trained: Any, params: Any, frozen: Frozen) -> Any:
@@ -57,18 +64,22 @@ def with_frozen(trained: Any, params: Any, frozen: Frozen) -> Any:
     if not frozen:
         return trained
     leaves = iter(jax.tree.leaves(trained))
-    return jax.tree.map_with_path(lambda path, leaf: leaf if path_name(path) in frozen else next(leaves), params)
+    return jax.tree.map_with_path(
+        lambda path, leaf: leaf if path_name(path) in frozen else next(leaves), params
+    )
 
 
 def agreed(trainable: Trainable, params: Any, frozen: Frozen | None) -> dict[str, None]:
-    """The frozen paths, if `trainable` says what the state, whose are `params` and `frozen`, was made for."""
+    """The frozen paths, if `trainable` says what the state, whose are `params` and
+    `frozen`, was made for."""
     here, there = frozen_paths(trainable, params), frozen or {}
     if here.keys() == there.keys():
         return here
     differing = [path for path in (*here, *there) if (path in here) != (path in there)]
     side = "here, and not in the state" if differing[0] in here else "in the state, and not here"
     raise ValueError(
-        f"trainable must be what init_train_state was given: {some(differing)} frozen {side}; pass the same trainable to both"
+        f"trainable must be what init_train_state was given: {some(differing)} frozen {side}; pass"
+        " the same trainable to both"
     )
 
 
@@ -79,23 +90,34 @@ def _by_predicate(predicate: Callable[[str], bool], paths: list[str]) -> dict[st
             answer = predicate(path)
         except (AttributeError, TypeError, LookupError) as error:
             raise ValueError(
-                f"trainable must be a function of a path, a string such as {path!r}, to True or False; it raised {error!r}"
+                f"trainable must be a function of a path, a string such as {path!r}, to True or"
+                f" False; it raised {error!r}"
             ) from error
         trained[path] = as_flag(f"trainable({path!r})", answer)
     return trained
 
 
 def _by_mask(mask: Any, paths: list[str]) -> dict[str, bool]:
-    needed = "trainable must be a function of a path, or a tree of True and False like the parameters or a prefix of it"
+    needed = (
+        "trainable must be a function of a path, or a tree of True and False like the parameters or"
+        " a prefix of it"
+    )
     trained: dict[str, bool] = {}
     for path, value in jax.tree.leaves_with_path(mask):
         entry = path_name(path)
         if isinstance(value, str):
-            raise ValueError(f"{needed}, got {described(mask)}: lambda path: path.startswith({value!r}) is such a function")
+            raise ValueError(
+                f"{needed}, got {described(mask)}: lambda path: path.startswith({value!r}) is such"
+                " a function"
+            )
         covered = [name for name in paths if entry in ("", name) or name.startswith(f"{entry}/")]
         if not covered:
-            raise ValueError(f"{needed}; it has an entry {entry!r}, the parameters are {some(paths)}")
-        trained |= dict.fromkeys(covered, as_flag(f"trainable at {entry!r}" if entry else "trainable", value))
+            raise ValueError(
+                f"{needed}; it has an entry {entry!r}, the parameters are {some(paths)}"
+            )
+        trained |= dict.fromkeys(
+            covered, as_flag(f"trainable at {entry!r}" if entry else "trainable", value)
+        )
     missing = [path for path in paths if path not in trained]
     if missing:
         raise ValueError(f"{needed}; it has no entry for {some(missing)}")

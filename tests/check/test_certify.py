@@ -1,4 +1,5 @@
-"""The checker itself: what it accepts, what it refuses, and that its data is what it says."""
+"""The checker itself: what it accepts, what it refuses, and that its data is what it
+says."""
 
 from itertools import count
 
@@ -35,7 +36,12 @@ def test_accepts_a_right_rule():
     result = certify(rule(lambda x: 3 * x**2), cube, [X], integers=True, names=("x",))
     assert result.passed
     assert not result.failures
-    assert {c.name for c in result.checks} == set(CHECKS) - {"linearity", "conservation", "unbiased", "bias"}
+    assert {c.name for c in result.checks} == set(CHECKS) - {
+        "linearity",
+        "conservation",
+        "unbiased",
+        "bias",
+    }
     assert set(result.left_out) == {"linearity", "conservation"}
     assert {c.data for c in result.checks if c.name == "integers"} == {"integers"}
     assert {c.data for c in result.checks if c.name == "differences"} == {"distinct"}
@@ -111,7 +117,8 @@ def test_pytree_results():
 
 
 def test_linearity_needs_no_reference():
-    """<dy, f> = <g, x> fails for a wrong gradient even where the reference has the same one."""
+    """<dy, f> = <g, x> fails for a wrong gradient even where the reference has the same
+    one."""
     f = jax.custom_vjp(lambda x: 2 * x)
     f.defvjp(lambda x: (2 * x, None), lambda _, dy: (3 * dy,))
     assert "linearity" in failed(certify(f, f.fun, [X], linear_in=(0,)))
@@ -120,10 +127,18 @@ def test_linearity_needs_no_reference():
 @pytest.mark.parametrize(
     ("args", "options", "message"),
     [
-        ([jnp.arange(3)], {}, "args must hold a floating array to differentiate, got dtypes \\['int32'\\]"),
+        (
+            [jnp.arange(3)],
+            {},
+            "args must hold a floating array to differentiate, got dtypes \\['int32'\\]",
+        ),
         ([jnp.array([1.0, jnp.nan])], {}, "argument 0 must be finite"),
         (["x"], {}, "argument 0 must be an array, a number or a jax.ShapeDtypeStruct, got str"),
-        ([X], {"linear_in": (1,)}, "linear_in must have numbers of floating arguments, \\(0,\\), got \\(1,\\)"),
+        (
+            [X],
+            {"linear_in": (1,)},
+            "linear_in must have numbers of floating arguments, \\(0,\\), got \\(1,\\)",
+        ),
         ([X], {"names": ("x", "w")}, "names must have one entry per argument"),
         ([X], {"label": "right"}, "label must be 'exact', 'unbiased' or 'biased', got 'right'"),
         ([X], {"label": "unbiased"}, "needs a typed key among args"),
@@ -156,16 +171,20 @@ def test_accuracy_is_given_beside_that_of_autodiff():
 
 
 def test_refuses_less_accuracy_than_autodiff_has():
-    """A rule in bfloat16 for float32 arguments passes no tolerance that autodiff does not need."""
+    """A rule in bfloat16 for float32 arguments passes no tolerance that autodiff does
+    not need."""
     coarse = rule(lambda x: (3 * x.astype(jnp.bfloat16) ** 2).astype(x.dtype))
     assert "accuracy" in failed(certify(coarse, cube, [X]))
-    slightly = rule(lambda x: 3 * x**2 * (1 + 4e-6))  # 30 units in the last place; the limit for float32 is 2e-5
+    slightly = rule(
+        lambda x: 3 * x**2 * (1 + 4e-6)
+    )  # 30 units in the last place; the limit for float32 is 2e-5
     assert "accuracy" in failed(certify(slightly, cube, [X], skip=("adjoint", "differences")))
     assert "accuracy" not in failed(certify(slightly, cube, [X], tolerance=1e-5))
 
 
 def test_tells_that_autodiff_is_wrong():
-    """In float32 the reference's gradient is off; in float64, by which the rule is judged, it is right."""
+    """In float32 the reference's gradient is off; in float64, by which the rule is
+    judged, it is right."""
 
     def fault(x):  # stands for openxla/xla#48713, which changes from run to run
         return jnp.where(x.dtype == jnp.float64, 3 * x**2, 1e9 * x)
@@ -197,7 +216,9 @@ def test_a_large_function_is_projected():
     args = [jax.ShapeDtypeStruct((40, 50), "float32")]
     rows = [c for c in certify(cube, cube, args).checks if c.name == "differences"]
     assert [(c.of, c.passed) for c in rows] == [("all", True)]
-    assert "differences" in failed(certify(rule(lambda x: (3 * x**2).at[2, 1].multiply(2)), cube, args))
+    assert "differences" in failed(
+        certify(rule(lambda x: (3 * x**2).at[2, 1].multiply(2)), cube, args)
+    )
 
 
 def scaled(factor):
@@ -222,19 +243,25 @@ def test_conservation():
     for g, f in scaled(1):
         result = certify(g, f, [X], linear_in=(0,), integers=False)
         assert result.passed, f"\n{result}"
-        assert {c.data for c in result.checks if c.name == "conservation"} == {"distinct", "integers"}
+        assert {c.data for c in result.checks if c.name == "conservation"} == {
+            "distinct",
+            "integers",
+        }
     for g, f in scaled(0.5):
         assert "conservation" in failed(certify(g, f, [X]))
 
 
 def test_composition_is_checked():
-    """A rule that looks at values breaks under vmap and scan; one that is another function there is caught by its numbers."""
+    """A rule that looks at values breaks under vmap and scan; one that is another
+    function there is caught by its numbers."""
 
     @jax.custom_vjp
     def eager_only(x):
         return cube(x)
 
-    eager_only.defvjp(lambda x: (cube(x), x), lambda x, dy: (3 * x**2 * dy if float(jnp.sum(dy)) >= -1e9 else dy,))
+    eager_only.defvjp(
+        lambda x: (cube(x), x), lambda x, dy: (3 * x**2 * dy if float(jnp.sum(dy)) >= -1e9 else dy,)
+    )
     with pytest.raises(jax.errors.ConcretizationTypeError):
         certify(eager_only, cube, [X])
 
@@ -246,7 +273,10 @@ def test_composition_is_checked():
     def _(size, batched, x):
         return 2 * x**2, True
 
-    assert failed(certify(rule(slope), cube, [X])) == {"vmap", "second order"}, "such a slope has no derivative"
+    assert failed(certify(rule(slope), cube, [X])) == {
+        "vmap",
+        "second order",
+    }, "such a slope has no derivative"
 
 
 def test_runs_that_differ_are_refused():
@@ -254,7 +284,9 @@ def test_runs_that_differ_are_refused():
 
     def noise(x):
         shape = jax.ShapeDtypeStruct((), x.dtype)
-        return jax.pure_callback(lambda: np.asarray(1 + 1e-7 * next(runs), x.dtype), shape, vmap_method="sequential")
+        return jax.pure_callback(
+            lambda: np.asarray(1 + 1e-7 * next(runs), x.dtype), shape, vmap_method="sequential"
+        )
 
     result = certify(rule(lambda x: 3 * x**2 * noise(x)), cube, [X], tolerance=1e-3)
     assert "repeats" in failed(result)
@@ -297,7 +329,9 @@ def test_unbiased_gradient():
     assert {c.of for c in result.checks if c.name == "unbiased"} == {"x"}
     assert "adjoint" not in {c.name for c in result.checks}
     many = [jax.ShapeDtypeStruct((30, 40), "float32"), args[1]]
-    result = certify(stochastic(up_or_down), twice, many, label="unbiased", skip=("vmap", "jit", "scan"))
+    result = certify(
+        stochastic(up_or_down), twice, many, label="unbiased", skip=("vmap", "jit", "scan")
+    )
     assert result.passed, f"some entries are rounded up once in hundreds of draws\n{result}"
     assert not certify(stochastic(up_or_down), twice, args).passed, "it is not exact"
     for wrong in (
@@ -332,14 +366,23 @@ def test_biased_gradient():
 
 
 def test_negative_pads_where_autodiff_is_no_oracle():
-    """Ours passes whatever lax's float32 gradient gives on this platform: openxla/xla#48713."""
+    """Ours passes whatever lax's float32 gradient gives on this platform:
+    openxla/xla#48713."""
     args = [jax.ShapeDtypeStruct(shape, "float32") for shape in ((2, 4, 4, 3), (2, 2, 3, 4))]
     pads = ((2, 0), (2, 0))
 
     def plain(x, w):
-        return lax.conv_general_dilated(x, w, (1, 1), pads, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        return lax.conv_general_dilated(
+            x, w, (1, 1), pads, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
 
-    result = certify(lambda x, w: jaxcnn.conv(x, w, padding=pads), plain, args, linear_in=(0, 1), names=("x", "w"))
+    result = certify(
+        lambda x, w: jaxcnn.conv(x, w, padding=pads),
+        plain,
+        args,
+        linear_in=(0, 1),
+        names=("x", "w"),
+    )
     assert result.passed, f"\n{result}"
     assert {c.of for c in result.autodiff_wrong} <= {"x"}
 

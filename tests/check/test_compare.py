@@ -1,4 +1,5 @@
-"""What a gradient costs: counts of real programs against what stands in them, bytes and operations against hand counts."""
+"""What a gradient costs: counts of real programs against what stands in them, bytes and
+operations against hand counts."""
 
 import json
 
@@ -18,7 +19,12 @@ def shape(*dims, dtype="float32"):
 
 def plain_conv(x, w, *, stride=1, padding="SAME", groups=1):
     return lax.conv_general_dilated(
-        x, w, (stride, stride), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=groups
+        x,
+        w,
+        (stride, stride),
+        padding,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=groups,
     )
 
 
@@ -43,9 +49,16 @@ X, W, DEPTHWISE = shape(2, 8, 8, 24), shape(3, 3, 24, 24), shape(3, 3, 1, 24)
 @pytest.mark.parametrize("channels", [24, 12], ids=["in a fusion", "bare"])
 @pytest.mark.parametrize("conv", [plain_conv, canonical_conv], ids=["plain", "ours"])
 def test_a_convolution_has_three_maps(conv, channels):
-    """Wherever they end up: on a CPU, many channels go into a fusion for YNNPACK, few stay bare for Eigen."""
+    """Wherever they end up: on a CPU, many channels go into a fusion for YNNPACK, few
+    stay bare for Eigen."""
     result = cost(conv, [shape(2, 8, 8, channels), shape(3, 3, channels, channels)])
-    assert (result.convolutions, result.dots, result.loops, result.scatters, result.custom_calls) == (3, 0, 0, 0, 0)
+    assert (
+        result.convolutions,
+        result.dots,
+        result.loops,
+        result.scatters,
+        result.custom_calls,
+    ) == (3, 0, 0, 0, 0)
     assert result.excerpt.count(" convolution(") == 3
     in_fusions = result.excerpt.count("kind=kCustom")
     assert in_fusions == (3 if channels == 24 else 0)
@@ -82,7 +95,9 @@ def test_depthwise_convolution():
         [X, DEPTHWISE],
     )
     assert (result.explicit.convolutions, result.reference.convolutions) == (0, 3)
-    assert result.reference.flops > 5 * result.explicit.flops, "XLA makes the kernel gradient a dense one"
+    assert result.reference.flops > 5 * result.explicit.flops, (
+        "XLA makes the kernel gradient a dense one"
+    )
 
 
 def test_max_pool():
@@ -102,7 +117,8 @@ def test_dots_and_fusions():
 
 @pytest.mark.parametrize("conv", [plain_conv, canonical_conv], ids=["plain", "ours"])
 def test_flops_of_a_dense_convolution(conv):
-    """Without padding each of the three maps takes a multiplication and an addition per output, tap and input channel."""
+    """Without padding each of the three maps takes a multiplication and an addition per
+    output, tap and input channel."""
     result = cost(lambda x, w: conv(x, w, padding="VALID"), [shape(2, 8, 9, 24), W])
     assert result.flops == pytest.approx(3 * 2 * (2 * 6 * 7 * 24) * (3 * 3 * 24), rel=0.01)
 
@@ -110,7 +126,9 @@ def test_flops_of_a_dense_convolution(conv):
 def test_flops_of_one_map():
     whole = cost(plain_conv, [X, W]).flops
     for i in (0, 1):
-        assert cost(plain_conv, [X, W], differentiate=(i,)).flops == pytest.approx(2 / 3 * whole, rel=0.01)
+        assert cost(plain_conv, [X, W], differentiate=(i,)).flops == pytest.approx(
+            2 / 3 * whole, rel=0.01
+        )
 
 
 @pytest.mark.parametrize("analysis", [None, {}, {"flops": -1.0}])
@@ -150,7 +168,12 @@ KEPT = {
     "lax's max pool: x": (plain_max_pool, [IMAGE], 0, 4 * N),
     "convolution: x and w": (jaxcnn.conv, [IMAGE, KERNEL], 0, 4 * (N + 135)),
     "lax's convolution: x and w": (plain_conv, [IMAGE, KERNEL], 0, 4 * (N + 135)),
-    "convolution in jit": (jax.jit(lambda x, w: 2 * jaxcnn.conv(x, w)), [IMAGE, KERNEL], 0, 4 * (N + 135)),
+    "convolution in jit": (
+        jax.jit(lambda x, w: 2 * jaxcnn.conv(x, w)),
+        [IMAGE, KERNEL],
+        0,
+        4 * (N + 135),
+    ),
     "convolution, channels first: a copy of each": (
         lambda x, w: jaxcnn.conv(x, w, layout="channels_first"),
         [shape(2, 3, 4, 4), shape(5, 3, 3, 3)],
@@ -174,16 +197,25 @@ def test_what_is_kept(name):
 
 def test_a_scan_keeps_every_step():
     one, many = (
-        cost(lambda x: lax.scan(lambda carry, _: (jnp.sin(carry), None), x, None, length=steps)[0], [IMAGE])  # noqa: B023
+        cost(
+            lambda x, steps=steps: lax.scan(
+                lambda carry, _: (jnp.sin(carry), None), x, None, length=steps
+            )[0],
+            [IMAGE],
+        )
         for steps in (1, 5)
     )
     assert many.residual_bytes == 5 * one.residual_bytes == 5 * 4 * N
 
 
 def test_batch_norm_keeps_one_image():
-    """Its argument; the rest is of a channel's size. Autodiff keeps three of its own."""
+    """Its argument; the rest is of a channel's size. Autodiff keeps three of its
+    own."""
     result = compare(
-        *(lambda x, w, b, ops=ops: ops.batch_norm(x, w, b, STATE, train=True)[0] for ops in (jaxcnn.EXPLICIT, jaxcnn.AUTODIFF)),
+        *(
+            lambda x, w, b, ops=ops: ops.batch_norm(x, w, b, STATE, train=True)[0]
+            for ops in (jaxcnn.EXPLICIT, jaxcnn.AUTODIFF)
+        ),
         [IMAGE, CHANNEL, CHANNEL],
     )
     assert result.explicit.residual_bytes <= 5 * 12
@@ -193,7 +225,10 @@ def test_batch_norm_keeps_one_image():
 
 def test_dropout_keeps_a_key_or_a_mask():
     key = jax.random.key(0)
-    result = cost(lambda x, key: jaxcnn.dropout(x, key, rate=0.5), [IMAGE, jax.ShapeDtypeStruct((), key.dtype)])
+    result = cost(
+        lambda x, key: jaxcnn.dropout(x, key, rate=0.5),
+        [IMAGE, jax.ShapeDtypeStruct((), key.dtype)],
+    )
     kept = result.residual_bytes, result.argument_bytes_kept
     assert kept in ((0, key.dtype.itemsize), (N, 0))
 
@@ -216,12 +251,15 @@ def test_labels_keys_and_results_in_a_pytree():
     result = compare(loss, loss, args)
     assert result.explicit == result.reference
     assert result.explicit.output_bytes > 0
-    # The value has 4 + 12 entries, logits and scale have 12 + 1; labels and key have no cotangent.
+    # The value has 4 + 12 entries, logits and scale have 12 + 1; labels and key have no
+    # cotangent.
     assert result.explicit.output_bytes < 4 * (4 + 12 + 12 + 1) + 64
 
 
 def test_bfloat16_and_float64():
-    double = cost(plain_conv, [shape(1, 4, 4, 2, dtype="bfloat16"), shape(2, 2, 2, 2, dtype="bfloat16")])
+    double = cost(
+        plain_conv, [shape(1, 4, 4, 2, dtype="bfloat16"), shape(2, 2, 2, 2, dtype="bfloat16")]
+    )
     assert double.convolutions == 3
     with jax.enable_x64(True):
         result = compare(jaxcnn.tanh, jnp.tanh, [shape(2, 4, 4, 3, dtype="float64")])
@@ -230,7 +268,9 @@ def test_bfloat16_and_float64():
 
 def test_arrays_on_two_devices():
     mesh = jax.make_mesh((2,), ("batch",), axis_types=(jax.sharding.AxisType.Auto,))
-    x = jax.device_put(jnp.ones((4, 6)), jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("batch")))
+    x = jax.device_put(
+        jnp.ones((4, 6)), jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("batch"))
+    )
     result = cost(lambda x, w: x @ w, [x, jnp.ones((6, 2))])
     assert "all-reduce" in result.hlo, "dw is a sum over devices"
 
@@ -247,9 +287,20 @@ def test_plain_results():
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        ([shape(3, dtype="int32")], {}, r"args must hold a floating array to differentiate, got dtypes \['int32'\]; convert one"),
+        (
+            [shape(3, dtype="int32")],
+            {},
+            (
+                r"args must hold a floating array to differentiate, got dtypes \['int32'\];"
+                r" convert one"
+            ),
+        ),
         ([X, "same"], {}, "argument 1 must be an array, .* got str"),
-        ([X, W], {"differentiate": (0, 2)}, r"numbers of floating arguments, which are \(0, 1\), got 2"),
+        (
+            [X, W],
+            {"differentiate": (0, 2)},
+            r"numbers of floating arguments, which are \(0, 1\), got 2",
+        ),
         ([X, W], {"differentiate": (1, 1)}, r"none twice, got \(1, 1\)"),
         ([X, W], {"differentiate": ()}, r"at least one number and none twice, got \(\)"),
     ],
@@ -262,7 +313,11 @@ def test_arguments_that_do_not_fit(arguments, options, message):
 @pytest.mark.parametrize(
     ("explicit", "reference", "message"),
     [
-        (lambda x: x, lambda x: (x, x), r"the same structure, got PyTreeDef\(\*\) and PyTreeDef\(\(\*, \*\)\)"),
+        (
+            lambda x: x,
+            lambda x: (x, x),
+            r"the same structure, got PyTreeDef\(\*\) and PyTreeDef\(\(\*, \*\)\)",
+        ),
         (lambda x: x > 0, lambda x: x, "explicit must return floating arrays, .* got bool"),
         (lambda x: None, lambda x: None, "explicit must return an array .*: is a return missing?"),
     ],
@@ -285,26 +340,38 @@ fused_dot (p.0: f32[4,8], p.1: f32[8,4]) -> f32[4,4] {
 
 ENTRY main {
   x = f32[2,8,8,4]{3,2,1,0:T(8,128)(2,1)} parameter(0), metadata={op_name="convolution(x)"}
-  cudnn-conv.1 = (f32[2,8,8,4]{3,2,1,0}, u8[0]{0}) custom-call(x, w), custom_call_target="__cudnn$convForward", window={size=3x3}
-  cudnn-conv.2 = (f32[3,3,4,4]{3,2,1,0}, u8[0]{0}) custom-call(x, w), custom_call_target="__cudnn$convBackwardFilter"
-  gemm.1 = f32[4,4]{1,0} custom-call(a, b), custom_call_target="__cublas$lt$matmul", backend_config={"gemm":{"alpha":1}}
+  cudnn-conv.1 = (f32[2,8,8,4]{3,2,1,0}, u8[0]{0}) custom-call(x, w), \
+custom_call_target="__cudnn$convForward", window={size=3x3}
+  cudnn-conv.2 = (f32[3,3,4,4]{3,2,1,0}, u8[0]{0}) custom-call(x, w), \
+custom_call_target="__cudnn$convBackwardFilter"
+  gemm.1 = f32[4,4]{1,0} custom-call(a, b), custom_call_target="__cublas$lt$matmul", \
+backend_config={"gemm":{"alpha":1}}
   sort.1 = (f32[4]{0}, s32[4]{0}) custom-call(a), custom_call_target="__cub$DeviceRadixSort"
   start = ((f32[4]{0}, /*index=1*/f32[4]{0}), (f32[4]{0}), u32[]) while(t), condition=c, body=b
-  triton = f32[4,4]{1,0} fusion(a, b), kind=kCustom, calls=fused_dot, metadata={op_name="jit(f)/dot" stack_frame_id=4}
+  triton = f32[4,4]{1,0} fusion(a, b), kind=kCustom, calls=fused_dot, \
+metadata={op_name="jit(f)/dot" stack_frame_id=4}
   ROOT pooled = f32[8]{0} select-and-scatter(a, b, c), window={size=2}, select=ge, scatter=add
 }
 """
 
 
 def test_libraries_of_other_backends():
-    assert count(GPU) == {"convolutions": 2, "dots": 2, "fusions": 1, "custom_calls": 4, "loops": 1, "scatters": 1}
+    assert count(GPU) == {
+        "convolutions": 2,
+        "dots": 2,
+        "fusions": 1,
+        "custom_calls": 4,
+        "loops": 1,
+        "scatters": 1,
+    }
     assert (
         excerpt(GPU)
         == """\
 fused_dot:
   dot.1 = f32[4,4] dot(p.0, p.1), lhs_contracting_dims={1}, rhs_contracting_dims={0}
 main:
-  cudnn-conv.1 = (2 arrays) custom-call(x, w), custom_call_target="__cudnn$convForward", window={size=3x3}
+  cudnn-conv.1 = (2 arrays) custom-call(x, w), custom_call_target="__cudnn$convForward", \
+window={size=3x3}
   cudnn-conv.2 = (2 arrays) custom-call(x, w), custom_call_target="__cudnn$convBackwardFilter"
   gemm.1 = f32[4,4] custom-call(a, b), custom_call_target="__cublas$lt$matmul"
   sort.1 = (2 arrays) custom-call(a), custom_call_target="__cub$DeviceRadixSort"

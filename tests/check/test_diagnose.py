@@ -32,7 +32,10 @@ MISTAKES = {
     "not finite": (lambda a: a / 0, "not finite"),
     "factor": (lambda a: -2 * a, "fits what is expected times -2"),
     "flip": (lambda a: a[:, ::-1, ::-1], "fits what is expected, flipped along axes 1 and 2"),
-    "exchanged": (lambda a: np.swapaxes(a, 1, 2), "fits what is expected, with axes 1 and 2 exchanged"),
+    "exchanged": (
+        lambda a: np.swapaxes(a, 1, 2),
+        "fits what is expected, with axes 1 and 2 exchanged",
+    ),
     "groups": (
         lambda a: a.reshape(3, 4, 4, 2, 3).swapaxes(-1, -2).reshape(a.shape),
         "fits what is expected, with the 2 groups of axis 3 mixed",
@@ -46,7 +49,10 @@ MISTAKES = {
         "fits what is expected, averaged over axes 0 and 1",
     ),
     "moved": (shifted, "fits what is expected, moved by 1 along axis 1"),
-    "tail": (without_tail, "wrong only in the last 1 of 4 on axis 2 and zero there: a missing tail"),
+    "tail": (
+        without_tail,
+        "wrong only in the last 1 of 4 on axis 2 and zero there: a missing tail",
+    ),
     "end": (wrong_tail, "wrong only in the last 1 of 4 on axis 2"),
 }
 
@@ -77,11 +83,17 @@ def test_patterns_of_the_operands():
 
     want = kernel_grad()
     for got, words in (
-        (kernel_grad(x=operands["x"][:, ::-1]), "fits what is expected, flipped along axis 0"),  # the result says it already
+        (
+            kernel_grad(x=operands["x"][:, ::-1]),
+            "fits what is expected, flipped along axis 0",
+        ),  # the result says it already
         (kernel_grad(x=operands["x"][::-1]), "fits what is expected for x, flipped along axis 0"),
         (
             np.outer(operands["x"][-1], operands["dy"][-1]),
-            "fits what is expected for x of which only the last entry of axis 0 counts (= instead of +=?)",
+            (
+                "fits what is expected for x of which only the last entry of axis 0 counts (="
+                " instead of +=?)"
+            ),
         ),
     ):
         assert diagnose(got, want, 1e-6, operands, recompute) == words

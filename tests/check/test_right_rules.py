@@ -1,4 +1,5 @@
-"""Right rules are not refused, whatever the window: a few dozen drawn cases. `experiments.compare_gradients` has hundreds."""
+"""Right rules are not refused, whatever the window: a few dozen drawn cases.
+`experiments.compare_gradients` has hundreds."""
 
 from __future__ import annotations
 
@@ -32,7 +33,11 @@ def windows(draw, axes: int):
 
 @st.composite
 def images(draw, axes: int, channels: int):
-    return (draw(st.integers(1, 2)), *(draw(st.integers(2, 7 - axes)) for _ in range(axes)), channels)
+    return (
+        draw(st.integers(1, 2)),
+        *(draw(st.integers(2, 7 - axes)) for _ in range(axes)),
+        channels,
+    )
 
 
 def accepted(operation, *shapes):
@@ -49,7 +54,13 @@ def struct(shape):
 
 
 @ONCE
-@given(data=st.data(), axes=st.integers(1, 2), groups=st.integers(1, 3), per_group=st.integers(1, 2), outputs=st.integers(1, 2))
+@given(
+    data=st.data(),
+    axes=st.integers(1, 2),
+    groups=st.integers(1, 3),
+    per_group=st.integers(1, 2),
+    outputs=st.integers(1, 2),
+)
 def test_convolutions(data, axes, groups, per_group, outputs):
     size, options = data.draw(windows(axes))
     x = struct(data.draw(images(axes, groups * per_group)))
@@ -59,7 +70,14 @@ def test_convolutions(data, axes, groups, per_group, outputs):
         return jaxcnn.conv(x, w, groups=groups, autodiff=autodiff, **options)
 
     assume(accepted(conv, x, w))
-    result = certify(conv, lambda x, w: conv(x, w, autodiff=True), [x, w], linear_in=(0, 1), names=("x", "w"), skip=SKIP)
+    result = certify(
+        conv,
+        lambda x, w: conv(x, w, autodiff=True),
+        [x, w],
+        linear_in=(0, 1),
+        names=("x", "w"),
+        skip=SKIP,
+    )
     assert result.passed, f"\n{result}"
 
 
@@ -75,22 +93,31 @@ def test_pools(data, axes, ceil_mode, mean):
 
     assume(accepted(pool, x))
     linear = (0,) if mean else ()
-    result = certify(pool, lambda x: pool(x, autodiff=True), [x], linear_in=linear, integers=not mean, skip=SKIP)
+    result = certify(
+        pool, lambda x: pool(x, autodiff=True), [x], linear_in=linear, integers=not mean, skip=SKIP
+    )
     assert result.passed, f"\n{result}"
 
 
 @ONCE
 @given(
-    shape=st.lists(st.integers(1, 5), min_size=1, max_size=4), which=st.sampled_from(jaxcnn.Ops._fields), seed=st.integers(0, 99)
+    shape=st.lists(st.integers(1, 5), min_size=1, max_size=4),
+    which=st.sampled_from(jaxcnn.Ops._fields),
+    seed=st.integers(0, 99),
 )
 def test_operations_of_one_array(shape, which, seed):
-    """On whatever shape, scalars of an axis included; what needs more than x gets it."""
+    """On whatever shape, scalars of an axis included; what needs more than x gets
+    it."""
     ops = {
         "layer_norm": lambda ops, x: ops.layer_norm(x, None, None, axes=tuple(range(x.ndim))),
         "dropout": lambda ops, x: ops.dropout(x, jax.random.key(seed), rate=0.25),
         "mean_squared_error": lambda ops, x: ops.mean_squared_error(x, jnp.flip(x)),
-        "sigmoid_binary_cross_entropy": lambda ops, x: ops.sigmoid_binary_cross_entropy(x, jnp.full_like(x, 0.25)),
-        "softmax_cross_entropy": lambda ops, x: ops.softmax_cross_entropy(x, jnp.zeros(x.shape[:-1], jnp.int32)),
+        "sigmoid_binary_cross_entropy": lambda ops, x: ops.sigmoid_binary_cross_entropy(
+            x, jnp.full_like(x, 0.25)
+        ),
+        "softmax_cross_entropy": lambda ops, x: ops.softmax_cross_entropy(
+            x, jnp.zeros(x.shape[:-1], jnp.int32)
+        ),
         **{
             name: lambda ops, x, name=name: getattr(ops, name)(x)
             for name in ("relu", "leaky_relu", "sigmoid", "tanh", "silu", "gelu")
@@ -99,5 +126,11 @@ def test_operations_of_one_array(shape, which, seed):
     assume(which in ops)
     call = ops[which]
     x = struct(tuple(shape))
-    result = certify(lambda x: call(jaxcnn.EXPLICIT, x), lambda x: call(jaxcnn.AUTODIFF, x), [x], seed=seed, skip=SKIP)
+    result = certify(
+        lambda x: call(jaxcnn.EXPLICIT, x),
+        lambda x: call(jaxcnn.AUTODIFF, x),
+        [x],
+        seed=seed,
+        skip=SKIP,
+    )
     assert result.passed, f"\n{result}"

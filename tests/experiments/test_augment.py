@@ -1,4 +1,5 @@
-"""Augmentation: what happens to an image, that each draws on its own, and that a sharded batch is augmented as a whole one."""
+"""Augmentation: what happens to an image, that each draws on its own, and that a
+sharded batch is augmented as a whole one."""
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +22,12 @@ def moved(image, down, right):
 def test_shift_moves_each_image_by_one_of_all_offsets():
     found = set()
     for image, given in zip(np.asarray(shift(KEY, X, pixels=2)), np.asarray(X), strict=True):
-        offsets = [(i, j) for i in range(-2, 3) for j in range(-2, 3) if np.array_equal(image, moved(given, i, j))]
+        offsets = [
+            (i, j)
+            for i in range(-2, 3)
+            for j in range(-2, 3)
+            if np.array_equal(image, moved(given, i, j))
+        ]
         assert len(offsets) == 1
         found |= set(offsets)
     assert {i for i, _ in found} == {j for _, j in found} == set(range(-2, 3))
@@ -29,8 +35,14 @@ def test_shift_moves_each_image_by_one_of_all_offsets():
 
 
 def test_flip_mirrors_half_of_the_images():
-    mirrored = [np.array_equal(image, given[:, ::-1]) for image, given in zip(flip(KEY, X), np.asarray(X), strict=True)]
-    kept = [np.array_equal(image, given) for image, given in zip(flip(KEY, X), np.asarray(X), strict=True)]
+    mirrored = [
+        np.array_equal(image, given[:, ::-1])
+        for image, given in zip(flip(KEY, X), np.asarray(X), strict=True)
+    ]
+    kept = [
+        np.array_equal(image, given)
+        for image, given in zip(flip(KEY, X), np.asarray(X), strict=True)
+    ]
     assert sum(mirrored) + sum(kept) == 40
     assert 10 < sum(mirrored) < 30
 
@@ -66,7 +78,9 @@ def test_augment_does_one_after_another_with_keys_of_their_own():
 
 def test_a_batch_on_two_devices_is_augmented_as_on_one():
     augment = jax.jit(make_augment(shift_pixels=2, flips=True, cutout_size=2))
-    np.testing.assert_array_equal(augment(KEY, split(make_mesh(2, 40, 30), np.asarray(X))), augment(KEY, X))
+    np.testing.assert_array_equal(
+        augment(KEY, split(make_mesh(2, 40, 30), np.asarray(X))), augment(KEY, X)
+    )
 
 
 def test_a_mesh_has_as_many_devices_as_pay():

@@ -1,4 +1,5 @@
-"""The benchmark: its table, that its columns compute the same, its arithmetic, what it refuses, and a whole run of tiny cases."""
+"""The benchmark: its table, that its columns compute the same, its arithmetic, what it
+refuses, and a whole run of tiny cases."""
 
 from __future__ import annotations
 
@@ -38,11 +39,21 @@ def _standard_promotion():
 
 
 def conv(family: str, x, w, **options) -> BenchmarkCase:
-    return BenchmarkCase(f"tiny {family} {w} {options}", family, "none", x, w, MappingProxyType(options))
+    return BenchmarkCase(
+        f"tiny {family} {w} {options}", family, "none", x, w, MappingProxyType(options)
+    )
 
 
 def other(operation: str, *shapes, classes=None, **options) -> OperationCase:
-    return OperationCase(f"tiny {operation} {options}", "other", "none", operation, shapes, MappingProxyType(options), classes)
+    return OperationCase(
+        f"tiny {operation} {options}",
+        "other",
+        "none",
+        operation,
+        shapes,
+        MappingProxyType(options),
+        classes,
+    )
 
 
 TINY_CONVS = (
@@ -75,7 +86,8 @@ TINY_OTHERS = (
 
 
 def once(functions, repetitions, **clocks) -> dict[str, Timing]:
-    """In the place of `interleaved`: each is called once, and takes a second more than the one before."""
+    """In the place of `interleaved`: each is called once, and takes a second more than
+    the one before."""
     times = {}
     for seconds, (name, function) in enumerate(functions.items(), 1):
         jax.block_until_ready(function())
@@ -97,7 +109,16 @@ def test_ids_are_unique():
 
 def test_there_are_enough_cases_in_every_family():
     count = Counter(case.family for case in table.CASES)
-    convolutions = ("dense", "few channels", "1x1", "strided", "transposed", "grouped", "depthwise", "dilated")
+    convolutions = (
+        "dense",
+        "few channels",
+        "1x1",
+        "strided",
+        "transposed",
+        "grouped",
+        "depthwise",
+        "dilated",
+    )
     assert (*convolutions, "1-D audio", "3-D video", "large") == table.CONV_FAMILIES
     assert (*table.CONV_FAMILIES, "max pool", "average pool", "norm", "other") == table.FAMILIES
     assert min(count.values()) >= 4
@@ -106,7 +127,8 @@ def test_there_are_enough_cases_in_every_family():
 
 @pytest.mark.parametrize("case", **ids(table.CONV_CASES))
 def test_convolutions_are_valid(case):
-    """To jaxcnn's own check; no pad is negative; and small enough for slow loops, or large and in no scan."""
+    """To jaxcnn's own check; no pad is negative; and small enough for slow loops, or
+    large and in no scan."""
     pads = case.spec.window.pads
     assert min(pad for pair in pads for pad in pair) >= 0
     most = 10e9 if case.places == ("top level",) else 150e6
@@ -119,9 +141,13 @@ def test_convolutions_are_valid(case):
 def test_maps_have_shapes(case):
     for name in case.maps:
         shapes = columns.operand_shapes(case, name, "bfloat16")
-        values = [jax.eval_shape(columns.make_map(case, column, name), *shapes) for column in columns.OPS]
+        values = [
+            jax.eval_shape(columns.make_map(case, column, name), *shapes) for column in columns.OPS
+        ]
         found = [[(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(value)] for value in values]
-        if case.family != "norm":  # plain JAX keeps bfloat16 statistics as float32 or not, as it comes
+        if (
+            case.family != "norm"
+        ):  # plain JAX keeps bfloat16 statistics as float32 or not, as it comes
             assert found[0] == found[1] == found[2]
         if "gradient" in name:
             names = [name for name in columns.operands(case, "forward") if name != "labels"]
@@ -132,10 +158,17 @@ def test_maps_have_shapes(case):
 def test_flops():
     """Counted by hand: outputs times taps times input channels of a group, twice."""
     assert conv("dense", (2, 5, 6, 3), (3, 3, 3, 4)).flops == 2 * (2 * 3 * 4 * 4) * (3 * 3 * 3)
-    assert conv("grouped", (2, 6, 6, 4), (3, 3, 2, 6), padding=1, groups=2).flops == 2 * (2 * 36 * 6) * (9 * 2)
-    assert conv("depthwise", (1, 8, 8, 5), (3, 3, 1, 5), padding=1, groups=5, stride=2).flops == 2 * (16 * 5) * 9
+    assert conv("grouped", (2, 6, 6, 4), (3, 3, 2, 6), padding=1, groups=2).flops == 2 * (
+        2 * 36 * 6
+    ) * (9 * 2)
+    assert (
+        conv("depthwise", (1, 8, 8, 5), (3, 3, 1, 5), padding=1, groups=5, stride=2).flops
+        == 2 * (16 * 5) * 9
+    )
     assert conv("transposed", (1, 8, 8, 3), (2, 2, 3, 7), stride=2).flops == 2 * (16 * 7) * (4 * 3)
-    assert conv("1-D audio", (2, 9, 2), (2, 2, 3), padding="causal").flops == 2 * (2 * 9 * 3) * (2 * 2)
+    assert conv("1-D audio", (2, 9, 2), (2, 2, 3), padding="causal").flops == 2 * (2 * 9 * 3) * (
+        2 * 2
+    )
     assert TINY_OTHERS[0].flops is None
 
 
@@ -148,8 +181,14 @@ def check_columns(case: Case, config: Config) -> None:
     for row in rows:
         torch = [peers.PYTORCH] if row["place"] == "top level" and peers.available() else []
         assert list(row["columns"]) == ["plain", "autodiff", "explicit", *torch]
-        known = {"plain"} if (config.dtypes, case.arguments.keys() >= {"scale"}) == (("bfloat16",), True) else set()
-        assert {*row["disagrees"]} <= known, {name: found["error"] for name, found in row["columns"].items()}
+        known = (
+            {"plain"}
+            if (config.dtypes, case.arguments.keys() >= {"scale"}) == (("bfloat16",), True)
+            else set()
+        )
+        assert {*row["disagrees"]} <= known, {
+            name: found["error"] for name, found in row["columns"].items()
+        }
 
 
 @pytest.mark.parametrize("case", **ids(TINY_CONVS + TINY_OTHERS))
@@ -160,7 +199,8 @@ def test_columns_agree(case, untimed):
 
 @pytest.mark.parametrize("case", **ids((TINY_CONVS[1], TINY_CONVS[5], TINY_CONVS[9], *TINY_OTHERS)))
 def test_columns_agree_in_bfloat16(case, untimed):
-    """At the top level, where all columns are; but plain JAX loses digits of the sums of norms."""
+    """At the top level, where all columns are; but plain JAX loses digits of the sums
+    of norms."""
     check_columns(case, Config(dtypes=("bfloat16",), places=("top level",)))
 
 
@@ -170,7 +210,9 @@ def test_pytorch_is_a_column():
 
 
 def test_a_wrong_column_is_named(monkeypatch, untimed, capsys):
-    wrong = jaxcnn.EXPLICIT._replace(conv=lambda x, w, **options: 1.01 * jaxcnn.conv(x, w, **options))
+    wrong = jaxcnn.EXPLICIT._replace(
+        conv=lambda x, w, **options: 1.01 * jaxcnn.conv(x, w, **options)
+    )
     monkeypatch.setitem(columns.OPS, "explicit", wrong)
     monkeypatch.setattr(table, "CASES", TINY_CONVS[:1])
     config = Config(dtypes=("float32",), maps=("forward",))
@@ -178,7 +220,10 @@ def test_a_wrong_column_is_named(monkeypatch, untimed, capsys):
     assert [row["disagrees"] for row in rows] == [["explicit"]] * 2
     assert [row["identical"] for row in rows] == [False, False]
     assert rows[0]["columns"]["explicit"]["error"] == pytest.approx(0.01, rel=1e-3)
-    assert f"explicit is off by 1.0e-02 of the largest entry: {TINY_CONVS[0].id}, forward, scan" in capsys.readouterr().out
+    assert (
+        f"explicit is off by 1.0e-02 of the largest entry: {TINY_CONVS[0].id}, forward, scan"
+        in capsys.readouterr().out
+    )
 
 
 def test_errors_of_arrays():
@@ -192,7 +237,12 @@ def test_errors_of_arrays():
 
 
 def test_a_method_that_refuses_has_no_entry(untimed):
-    config = Config(dtypes=("float32",), places=("top level",), maps=("kernel gradient",), methods=("shifted", "direct"))
+    config = Config(
+        dtypes=("float32",),
+        places=("top level",),
+        maps=("kernel gradient",),
+        methods=("shifted", "direct"),
+    )
     (dense,) = maps.measure_case(TINY_CONVS[0], config, {})
     (depthwise,) = maps.measure_case(TINY_CONVS[5], config, {})
     assert {"direct"} == {*config.methods} & {*dense["columns"]}
@@ -217,7 +267,10 @@ def test_methods_are_the_public_ones():
 
 
 def test_a_scan_has_the_operands_that_a_map_needs_and_is_a_loop():
-    for name, wanted in (("forward", [(2, 2, 5, 6, 3), (2, 3, 3, 3, 4)]), ("input gradient", [(2, 2, 3, 4, 4), (2, 3, 3, 3, 4)])):
+    for name, wanted in (
+        ("forward", [(2, 2, 5, 6, 3), (2, 3, 3, 3, 4)]),
+        ("input gradient", [(2, 2, 3, 4, 4), (2, 3, 3, 3, 4)]),
+    ):
         compiled = columns.compile_map(TINY_CONVS[0], "plain", name, "scan", "float32")
         assert compiled is not None
         assert [aval.shape for aval in compiled.in_avals[0]] == wanted
@@ -242,18 +295,26 @@ def test_same_program():
     a = compiled(one, (4, 4), (4, 4))
     assert maps.same_program(a, compiled(the_same_in_other_words, (4, 4), (4, 4)))
     assert not maps.same_program(a, compiled(lambda x, y: jnp.cos(x) @ y + y, (4, 4), (4, 4)))
-    assert not maps.same_program(a, compiled(lambda x, y: jnp.sin(y) @ x + x, (4, 4), (4, 4))), "arguments exchanged"
+    assert not maps.same_program(a, compiled(lambda x, y: jnp.sin(y) @ x + x, (4, 4), (4, 4))), (
+        "arguments exchanged"
+    )
     assert not maps.same_program(a, compiled(one, (5, 5), (5, 5)))
 
 
 def test_same_program_sees_constants_and_which_operand():
     assert not maps.same_program(compiled(lambda x: x + 1, (3,)), compiled(lambda x: x + 2, (3,)))
-    assert not maps.same_program(compiled(lambda x, y: x - y, (3,), (3,)), compiled(lambda x, y: y - x, (3,), (3,)))
+    assert not maps.same_program(
+        compiled(lambda x, y: x - y, (3,), (3,)), compiled(lambda x, y: y - x, (3,), (3,))
+    )
 
 
 def test_plain_and_explicit_of_a_dense_convolution_are_one_program(untimed):
     case = conv("dense", (2, 5, 6, 12), (3, 3, 12, 12))
-    rows = list(maps.measure_case(case, Config(dtypes=("float32",), places=("top level",), maps=("forward",)), {}))
+    rows = list(
+        maps.measure_case(
+            case, Config(dtypes=("float32",), places=("top level",), maps=("forward",)), {}
+        )
+    )
     assert [row["identical"] for row in rows] == [True]
 
 
@@ -265,7 +326,10 @@ def test_a_row(untimed):
     top, scan = maps.measure_case(TINY_CONVS[0], config, {"float32": 1e4})
     assert top["columns"]["explicit"]["median"] == 3
     assert scan["columns"]["explicit"]["median"] == 3 / columns.LENGTH
-    assert (top["flops"], top["peak_fraction"]) == (TINY_CONVS[0].flops, pytest.approx(TINY_CONVS[0].flops / 3 / 1e4))
+    assert (top["flops"], top["peak_fraction"]) == (
+        TINY_CONVS[0].flops,
+        pytest.approx(TINY_CONVS[0].flops / 3 / 1e4),
+    )
     assert top["ratios"]["plain/explicit"]["median"] == pytest.approx(1 / 3)
     assert scan["ratios"]["autodiff/explicit"]["median"] == pytest.approx(2 / 3)
     assert top["repetitions"] == 7
@@ -290,8 +354,24 @@ def test_matrix_product_rate():
 # Summary.
 
 
-def row(family="dense", map="forward", place="top level", dtype="float32", median=2.0, high=None, identical=False, **more):
-    ratios = {"plain/explicit": {"median": median, "low": median, "high": high or median, "coverage": 0.96}}
+def row(
+    family="dense",
+    map="forward",
+    place="top level",
+    dtype="float32",
+    median=2.0,
+    high=None,
+    identical=False,
+    **more,
+):
+    ratios = {
+        "plain/explicit": {
+            "median": median,
+            "low": median,
+            "high": high or median,
+            "coverage": 0.96,
+        }
+    }
     times = {"median": 1.0, "low": 1.0, "high": 1.0, "utilisation": 1.0, "error": 0.0}
     return {
         "case": f"{family} {median}",
@@ -312,11 +392,19 @@ def row(family="dense", map="forward", place="top level", dtype="float32", media
 
 
 def test_geometric_mean_with_identical_programs_as_one():
-    rows = [row(median=2), row(median=8), row(median=0.5, identical=True), row(median=100, place="scan"), row("1x1", median=9)]
+    rows = [
+        row(median=2),
+        row(median=8),
+        row(median=0.5, identical=True),
+        row(median=100, place="scan"),
+        row("1x1", median=9),
+    ]
     found = summary.family_spread(rows, ("dense",), "top level", "float32")
     assert found == (pytest.approx(16 ** (1 / 3)), 1, 8, 3)
     assert summary.family_spread(rows, ("dense",), "top level", "bfloat16") is None
-    assert summary.family_spread(rows, ("dense", "1x1"), "top level", "float32").mean == pytest.approx(144**0.25)
+    assert summary.family_spread(
+        rows, ("dense", "1x1"), "top level", "float32"
+    ).mean == pytest.approx(144**0.25)
 
 
 def test_what_is_slower():
@@ -334,20 +422,31 @@ def test_what_is_slower():
 def test_targets():
     goals = {target.name: target for target in summary.TARGETS}
     dense, scan = goals["dense, top level"], goals["all convolutions, in a scan"]
-    rows = [row(median=4), row(median=0.25, map="kernel gradient"), row(median=0.01, dtype="bfloat16")]
+    rows = [
+        row(median=4),
+        row(median=0.25, map="kernel gradient"),
+        row(median=0.01, dtype="bfloat16"),
+    ]
     assert summary.judge(dense, rows, "float32") == (dense, 1.0)
     assert summary.judge(dense, rows, "float32").met is True
     assert summary.judge(dense, rows, "bfloat16").met is False
     assert summary.judge(scan, rows, "float32") == (scan, None)
     assert summary.judge(scan, rows, "float32").met is None
 
-    rows = [row(family, place="scan", median=m) for family, m in (("dense", 40), ("dense", 10), ("1x1", 9), ("max pool", 1))]
+    rows = [
+        row(family, place="scan", median=m)
+        for family, m in (("dense", 40), ("dense", 10), ("1x1", 9), ("max pool", 1))
+    ]
     verdict = summary.judge(scan, rows, "float32")
     assert (verdict.got, verdict.met) == (pytest.approx(3600 ** (1 / 3)), True)
     assert summary.judge(scan, rows[1:], "float32").met is False
 
     pool = goals["max pool, gradient, top level"]
-    rows = [row("max pool", median=1), row("max pool", "gradient", median=12), row("max pool", "gradient", "scan", median=1)]
+    rows = [
+        row("max pool", median=1),
+        row("max pool", "gradient", median=12),
+        row("max pool", "gradient", "scan", median=1),
+    ]
     assert summary.judge(pool, rows, "float32").met is True
 
 
@@ -356,7 +455,11 @@ def test_stated_goals():
 
 
 def test_printed_summary(capsys):
-    rows = [row(median=2), row(median=0.5, high=0.6, disagrees=["plain"]), row("max pool", "gradient", median=20)]
+    rows = [
+        row(median=2),
+        row(median=0.5, high=0.6, disagrees=["plain"]),
+        row("max pool", "gradient", median=20),
+    ]
     summary.print_maps(rows, Console(width=160))
     out = capsys.readouterr().out
     assert re.search(rf"dense +│ +1.00{TIMES} \(0.50{TIMES} to 2.0{TIMES}\)", out)
@@ -364,13 +467,17 @@ def test_printed_summary(capsys):
     assert re.search(rf"grouped, top level +│ +10{TIMES} │ +{NONE} │ not measured", out)
     assert "1 map of 3 slower than plain" in out
     assert "1 column of these maps disagrees with plain JAX in float32" in out
-    assert "plain is off by 0.0e+00 of the largest entry: dense 0.5, forward, top level, float32" in out
+    assert (
+        "plain is off by 0.0e+00 of the largest entry: dense 0.5, forward, top level, float32"
+        in out
+    )
 
 
 def test_exponent_of_growth(capsys):
     def point(batch, explicit, plain):
         times = {
-            name: {"median": t, "low": t, "high": t, "utilisation": 1} for name, t in (("explicit", explicit), ("plain", plain))
+            name: {"median": t, "low": t, "high": t, "utilisation": 1}
+            for name, t in (("explicit", explicit), ("plain", plain))
         }
         ratios = {"plain/explicit": {"median": plain / explicit}}
         return {
@@ -385,7 +492,9 @@ def test_exponent_of_growth(capsys):
 
     console = Console(width=160)
     console.print(summary.growth_table([point(64, 8, 128), point(8, 1, 2)]))
-    assert re.search(rf"batch │ +8 │ 64 │ +1.00 │ +2.00 │ +2.0{TIMES} │ +16{TIMES}", capsys.readouterr().out)
+    assert re.search(
+        rf"batch │ +8 │ 64 │ +1.00 │ +2.00 │ +2.0{TIMES} │ +16{TIMES}", capsys.readouterr().out
+    )
 
 
 # The program.
@@ -398,7 +507,8 @@ class Run(NamedTuple):
 
 
 def run(*options: str) -> Run:
-    """The program in this process, so that what is patched holds; its output as where there is no terminal."""
+    """The program in this process, so that what is patched holds; its output as where
+    there is no terminal."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(program, "Console", partial(Console, force_terminal=False))
@@ -409,12 +519,21 @@ def run(*options: str) -> Run:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--families", "dens"], '--families has dens; there are dense, "few channels", 1x1, strided'),
+        (
+            ["--families", "dens"],
+            '--families has dens; there are dense, "few channels", 1x1, strided',
+        ),
         (["--parts", "maps", "memory"], "--parts memory goes with steps: it is the memory of them"),
-        (["--parts", "maps", "speed"], "--parts has speed; there are maps, accuracy, growth, steps, memory"),
+        (
+            ["--parts", "maps", "speed"],
+            "--parts has speed; there are maps, accuracy, growth, steps, memory",
+        ),
         (["--places", "loop"], '--places has loop; there are "top level", scan'),
         (["--dtypes", "float16"], "--dtypes has float16; there are float32, bfloat16"),
-        (["--maps", "backward"], '--maps has backward; there are forward, "input gradient", "kernel gradient", gradient'),
+        (
+            ["--maps", "backward"],
+            '--maps has backward; there are forward, "input gradient", "kernel gradient", gradient',
+        ),
         (["--methods", "DIRECT"], "--methods has DIRECT; there are blocked, canonical, direct"),
         (["--cases", "9x9"], '--cases has 9x9; there are "3x3 16->16"'),
         (["--repetitions", "0"], "--repetitions must be at least 1, got 0"),
@@ -423,7 +542,10 @@ def run(*options: str) -> Run:
         (["--output", __file__], "--output must be a folder that can be written"),
         (
             ["--summarise", "nowhere"],
-            "--summarise must be a folder with maps.json, accuracy.json, growth.json, steps.json, got nowhere",
+            (
+                "--summarise must be a folder with maps.json, accuracy.json, growth.json,"
+                " steps.json, got nowhere"
+            ),
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -440,7 +562,12 @@ def test_refused(options, words, monkeypatch):
 def test_choice_of_cases():
     chosen = chosen_cases(Config(families=("depthwise",), cases=("7x7", "5x5")))
     assert [case.id for case in chosen] == ["5x5 dw 120", "7x7 dw 192", "7x7 dw 96 batch 1"]
-    assert {case.family for case in chosen_cases(Config(maps=("gradient",)))} == {"max pool", "average pool", "norm", "other"}
+    assert {case.family for case in chosen_cases(Config(maps=("gradient",)))} == {
+        "max pool",
+        "average pool",
+        "norm",
+        "other",
+    }
     assert "large" not in {case.family for case in chosen_cases(Config(places=("scan",)))}
     assert chosen_cases(Config()) == list(table.CASES)
     with pytest.raises(OptionError):
@@ -452,7 +579,9 @@ def tiny(monkeypatch) -> tuple[Case, ...]:
     """A table of two, quick timings, and a point of growth on each axis."""
     cases = (TINY_CONVS[5], TINY_OTHERS[0]._replace(family="max pool"))
     monkeypatch.setattr(table, "CASES", cases)
-    monkeypatch.setattr(program, "matrix_product_rate", partial(maps.matrix_product_rate, size=16, repetitions=1))
+    monkeypatch.setattr(
+        program, "matrix_product_rate", partial(maps.matrix_product_rate, size=16, repetitions=1)
+    )
     monkeypatch.setattr(growth, "KINDS", ("dense 3x3",))
     monkeypatch.setattr(growth, "AXES", {"batch": (1, 2), "channels": (2, 4)})
     monkeypatch.setattr(growth, "Sizes", lambda: GROWTH_START)
@@ -468,17 +597,32 @@ def report(folder: Path, part: str) -> dict[str, Any]:
 
 def test_whole_run(tiny, tmp_path, monkeypatch):
     folder = tmp_path / "not" / "there yet"
-    result = run("--parts", "maps", "growth", "--maps", "forward", "gradient", "--repetitions", "2", "--output", str(folder))
+    result = run(
+        "--parts",
+        "maps",
+        "growth",
+        "--maps",
+        "forward",
+        "gradient",
+        "--repetitions",
+        "2",
+        "--output",
+        str(folder),
+    )
     assert (result.status, result.err) == (0, "")
     charts = ["growth.png", "maps.png", "peak.png"]
-    assert sorted(path.name for path in folder.iterdir()) == sorted([*charts, "growth.json", "maps.json"])
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [*charts, "growth.json", "maps.json"]
+    )
     for chart in charts:
         assert (folder / chart).read_bytes().startswith(b"\x89PNG")
     assert "all columns agree" in result.out
 
     found = report(folder, "maps")
     environment = found["environment"]
-    assert environment["command"].startswith("python -m experiments.benchmark --parts maps growth --maps forward gradient --rep")
+    assert environment["command"].startswith(
+        "python -m experiments.benchmark --parts maps growth --maps forward gradient --rep"
+    )
     assert environment["repetitions"] == 2
     assert environment["jax"] == jax.__version__
     assert set(environment["matrix_product_gflops"]) == {"float32", "bfloat16"}
@@ -492,9 +636,16 @@ def test_whole_run(tiny, tmp_path, monkeypatch):
         for place in ("top level", "scan")
     ]
     for one in found["rows"]:
-        assert one["columns"]["explicit"]["low"] <= one["columns"]["explicit"]["median"] <= one["columns"]["explicit"]["high"]
+        assert (
+            one["columns"]["explicit"]["low"]
+            <= one["columns"]["explicit"]["median"]
+            <= one["columns"]["explicit"]["high"]
+        )
         assert (one["peak_fraction"] is None) == (one["family"] == "max pool")
-    points = [(row["kind"], row["axis"], row["batch"], row["image"], row["channels"]) for row in report(folder, "growth")["rows"]]
+    points = [
+        (row["kind"], row["axis"], row["batch"], row["image"], row["channels"])
+        for row in report(folder, "growth")["rows"]
+    ]
     assert points == [
         ("dense 3x3", "batch", 1, 4, 2),
         ("dense 3x3", "batch", 2, 4, 2),
@@ -509,15 +660,23 @@ def test_whole_run(tiny, tmp_path, monkeypatch):
         (folder / chart).unlink()
     again = run("--summarise", str(folder))
     assert (again.status, again.err) == (0, "")
-    assert again.out == result.out[result.out.index("Time of plain") : result.out.index("written to")]
+    assert (
+        again.out == result.out[result.out.index("Time of plain") : result.out.index("written to")]
+    )
     assert all((folder / chart).is_file() for chart in charts)
 
 
 @pytest.mark.parametrize(
     ("part", "module", "measure", "rows"),
-    [("maps", maps, "measure_case", 4), ("accuracy", accuracy, "measure_errors", 2), ("growth", growth, "measure_point", 1)],
+    [
+        ("maps", maps, "measure_case", 4),
+        ("accuracy", accuracy, "measure_errors", 2),
+        ("growth", growth, "measure_point", 1),
+    ],
 )
-def test_interrupted_run_leaves_what_it_has(part, module, measure, rows, tiny, tmp_path, monkeypatch):
+def test_interrupted_run_leaves_what_it_has(
+    part, module, measure, rows, tiny, tmp_path, monkeypatch
+):
     monkeypatch.setattr(table, "CASES", TINY_CONVS[:2])
     whole, calls = getattr(module, measure), []
 
@@ -531,7 +690,10 @@ def test_interrupted_run_leaves_what_it_has(part, module, measure, rows, tiny, t
     for timed in (maps, growth):
         monkeypatch.setattr(timed, "time_calls", lambda functions, *_: once(functions, 1))
     result = run("--maps", "forward", "--parts", part, "--output", str(tmp_path))
-    assert (result.status, result.err) == (130, f"benchmark: interrupted; what was measured so far is in {tmp_path}\n")
+    assert (result.status, result.err) == (
+        130,
+        f"benchmark: interrupted; what was measured so far is in {tmp_path}\n",
+    )
     left = report(tmp_path, part)["rows"]
     assert len(left) == rows
     assert {row["case"] for row in left if part != "growth"} <= {TINY_CONVS[0].id}
@@ -542,19 +704,29 @@ def test_growth_cases(kind):
     """Explicit and plain compute the same three arrays."""
     case = growth.make_case(kind, growth.Sizes(2, 6, 4))
     assert (case.y[1:3] == (3, 3)) == kind.startswith("strided")
-    args = [jax.random.normal(jax.random.key(i), shape) for i, shape in enumerate((case.x, case.w, case.y))]
-    plain, explicit = (jax.jit(columns.value_and_gradients(case, column))(*args) for column in ("plain", "explicit"))
+    args = [
+        jax.random.normal(jax.random.key(i), shape)
+        for i, shape in enumerate((case.x, case.w, case.y))
+    ]
+    plain, explicit = (
+        jax.jit(columns.value_and_gradients(case, column))(*args)
+        for column in ("plain", "explicit")
+    )
     assert maps.relative_error(maps.as_numpy(explicit), maps.as_numpy(plain)) < 1e-5
     assert [a.shape for a in explicit] == [case.y, case.x, case.w]
 
 
 def test_errors_against_float64():
     rows = list(accuracy.measure_errors(TINY_CONVS[0], Config(methods=("direct", "wide"))))
-    assert [(r["map"], r["dtype"]) for r in rows] == [(m, d) for d in ("float32", "bfloat16") for m in TINY_CONVS[0].maps]
+    assert [(r["map"], r["dtype"]) for r in rows] == [
+        (m, d) for d in ("float32", "bfloat16") for m in TINY_CONVS[0].maps
+    ]
     for r in rows:
         assert {"plain", "explicit", "direct"} <= set(r["errors"])
         assert max(r["errors"].values()) < {"float32": 1e-6, "bfloat16": 1e-2}[r["dtype"]]
-        assert r["dtype"] == "float32" or r["errors"]["plain"] > 1e-5  # rounded to 8 bits, and seen to be
+        assert (
+            r["dtype"] == "float32" or r["errors"]["plain"] > 1e-5
+        )  # rounded to 8 bits, and seen to be
         assert all(accuracy.allowed(r, column) for column in r["errors"])
 
 

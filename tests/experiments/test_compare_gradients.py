@@ -1,4 +1,5 @@
-"""The program on gradients: its verdict and exit status, what it prints and writes, what it refuses, and what it judges."""
+"""The program on gradients: its verdict and exit status, what it prints and writes,
+what it refuses, and what it judges."""
 
 from __future__ import annotations
 
@@ -74,7 +75,8 @@ class Run(NamedTuple):
 
 
 def run(folder: Path, *options: str, processes: int = 1) -> Run:
-    """The program in this process, so that what is patched holds; its output as where there is no terminal."""
+    """The program in this process, so that what is patched holds; its output as where
+    there is no terminal."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(program, "Console", partial(Console, force_terminal=False))
@@ -92,8 +94,20 @@ def checks_of(row: dict[str, Any]) -> set[str]:
 @pytest.fixture(scope="module")
 def options() -> list[str]:
     """For a case from the table, in two dtypes, and one at random."""
-    seed = next(seed for seed in range(200) if next(gradient_cases.random(seed, 1)).operation == "dense")
-    chosen = ["--operations", "relu", "dense", "--cases", "[2rt]*[d0y]", "--random", "1", "--seed", str(seed)]
+    seed = next(
+        seed for seed in range(200) if next(gradient_cases.random(seed, 1)).operation == "dense"
+    )
+    chosen = [
+        "--operations",
+        "relu",
+        "dense",
+        "--cases",
+        "[2rt]*[d0y]",
+        "--random",
+        "1",
+        "--seed",
+        str(seed),
+    ]
     return [*chosen, "--dtypes", "float32", "float64", "--repetitions", "1"]
 
 
@@ -128,11 +142,25 @@ def test_the_json_has_every_verdict_and_cost(small):
     assert report.keys() == {"environment", "seconds", "rows", "model"}
     assert report["model"] is None
     assert report["environment"]["jax"] == jax.__version__
-    command = "python -m experiments.compare_gradients --operations relu dense --cases '[2rt]*[d0y]' --random 1 "
+    command = (
+        "python -m experiments.compare_gradients --operations relu dense --cases '[2rt]*[d0y]'"
+        " --random 1 "
+    )
     assert report["environment"]["command"].startswith(command), "as a shell takes it"
     for row in report["rows"]:
         assert row.keys() == {
-            *("operation", "case", "dtype", "kind", "description", "passed", "error", "checks", "left_out", "autodiff_wrong"),
+            *(
+                "operation",
+                "case",
+                "dtype",
+                "kind",
+                "description",
+                "passed",
+                "error",
+                "checks",
+                "left_out",
+                "autodiff_wrong",
+            ),
             *("costs", "time", "seconds"),
         }
         assert row["passed"] is True
@@ -140,22 +168,49 @@ def test_the_json_has_every_verdict_and_cost(small):
         assert row["autodiff_wrong"] == []
         assert row["description"].startswith("x (")
         for check in row["checks"]:
-            assert check.keys() >= {"name", "of", "passed", "error", "tolerance", "data", "detail", "diagnosis"}
+            assert check.keys() >= {
+                "name",
+                "of",
+                "passed",
+                "error",
+                "tolerance",
+                "data",
+                "detail",
+                "diagnosis",
+            }
             assert check.keys() >= {"ulps", "autodiff_error", "autodiff_ulps", "autodiff_detail"}
             assert check["passed"] is True
         assert row["costs"].keys() == {"explicit", "autodiff"}
         for side in row["costs"].values():
-            assert side.keys() >= {"jaxpr", "excerpt", "residual_bytes", "temp_bytes", "flops", "dots"}
+            assert side.keys() >= {
+                "jaxpr",
+                "excerpt",
+                "residual_bytes",
+                "temp_bytes",
+                "flops",
+                "dots",
+            }
             assert "hlo" not in side
     dense = report["rows"][2]
-    assert {check["of"] for check in dense["checks"] if check["name"] == "accuracy"} == {"value", "x", "w"}
+    assert {check["of"] for check in dense["checks"] if check["name"] == "accuracy"} == {
+        "value",
+        "x",
+        "w",
+    }
     assert dense["costs"]["explicit"]["dots"] == dense["costs"]["autodiff"]["dots"] == 3
 
 
 def test_each_kind_of_case_has_its_checks(small):
     """What is made in float64 is made once, in the row of the first dtype."""
     first, second, drawn, sized = small.report["rows"]
-    assert {"integers", "accuracy", "adjoint", "differences", "second order", *IN_LOOPS} <= checks_of(first)
+    assert {
+        "integers",
+        "accuracy",
+        "adjoint",
+        "differences",
+        "second order",
+        *IN_LOOPS,
+    } <= checks_of(first)
     assert {"integers", "accuracy", *IN_LOOPS} <= checks_of(second)
     assert not checks_of(second) & {*IN_FLOAT64}
     assert second["left_out"]["differences"] == "skipped"
@@ -210,12 +265,16 @@ def test_the_table_and_the_sentence_have_them_too(small):
 def test_two_processes_give_the_same_rows_in_the_same_order(small, options, tmp_path):
     both = run(tmp_path, *options, processes=2)
     assert both.status == 0
-    rows, expected = ([{**row, "seconds": 0} for row in result.report["rows"]] for result in (both, small))
+    rows, expected = (
+        [{**row, "seconds": 0} for row in result.report["rows"]] for result in (both, small)
+    )
     assert rows == expected[:3]
 
 
 @pytest.mark.parametrize("earlier", [False, True])
-def test_a_page_that_cannot_be_made_leaves_nothing_half_written(earlier, small, tmp_path, monkeypatch):
+def test_a_page_that_cannot_be_made_leaves_nothing_half_written(
+    earlier, small, tmp_path, monkeypatch
+):
     def broken(report):
         raise RuntimeError("no page")
 
@@ -246,12 +305,24 @@ def raising(x):
 
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory) -> Run:
-    """A relu with twice the gradient, and a pool that raises; the third operation is right."""
+    """A relu with twice the gradient, and a pool that raises; the third operation is
+    right."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gradient_report, "EXPLICIT", EXPLICIT._replace(relu=doubled, global_max_pool=raising))
+        patch.setattr(
+            gradient_report, "EXPLICIT", EXPLICIT._replace(relu=doubled, global_max_pool=raising)
+        )
         patch.setattr(gradient_report, "LONGEST_JAXPR", 50)
         operations = ("--operations", "global_max_pool", "global_avg_pool", "relu", "--cases", "2d")
-        return run(tmp_path_factory.mktemp("broken"), *operations, "--dtypes", "float32", "--random", "0", "--repetitions", "0")
+        return run(
+            tmp_path_factory.mktemp("broken"),
+            *operations,
+            "--dtypes",
+            "float32",
+            "--random",
+            "0",
+            "--repetitions",
+            "0",
+        )
 
 
 def test_a_wrong_operation_is_status_1_and_named(broken):
@@ -291,7 +362,10 @@ def test_failing_rows_come_first_in_the_page(broken):
     assert failing < broken.html.index('id="accuracy"') < broken.html.index('id="rows"')
     count = sum(len(row["checks"]) for row in broken.report["rows"])
     failed = sum(not check["passed"] for row in broken.report["rows"] for check in row["checks"])
-    words = f"Failed. 2 of 3 cases failed, by {failed} of {count} checks; 1 case could not be judged to the end."
+    words = (
+        f"Failed. 2 of 3 cases failed, by {failed} of {count} checks; 1 case could not be judged to"
+        " the end."
+    )
     assert words in broken.page
     assert "Diagnosis: fits what is expected times 2." in broken.page
     assert "ValueError: no kernel, none at all" in broken.page
@@ -317,7 +391,8 @@ def test_long_programs_are_cut_in_the_report(broken):
 
 
 def test_autodiff_that_is_wrong_is_told_and_no_failure(tmp_path, monkeypatch):
-    """An oracle that is right in float64 alone, as JAX's convolution is on some machines."""
+    """An oracle that is right in float64 alone, as JAX's convolution is on some
+    machines."""
 
     def relu(x):
         y = jax.nn.relu(x)
@@ -325,12 +400,18 @@ def test_autodiff_that_is_wrong_is_told_and_no_failure(tmp_path, monkeypatch):
 
     case = gradient_cases.simple("relu", "off", (2, 3), exact="", oracle=PLAIN._replace(relu=relu))
     monkeypatch.setattr(gradient_report, "_table", lambda: [case])
-    result = run(tmp_path, "--cases", "off", "--dtypes", "float32", "--random", "0", "--repetitions", "0")
+    result = run(
+        tmp_path, "--cases", "off", "--dtypes", "float32", "--random", "0", "--repetitions", "0"
+    )
     row = result.report["rows"][0]
     assert result.status == 0
     assert row["passed"]
     assert [wrong["of"] for wrong in row["autodiff_wrong"]] == ["x"]
-    assert re.search(r"^autodiff is wrong: relu off float32, x worst at \(\d, \d\): \S+, expected ", result.out, re.MULTILINE)
+    assert re.search(
+        r"^autodiff is wrong: relu off float32, x worst at \(\d, \d\): \S+, expected ",
+        result.out,
+        re.MULTILINE,
+    )
     assert "Autodiff itself was wrong 1 time in 1 case" in result.page
     assert f"gradient to x is wrong: {row['autodiff_wrong'][0]['detail']}." in result.page
 
@@ -339,20 +420,53 @@ def test_autodiff_that_is_wrong_is_told_and_no_failure(tmp_path, monkeypatch):
 
 
 def judged_row(dtype, *checks, **changes):
-    empty = {"passed": True, "error": None, "left_out": {}, "autodiff_wrong": [], "costs": None, "time": None, "seconds": 0.0}
-    row = {"operation": "conv", "case": "2d", "dtype": dtype, "kind": "table", "description": "x (3,)", **empty}
+    empty = {
+        "passed": True,
+        "error": None,
+        "left_out": {},
+        "autodiff_wrong": [],
+        "costs": None,
+        "time": None,
+        "seconds": 0.0,
+    }
+    row = {
+        "operation": "conv",
+        "case": "2d",
+        "dtype": dtype,
+        "kind": "table",
+        "description": "x (3,)",
+        **empty,
+    }
     keys = ("name", "of", "error", "autodiff_error")
-    more = {"tolerance": 1e-6, "data": "", "detail": "off", "diagnosis": "", "ulps": None, "autodiff_ulps": None}
-    checks = [{**dict(zip(keys, check, strict=True)), **more, "passed": check[2] < 1e-6} for check in checks]
+    more = {
+        "tolerance": 1e-6,
+        "data": "",
+        "detail": "off",
+        "diagnosis": "",
+        "ulps": None,
+        "autodiff_ulps": None,
+    }
+    checks = [
+        {**dict(zip(keys, check, strict=True)), **more, "passed": check[2] < 1e-6}
+        for check in checks
+    ]
     return {**row, "checks": checks, **changes}
 
 
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        pytest.param([judged_row("float64", ("accuracy", "x", 1.2, None))], ["1", "1.2e+00", NONE], id="float64"),
         pytest.param(
-            [judged_row("float64", ("accuracy", "value", 0.0, None), ("accuracy", "x", 3e-16, None))],
+            [judged_row("float64", ("accuracy", "x", 1.2, None))],
+            ["1", "1.2e+00", NONE],
+            id="float64",
+        ),
+        pytest.param(
+            [
+                judged_row(
+                    "float64", ("accuracy", "value", 0.0, None), ("accuracy", "x", 3e-16, None)
+                )
+            ],
             ["0", "3.0e-16", NONE],
             id="right in float64",
         ),
@@ -365,18 +479,41 @@ def judged_row(dtype, *checks, **changes):
             for dtype in ("float32", "bfloat16", "float16")
         ),
         pytest.param(
-            [judged_row("float64", error="ValueError: no", passed=False), judged_row("float64", ("accuracy", "x", 1e-15, None))],
+            [
+                judged_row("float64", error="ValueError: no", passed=False),
+                judged_row("float64", ("accuracy", "x", 1e-15, None)),
+            ],
             ["1", "1.0e-15", NONE],
             id="one raised",
         ),
-        pytest.param([judged_row("float32", error="ValueError: no", passed=False)], ["1", NONE, NONE], id="all raised"),
-        pytest.param([judged_row("float32", ("structure", "value", float("inf"), None))], ["1", NONE, NONE], id="another shape"),
         pytest.param(
-            [judged_row("float64", *(("accuracy", of, e, None) for of, e in (("x", 1.0), ("w", float("nan")), ("b", 2.0))))],
+            [judged_row("float32", error="ValueError: no", passed=False)],
+            ["1", NONE, NONE],
+            id="all raised",
+        ),
+        pytest.param(
+            [judged_row("float32", ("structure", "value", float("inf"), None))],
+            ["1", NONE, NONE],
+            id="another shape",
+        ),
+        pytest.param(
+            [
+                judged_row(
+                    "float64",
+                    *(
+                        ("accuracy", of, e, None)
+                        for of, e in (("x", 1.0), ("w", float("nan")), ("b", 2.0))
+                    ),
+                )
+            ],
             ["3", "nan", NONE],
             id="NaN",
         ),
-        pytest.param([judged_row("float32", ("accuracy", "x", float("inf"), float("inf")))], ["1", "inf", "inf"], id="infinite"),
+        pytest.param(
+            [judged_row("float32", ("accuracy", "x", float("inf"), float("inf")))],
+            ["1", "inf", "inf"],
+            id="infinite",
+        ),
         pytest.param(
             [judged_row("float32", ("accuracy", "value", 0.0, 0.0), ("bias", "x", 0.43, None))],
             ["1", "4.3e-01", "0.0e+00"],
@@ -452,7 +589,9 @@ def rules(tmp_path, monkeypatch):
 
 def pair(folder, explicit, reference, *options, dtypes=("float32",), repetitions=0):
     names = (f"my_rules:{explicit}", f"my_rules:{reference}")
-    return run(folder, "--pair", *names, "--dtypes", *dtypes, "--repetitions", str(repetitions), *options)
+    return run(
+        folder, "--pair", *names, "--dtypes", *dtypes, "--repetitions", str(repetitions), *options
+    )
 
 
 def test_a_right_pair_is_certified_and_timed(rules):
@@ -462,25 +601,42 @@ def test_a_right_pair_is_certified_and_timed(rules):
     assert result.names == [("my_rules:right", "my_rules:conv", "float32")]
     assert row["kind"] == "own"
     assert {"integers", "linearity", "differences", "second order", *IN_LOOPS} <= checks_of(row)
-    assert {check["of"] for check in row["checks"] if check["name"] == "linearity"} == {"argument 0", "argument 1"}
+    assert {check["of"] for check in row["checks"] if check["name"] == "linearity"} == {
+        "argument 0",
+        "argument 1",
+    }
     assert row["time"]["ratio"]["median"] > 0
-    assert f"Passed. All {len(row['checks'])} checks on 1 case of 1 operation; none failed." in result.page
+    assert (
+        f"Passed. All {len(row['checks'])} checks on 1 case of 1 operation; none failed."
+        in result.page
+    )
 
 
 def test_a_kernel_that_is_not_flipped_is_diagnosed(rules):
     result = pair(rules, "flipped", "conv", *CONV)
     assert result.status == 1
     diagnosis = "fits what is expected for argument 1, flipped along axis 0"
-    assert f"FAIL my_rules:flipped my_rules:conv float32: integers of argument 0: {diagnosis}\n" in result.out
+    assert (
+        f"FAIL my_rules:flipped my_rules:conv float32: integers of argument 0: {diagnosis}\n"
+        in result.out
+    )
     assert f"Diagnosis: {diagnosis}." in result.page
-    accuracy = {check["of"]: check["passed"] for check in result.report["rows"][0]["checks"] if check["name"] == "accuracy"}
+    accuracy = {
+        check["of"]: check["passed"]
+        for check in result.report["rows"][0]["checks"]
+        if check["name"] == "accuracy"
+    }
     assert accuracy == {"value": True, "argument 0": False, "argument 1": True}
 
 
 def test_the_table_tells_of_a_gradient_that_is_wrong_in_float64(rules):
     result = pair(rules, "flipped", "conv", *CONV, dtypes=("float64",))
     assert result.status == 1
-    errors = [check["error"] for check in result.report["rows"][0]["checks"] if check["name"] == "accuracy"]
+    errors = [
+        check["error"]
+        for check in result.report["rows"][0]["checks"]
+        if check["name"] == "accuracy"
+    ]
     assert result.table[0][5:7] == [f"{max(errors):.1e}", NONE]
     assert max(errors) > 0.1
 
@@ -488,22 +644,32 @@ def test_the_table_tells_of_a_gradient_that_is_wrong_in_float64(rules):
 def test_a_rule_that_means_to_differ_passes_under_its_label(rules):
     result = pair(rules, "sign", "conv", *CONV, "--label", "biased")
     assert result.status == 0, result.out
-    details = [check["detail"] for check in result.report["rows"][0]["checks"] if check["name"] == "bias"]
+    details = [
+        check["detail"] for check in result.report["rows"][0]["checks"] if check["name"] == "bias"
+    ]
     assert len(details) == 3
-    assert all(re.fullmatch(r"cosine 0\.\d+, length \d\.\d+ of the exact one's", detail) for detail in details[:2])
+    assert all(
+        re.fullmatch(r"cosine 0\.\d+, length \d\.\d+ of the exact one's", detail)
+        for detail in details[:2]
+    )
 
 
 def test_an_exact_rule_is_not_biased(rules):
     result = pair(rules, "tanh", "tanh", "--shapes", "3", "--label", "biased")
     assert result.status == 1
-    assert "bias of label: no gradient differs from the exact one: the label is wrong\n" in result.out
+    assert (
+        "bias of label: no gradient differs from the exact one: the label is wrong\n" in result.out
+    )
 
 
 def test_functions_of_other_structure_are_a_failed_row(rules):
     result = pair(rules, "tanh", "both", "--shapes", "3", repetitions=1)
     assert result.status == 1
     error = result.report["rows"][0]["error"]
-    assert error.startswith("ValueError: explicit and reference must return the same structure, got PyTreeDef(*) and PyTreeDef(")
+    assert error.startswith(
+        "ValueError: explicit and reference must return the same structure, got PyTreeDef(*) and"
+        " PyTreeDef("
+    )
     assert f"FAIL my_rules:tanh my_rules:both float32: {error}\n" in result.out
     assert error in result.page
 
@@ -515,7 +681,9 @@ def test_functions_of_other_structure_are_a_failed_row(rules):
         ("widened", "tanh", "bfloat16", "float32[3], not bfloat16[3]"),
     ],
 )
-def test_values_of_other_shape_or_dtype_are_a_failed_row_without_a_time(explicit, reference, dtype, words, rules):
+def test_values_of_other_shape_or_dtype_are_a_failed_row_without_a_time(
+    explicit, reference, dtype, words, rules
+):
     result = pair(rules, explicit, reference, "--shapes", "3", dtypes=(dtype,), repetitions=1)
     assert result.status == 1
     assert f"structure of value: {words}\n" in result.out
@@ -529,11 +697,16 @@ def test_too_few_shapes_are_a_failed_row(rules):
 
 
 def test_values_that_are_pytrees_and_numbers_as_arguments(rules):
-    """The shape of a number is empty. In float64, which is timed as such: where it were cut to float32, JAX would warn."""
+    """The shape of a number is empty. In float64, which is timed as such: where it were
+    cut to float32, JAX would warn."""
     result = pair(rules, "both", "both", "--shapes", "", dtypes=("float64",), repetitions=1)
     assert result.status == 0
     (row,) = result.report["rows"]
-    assert {check["of"] for check in row["checks"] if check["name"] == "accuracy"} == {"value", "value 1", "argument 0"}
+    assert {check["of"] for check in row["checks"] if check["name"] == "accuracy"} == {
+        "value",
+        "value 1",
+        "argument 0",
+    }
     assert row["time"]["ratio"]["median"] > 0
 
 
@@ -551,7 +724,8 @@ def nothing_is_judged(config, todo):
     [
         pytest.param(
             ["--pair", "not_there:f", "my_rules:tanh", "--shapes", "3"],
-            "--pair: module 'not_there' does not import: ModuleNotFoundError: No module named 'not_there'",
+            "--pair: module 'not_there' does not import: ModuleNotFoundError: No module named"
+            " 'not_there'",
             id="no such module",
         ),
         pytest.param(
@@ -566,7 +740,8 @@ def nothing_is_judged(config, todo):
         ),
         pytest.param(
             ["--pair", "my_rules:tan", "my_rules:tanh", "--shapes", "3"],
-            "--pair: module 'my_rules' has no function 'tan'; it has both, conv, flipped, gradients, right, .*",
+            "--pair: module 'my_rules' has no function 'tan'; it has both, conv, flipped,"
+            " gradients, right, .*",
             id="no such function",
         ),
         pytest.param(
@@ -584,28 +759,52 @@ def nothing_is_judged(config, todo):
             "--pair must be two of module:function, got 'my_rules:'",
             id="nothing after the colon",
         ),
-        pytest.param([*TANH], "--pair needs --shapes, the shapes of its arguments: --shapes .*", id="no shapes"),
+        pytest.param(
+            [*TANH],
+            "--pair needs --shapes, the shapes of its arguments: --shapes .*",
+            id="no shapes",
+        ),
         pytest.param(
             [*TANH, "--shapes", "3", "3by4"],
             "--shapes must be sizes with x between them, such as 2x8x8x3, got '3by4'",
             id="no shape",
         ),
-        pytest.param([*TANH, "--shapes", "3x-1"], "--shapes must be sizes .*, got '3x-1'", id="negative size"),
+        pytest.param(
+            [*TANH, "--shapes", "3x-1"], "--shapes must be sizes .*, got '3x-1'", id="negative size"
+        ),
         pytest.param(
             [*TANH, "--shapes", "3", "4", "--linear-in", "0", "2"],
             "--linear-in must be numbers of the 2 arguments, from 0, got 2",
             id="linear in too many",
         ),
-        pytest.param([*TANH, "--shapes", "3", "--linear-in", "-1"], "--linear-in must be .* got -1", id="linear in a negative"),
-        pytest.param(["--shapes", "3"], "--shapes .* --pair, which is missing", id="shapes alone"),
-        pytest.param(["--linear-in", "0"], "--linear-in .* --pair, which is missing", id="linear-in alone"),
-        pytest.param(["--label", "biased"], "--label .* --pair, which is missing", id="label alone"),
         pytest.param(
-            ["--model", "lenet", *TANH], "--model and --pair are two things to compare: give one of them", id="model and pair"
+            [*TANH, "--shapes", "3", "--linear-in", "-1"],
+            "--linear-in must be .* got -1",
+            id="linear in a negative",
         ),
-        pytest.param(["--model", "alexnet"], "--model must be one of example, lenet, .*, got 'alexnet'", id="no such model"),
-        pytest.param(["--model", "lenet", "--steps", "1"], "--steps must be at least 2, got 1", id="one step"),
-        pytest.param(["--model", "lenet", "--seeds", "0"], "--seeds must be at least 1, got 0", id="no seeds"),
+        pytest.param(["--shapes", "3"], "--shapes .* --pair, which is missing", id="shapes alone"),
+        pytest.param(
+            ["--linear-in", "0"], "--linear-in .* --pair, which is missing", id="linear-in alone"
+        ),
+        pytest.param(
+            ["--label", "biased"], "--label .* --pair, which is missing", id="label alone"
+        ),
+        pytest.param(
+            ["--model", "lenet", *TANH],
+            "--model and --pair are two things to compare: give one of them",
+            id="model and pair",
+        ),
+        pytest.param(
+            ["--model", "alexnet"],
+            "--model must be one of example, lenet, .*, got 'alexnet'",
+            id="no such model",
+        ),
+        pytest.param(
+            ["--model", "lenet", "--steps", "1"], "--steps must be at least 2, got 1", id="one step"
+        ),
+        pytest.param(
+            ["--model", "lenet", "--seeds", "0"], "--seeds must be at least 1, got 0", id="no seeds"
+        ),
         pytest.param(
             ["--operations", "relu", "softmax", "pool"],
             "--operations has softmax, pool; there are conv, convolve, max_pool, .*",
@@ -617,53 +816,111 @@ def nothing_is_judged(config, todo):
             id="no such case",
         ),
         pytest.param(
-            ["--cases", "4d", "--random", "0"], "no case of any operation has a name like '4d'", id="no such case at all"
+            ["--cases", "4d", "--random", "0"],
+            "no case of any operation has a name like '4d'",
+            id="no such case at all",
         ),
-        pytest.param(["--repetitions", "-1"], "--repetitions must be at least 0, got -1", id="negative repetitions"),
-        pytest.param(["--random", "-1"], "--random must be at least 0, got -1", id="negative count"),
+        pytest.param(
+            ["--repetitions", "-1"],
+            "--repetitions must be at least 0, got -1",
+            id="negative repetitions",
+        ),
+        pytest.param(
+            ["--random", "-1"], "--random must be at least 0, got -1", id="negative count"
+        ),
         pytest.param(["--seed", "-1"], "--seed must be at least 0, got -1", id="negative seed"),
-        pytest.param(["--processes", "0"], "--processes must be at least 1, got 0", id="no processes"),
+        pytest.param(
+            ["--processes", "0"], "--processes must be at least 1, got 0", id="no processes"
+        ),
         *(
-            pytest.param([f"--{name}", str(10**12)], f"--{name} must be at most [0-9,]+, got 1000000000000", id=f"huge {name}")
+            pytest.param(
+                [f"--{name}", str(10**12)],
+                f"--{name} must be at most [0-9,]+, got 1000000000000",
+                id=f"huge {name}",
+            )
             for name in ("random", "repetitions", "steps", "seeds", "processes")
         ),
-        pytest.param(["--seed", str(2**31)], r"--seed must be between 0 and 2\^31 - 1, got 2147483648", id="huge seed"),
-        pytest.param(["--output", "a\0b"], r"--output must be a path without a NUL byte, got 'a\\x00b'", id="NUL in output"),
         pytest.param(
-            ["--output", "x" * 300], "--output must be a folder that can be written: x{300}: File name too long", id="long"
+            ["--seed", str(2**31)],
+            r"--seed must be between 0 and 2\^31 - 1, got 2147483648",
+            id="huge seed",
         ),
-        pytest.param(["--output", "a\udcff"], r"--output must be a path in UTF-8, got 'a\\udcff'", id="no UTF-8"),
         pytest.param(
-            ["--cases", "\n" * 99, "--random", "0"], "no case of any operation has a name like .*characters.*", id="lines"
+            ["--output", "a\0b"],
+            r"--output must be a path without a NUL byte, got 'a\\x00b'",
+            id="NUL in output",
         ),
-        pytest.param(["--operations", "a\nb"], r"--operations has 'a\\nb'; there are .*", id="two lines"),
-        pytest.param(["--model", "x" * 999], r"--model must be one of .*, got x+\.\.\. \(999 characters\)", id="long model"),
-        pytest.param([*TANH, "--shapes", "3x"], "--shapes must be sizes .*, got '3x'", id="an x too many"),
+        pytest.param(
+            ["--output", "x" * 300],
+            "--output must be a folder that can be written: x{300}: File name too long",
+            id="long",
+        ),
+        pytest.param(
+            ["--output", "a\udcff"],
+            r"--output must be a path in UTF-8, got 'a\\udcff'",
+            id="no UTF-8",
+        ),
+        pytest.param(
+            ["--cases", "\n" * 99, "--random", "0"],
+            "no case of any operation has a name like .*characters.*",
+            id="lines",
+        ),
+        pytest.param(
+            ["--operations", "a\nb"], r"--operations has 'a\\nb'; there are .*", id="two lines"
+        ),
+        pytest.param(
+            ["--model", "x" * 999],
+            r"--model must be one of .*, got x+\.\.\. \(999 characters\)",
+            id="long model",
+        ),
+        pytest.param(
+            [*TANH, "--shapes", "3x"], "--shapes must be sizes .*, got '3x'", id="an x too many"
+        ),
         pytest.param([*TANH, "--shapes", "0x"], "--shapes must be sizes .*, got '0x'", id="0x"),
-        pytest.param([*TANH, "--shapes", "2", "3x0"], "--shapes must be of arrays with entries, got '3x0': .*", id="empty shape"),
         pytest.param(
-            [*TANH, "--shapes", "1000000x1000000"], "--shapes must have at most [0-9,]+ entries in all, got .*", id="huge"
+            [*TANH, "--shapes", "2", "3x0"],
+            "--shapes must be of arrays with entries, got '3x0': .*",
+            id="empty shape",
         ),
         pytest.param(
-            [*TANH, "--shapes", *["9999x9999"] * 9], "--shapes must have at most [0-9,]+ entries in all, got .*", id="sum"
+            [*TANH, "--shapes", "1000000x1000000"],
+            "--shapes must have at most [0-9,]+ entries in all, got .*",
+            id="huge",
         ),
-        pytest.param([*TANH, "--shapes", "9" * 5000], "--shapes must have at most .*, got 9+.* characters.*", id="5,000 digits"),
         pytest.param(
-            [*TANH, "--shapes", "x".join("1" * 65)], "--shapes must have at most 32 axes each, got 65: .*", id="65 axes"
+            [*TANH, "--shapes", *["9999x9999"] * 9],
+            "--shapes must have at most [0-9,]+ entries in all, got .*",
+            id="sum",
         ),
-        pytest.param([*TANH, "--shapes", "٣"], "--shapes must be sizes .*, got '٣'", id="other digits"),
+        pytest.param(
+            [*TANH, "--shapes", "9" * 5000],
+            "--shapes must have at most .*, got 9+.* characters.*",
+            id="5,000 digits",
+        ),
+        pytest.param(
+            [*TANH, "--shapes", "x".join("1" * 65)],
+            "--shapes must have at most 32 axes each, got 65: .*",
+            id="65 axes",
+        ),
+        pytest.param(
+            [*TANH, "--shapes", "٣"], "--shapes must be sizes .*, got '٣'", id="other digits"
+        ),
         pytest.param(
             ["--pair", "a\0b:f", "my_rules:tanh", "--shapes", "3"],
             r"--pair: module 'a\\x00b' does not import: .*",
             id="NUL in pair",
         ),
         pytest.param(
-            ["--pair", ".rules:f", "my_rules:tanh", "--shapes", "3"], "--pair: module '.rules' does not import: .*", id="relative"
+            ["--pair", ".rules:f", "my_rules:tanh", "--shapes", "3"],
+            "--pair: module '.rules' does not import: .*",
+            id="relative",
         ),
         pytest.param(["--dtypes"], "--dtypes must have one dtype at least", id="no dtypes"),
     ],
 )
-def test_what_makes_no_sense_gives_one_line_and_status_2(options, message, rules, monkeypatch, capsys):
+def test_what_makes_no_sense_gives_one_line_and_status_2(
+    options, message, rules, monkeypatch, capsys
+):
     monkeypatch.setattr(gradient_report, "judged", nothing_is_judged)
     assert command_line(["--output", str(rules), *options]) == 2
     out, err = capsys.readouterr()
@@ -671,10 +928,16 @@ def test_what_makes_no_sense_gives_one_line_and_status_2(options, message, rules
     assert err.count("\n") == 1
     assert re.fullmatch(f"compare_gradients: {message}\n", err)
     assert len(err) < 500
-    assert sorted(path.name for path in rules.parent.iterdir()) == ["my_mistake.py", "my_rules.py", "my_script.py"]
+    assert sorted(path.name for path in rules.parent.iterdir()) == [
+        "my_mistake.py",
+        "my_rules.py",
+        "my_script.py",
+    ]
 
 
-def test_an_output_that_is_no_folder_is_told_before_anything_is_judged(tmp_path, monkeypatch, capsys):
+def test_an_output_that_is_no_folder_is_told_before_anything_is_judged(
+    tmp_path, monkeypatch, capsys
+):
     monkeypatch.setattr(gradient_report, "judged", nothing_is_judged)
     path = tmp_path / "a file"
     path.write_text("mine")
@@ -683,14 +946,18 @@ def test_an_output_that_is_no_folder_is_told_before_anything_is_judged(tmp_path,
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
-    assert err.startswith(f"compare_gradients: --output must be a folder that can be written: {path}")
+    assert err.startswith(
+        f"compare_gradients: --output must be a folder that can be written: {path}"
+    )
     assert path.read_text() == "mine"
     (tmp_path / "folder" / "report.html").mkdir(parents=True)
     assert command_line([*options, "--output", str(tmp_path / "folder")]) == 2
     assert "--output must be a folder for files: " in capsys.readouterr().err
 
 
-def test_an_output_that_another_program_writes_is_told_before_anything_is_judged(tmp_path, monkeypatch, capsys):
+def test_an_output_that_another_program_writes_is_told_before_anything_is_judged(
+    tmp_path, monkeypatch, capsys
+):
     monkeypatch.setattr(gradient_report, "judged", nothing_is_judged)
     with claimed(tmp_path):
         assert command_line(["--operations", "relu", "--output", str(tmp_path)]) == 2
@@ -698,7 +965,14 @@ def test_an_output_that_another_program_writes_is_told_before_anything_is_judged
 
 
 @pytest.mark.parametrize(
-    "options", [["--dtypes", "int8"], ["--repetitions", "few"], ["--pair", "a:b"], ["--label", "right"], ["--cuda"]]
+    "options",
+    [
+        ["--dtypes", "int8"],
+        ["--repetitions", "few"],
+        ["--pair", "a:b"],
+        ["--label", "right"],
+        ["--cuda"],
+    ],
 )
 def test_an_unknown_option_or_value_is_status_2(options, tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
@@ -711,7 +985,12 @@ def test_help_has_a_sentence_for_each_option(capsys):
     with pytest.raises(SystemExit, match="0"):
         command_line(["--help"])
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    for words in ("Judge the gradients of every operation", "how many random cases", "a function of your own", "a whole network"):
+    for words in (
+        "Judge the gradients of every operation",
+        "how many random cases",
+        "a function of your own",
+        "a whole network",
+    ):
         assert words.lower() in text.lower()
     for field in Config.__dataclass_fields__:
         assert f"--{field.replace('_', '-')}" in text
@@ -722,7 +1001,9 @@ def test_help_has_a_sentence_for_each_option(capsys):
 
 def told(case):
     """All but the function."""
-    return case._replace(call=None, oracle=None, arguments={name: str(a) for name, a in case.arguments.items()})
+    return case._replace(
+        call=None, oracle=None, arguments={name: str(a) for name, a in case.arguments.items()}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -735,7 +1016,10 @@ def test_every_operation_is_in_the_table():
 
 
 def test_names_are_unique(drawn):
-    names = [(case.operation, case.name) for case in (*gradient_cases.table(), *drawn, *gradient_cases.sized())]
+    names = [
+        (case.operation, case.name)
+        for case in (*gradient_cases.table(), *drawn, *gradient_cases.sized())
+    ]
     assert len(names) == len(set(names))
 
 
@@ -746,12 +1030,16 @@ def test_kinds_are_those_of_the_lists(drawn):
 
 
 def disagreeing(cases, dtype):
-    """Those for which the operation and its oracle do not give the same shape and dtype."""
+    """Those for which the operation and its oracle do not give the same shape and
+    dtype."""
     found = []
     for case in cases:
         args = case.args(dtype)
         explicit, oracle = (jax.eval_shape(case.of(ops), *args) for ops in (EXPLICIT, case.oracle))
-        if (explicit.shape, explicit.dtype) != (oracle.shape, oracle.dtype) or explicit.dtype != dtype:
+        if (explicit.shape, explicit.dtype) != (
+            oracle.shape,
+            oracle.dtype,
+        ) or explicit.dtype != dtype:
             found.append(f"{case.operation} {case.name}: {explicit} and {oracle}")
     return found
 
@@ -764,7 +1052,9 @@ def test_every_case_fits_its_operation_and_its_oracle(dtype):
 
 def test_arguments_in_which_a_case_is_linear_are_its_own(drawn):
     for case in (*gradient_cases.table(), *drawn, *gradient_cases.sized()):
-        assert set(case.linear_in) <= {name for name, a in case.arguments.items() if isinstance(a, tuple)}
+        assert set(case.linear_in) <= {
+            name for name, a in case.arguments.items() if isinstance(a, tuple)
+        }
 
 
 def test_a_random_case_depends_on_the_seed_and_its_number_alone(drawn):
@@ -787,7 +1077,11 @@ def test_random_cases_reach_the_corners(drawn):
     windowed = [case for case in drawn if "stride" in case.options]
 
     def count(pattern, *operations):
-        return sum(bool(re.search(pattern, case.options)) for case in windowed if case.operation in operations)
+        return sum(
+            bool(re.search(pattern, case.options))
+            for case in windowed
+            if case.operation in operations
+        )
 
     for operations, least in ((("conv",), 25), (("max_pool", "avg_pool"), 5)):
         assert count(r"padding .*-\d", *operations) >= least
@@ -797,7 +1091,9 @@ def test_random_cases_reach_the_corners(drawn):
     assert count(r"ceil_mode True", "max_pool", "avg_pool") >= 5
     for axes in (1, 2, 3):
         assert sum(len(case.arguments["x"]) - 2 == axes for case in windowed) >= 10
-    shares = {"softmax_cross_entropy" if name == "softmax" else name for name in gradient_cases.SHARES}
+    shares = {
+        "softmax_cross_entropy" if name == "softmax" else name for name in gradient_cases.SHARES
+    }
     assert {case.operation for case in drawn} == shares
 
 
@@ -820,7 +1116,9 @@ def test_both_sides_are_timed_and_their_ratio_is_autodiff_over_explicit():
         assert side.keys() >= {"median", "low", "high", "utilisation", "samples"}
         assert 0 < side["low"] == side["median"] == side["high"]
     ratio = found["ratio"]
-    assert ratio["low"] == ratio["median"] == ratio["high"] == autodiff["median"] / explicit["median"]
+    assert (
+        ratio["low"] == ratio["median"] == ratio["high"] == autodiff["median"] / explicit["median"]
+    )
 
 
 def test_what_is_timed_is_value_and_gradients_in_the_dtype(monkeypatch):
@@ -840,7 +1138,9 @@ def test_what_is_timed_is_value_and_gradients_in_the_dtype(monkeypatch):
             assert (value.shape, [g.shape for g in gradients]) == ((3,), [(3, 4)])
             assert value.dtype == gradients[0].dtype == dtype
         value, (gradient,) = jax.tree.map(lambda a: np.asarray(a, np.float64), results["explicit"])
-        other, (gradient_of_other,) = jax.tree.map(lambda a: np.asarray(a, np.float64), results["autodiff"])
+        other, (gradient_of_other,) = jax.tree.map(
+            lambda a: np.asarray(a, np.float64), results["autodiff"]
+        )
         np.testing.assert_allclose(value, other, rtol=tolerance)
         np.testing.assert_allclose(gradient, gradient_of_other, atol=tolerance)
 
@@ -885,7 +1185,11 @@ def test_the_exit_status_of_a_network_is_its_verdict(passed, tmp_path, monkeypat
     assert "\nThe gradients are those.\nThe runs are near.\nwritten to " in result.out
     assert "training: 30 of 30" in result.out
     assert "cases" not in result.out
-    assert ("Passed. The gradients of lenet are right." if passed else "Failed. The gradients of lenet failed.") in result.page
+    assert (
+        "Passed. The gradients of lenet are right."
+        if passed
+        else "Failed. The gradients of lenet failed."
+    ) in result.page
     assert result.report["rows"] == []
     assert result.report["model"]["passed"] is passed
 
@@ -894,7 +1198,9 @@ def test_a_network_in_two_steps(tmp_path):
     result = run(tmp_path, "--model", "example", "--steps", "2", "--seeds", "1")
     assert result.status == 0, result.out
     model = result.report["model"]
-    assert [cells[0] for cells in result.table] == [gradient["path"] for gradient in model["gradients"]]
+    assert [cells[0] for cells in result.table] == [
+        gradient["path"] for gradient in model["gradients"]
+    ]
     assert len(model["gradients"]) == 6
     assert np.shape(model["losses"]["explicit"]) == (1, 2)
     assert "training: 6 of 6" in result.out

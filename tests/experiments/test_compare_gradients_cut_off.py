@@ -1,4 +1,5 @@
-"""The program on gradients, cut off: what was judged is written, and says what is missing; a line, and a status of its own."""
+"""The program on gradients, cut off: what was judged is written, and says what is
+missing; a line, and a status of its own."""
 
 from __future__ import annotations
 
@@ -48,13 +49,22 @@ def judged_row(key: Any, config: Any) -> dict[str, Any]:
         "description": "",
         "passed": True,
     }
-    row |= {"error": None, "checks": [], "left_out": {}, "autodiff_wrong": [], "costs": None, "time": None, "seconds": 0.0}
+    row |= {
+        "error": None,
+        "checks": [],
+        "left_out": {},
+        "autodiff_wrong": [],
+        "costs": None,
+        "time": None,
+        "seconds": 0.0,
+    }
     return row | {"passed": False, "error": "ValueError: no"} if key.number % 3 == 2 else row
 
 
 @pytest.fixture
 def interrupted(monkeypatch, tmp_path):
-    """Run the program, in whose n-th call of a function a signal comes: (status, report, page), these None if not there."""
+    """Run the program, in whose n-th call of a function a signal comes: (status,
+    report, page), these None if not there."""
 
     def run(name: str, function: Any, number: int, nth: int, *options: str) -> tuple[int, Any, Any]:
         calls = []
@@ -67,32 +77,55 @@ def interrupted(monkeypatch, tmp_path):
 
         monkeypatch.setattr(gradient_report, name, then)
         status = command_line([*options, "--processes", "1", "--output", str(tmp_path / "out")])
-        json_path, page_path = (tmp_path / "out" / f"report.{ending}" for ending in ("json", "html"))
+        json_path, page_path = (
+            tmp_path / "out" / f"report.{ending}" for ending in ("json", "html")
+        )
         there = json_path.exists(), page_path.exists()
         assert there in ((True, True), (False, False))
-        return status, json.loads(json_path.read_text()) if there[0] else None, page_path.read_text() if there[0] else None
+        return (
+            status,
+            json.loads(json_path.read_text()) if there[0] else None,
+            page_path.read_text() if there[0] else None,
+        )
 
     return run
 
 
-TABLE = ("--operations", "relu", "leaky_relu", "gelu", "--random", "0", "--dtypes", "float32", "--repetitions", "0")
+TABLE = (
+    "--operations",
+    "relu",
+    "leaky_relu",
+    "gelu",
+    "--random",
+    "0",
+    "--dtypes",
+    "float32",
+    "--repetitions",
+    "0",
+)
 
 
 @pytest.mark.parametrize(("number", "word", "status"), SIGNALS)
-def test_what_was_judged_is_written_and_says_that_it_is_incomplete(number, word, status, interrupted, tmp_path, capsys):
+def test_what_was_judged_is_written_and_says_that_it_is_incomplete(
+    number, word, status, interrupted, tmp_path, capsys
+):
     found, report, page = interrupted("judge", judged_row, number, 4, *TABLE)
     assert found == status
     out, err = capsys.readouterr()
     done = "3 of 7 cases were judged"
     assert (
-        err == f"compare_gradients: {word}; {done}: {tmp_path}/out/report.html and report.json have them, marked as incomplete\n"
+        err == f"compare_gradients: {word}; {done}: {tmp_path}/out/report.html and report.json have"
+        " them, marked as incomplete\n"
     )
     assert "Gradients, explicit against autodiff" not in out, "no table of a part"
     assert report["incomplete"] == {"why": word, "done": 3, "of": 7, "what": "cases were judged"}
     assert len(report["rows"]) == 3
     assert f"{word} when 3 of 7 cases were judged" in page
     assert "incomplete" in page[page.index("<title>") : page.index("</title>")]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "report.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "report.html",
+        "report.json",
+    ]
     assert not (tmp_path / "out" / LOCK).exists()
 
 
@@ -117,9 +150,18 @@ def test_timing_that_is_cut_off_leaves_all_verdicts(interrupted, monkeypatch, ca
     options = ("--operations", "max_pool", "avg_pool", "--cases", "[23]x*", *TABLE[4:-1], "9")
     status, report, _ = interrupted("measure", lambda *_: time, signal.SIGINT, 2, *options)
     assert status == 130
-    assert report["incomplete"] == {"why": "interrupted", "done": 1, "of": 3, "what": "cases were timed"}
+    assert report["incomplete"] == {
+        "why": "interrupted",
+        "done": 1,
+        "of": 3,
+        "what": "cases were timed",
+    }
     assert len(report["rows"]) == 4
-    assert [row["time"] is not None for row in report["rows"] if row["passed"]] == [True, False, False]
+    assert [row["time"] is not None for row in report["rows"] if row["passed"]] == [
+        True,
+        False,
+        False,
+    ]
     assert "1 of 3 cases were timed" in capsys.readouterr().err
 
 
@@ -132,7 +174,12 @@ def test_a_network_keeps_its_gradients(monkeypatch, tmp_path, capsys):
     assert "interrupted; 1 of 3 seeds were trained from: " in capsys.readouterr().err
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["model"] == MODEL
-    assert report["incomplete"] == {"why": "interrupted", "done": 1, "of": 3, "what": "seeds were trained from"}
+    assert report["incomplete"] == {
+        "why": "interrupted",
+        "done": 1,
+        "of": 3,
+        "what": "seeds were trained from",
+    }
 
 
 def test_a_case_that_cannot_be_timed_is_a_failed_row(monkeypatch, tmp_path, capsys):
@@ -155,7 +202,10 @@ def test_a_full_disk_is_one_line(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(gradient_report, "judge", judged_row)
     monkeypatch.setattr(Path, "write_bytes", fail)
     assert command_line([*TABLE, "--processes", "1", "--output", str(tmp_path)]) == 1
-    assert capsys.readouterr().err == f"compare_gradients: {tmp_path}/report.json: No space left on device\n"
+    assert (
+        capsys.readouterr().err
+        == f"compare_gradients: {tmp_path}/report.json: No space left on device\n"
+    )
 
 
 # Several processes.
@@ -176,7 +226,10 @@ def test_processes_end_with_the_work():
 
 
 def test_a_process_that_is_killed_is_told():
-    with pytest.raises(LostProcessError, match="a process was killed, as happens when memory runs out: fewer --processes"):
+    with pytest.raises(
+        LostProcessError,
+        match="a process was killed, as happens when memory runs out: fewer --processes",
+    ):
         list(side_by_side(os._exit, [3], 1))
 
 
@@ -187,8 +240,13 @@ def test_a_lost_process_leaves_what_was_judged(monkeypatch, tmp_path, capsys):
 
     monkeypatch.setattr(gradient_report, "judged", judged)
     assert command_line([*TABLE, "--output", str(tmp_path)]) == 1
-    assert capsys.readouterr().err.startswith("compare_gradients: a process was killed; 1 of 7 cases were judged: ")
-    assert json.loads((tmp_path / "report.json").read_text())["incomplete"]["why"] == "a process was killed"
+    assert capsys.readouterr().err.startswith(
+        "compare_gradients: a process was killed; 1 of 7 cases were judged: "
+    )
+    assert (
+        json.loads((tmp_path / "report.json").read_text())["incomplete"]["why"]
+        == "a process was killed"
+    )
 
 
 SLEEPING = """
@@ -215,9 +273,14 @@ def test_ctrl_c_at_a_terminal_ends_all_processes_in_one_line(tmp_path):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     command = [sys.executable, str(tmp_path / "sleeping.py")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, env=environment, text=True, start_new_session=True, **pipes) as process:
+    with subprocess.Popen(
+        command, env=environment, text=True, start_new_session=True, **pipes
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "0.01\n"
         os.killpg(process.pid, signal.SIGINT)
-        assert process.communicate(timeout=60) == ("", "sleeping: interrupted\n"), "and no process is left that has the pipes"
+        assert process.communicate(timeout=60) == (
+            "",
+            "sleeping: interrupted\n",
+        ), "and no process is left that has the pipes"
     assert process.returncode == 130

@@ -1,4 +1,5 @@
-"""Gradients layer by layer and training runs, explicit against JAX's: that right ones pass, and that wrong ones do not."""
+"""Gradients layer by layer and training runs, explicit against JAX's: that right ones
+pass, and that wrong ones do not."""
 
 from __future__ import annotations
 
@@ -12,7 +13,15 @@ import numpy as np
 import pytest
 
 from experiments.compare_gradients import model
-from experiments.compare_gradients.model import EARLY, LayerGradient, LossCurves, figure, images, layer_gradients, loss_curves
+from experiments.compare_gradients.model import (
+    EARLY,
+    LayerGradient,
+    LossCurves,
+    figure,
+    images,
+    layer_gradients,
+    loss_curves,
+)
 from jaxcnn.models import MODELS
 from jaxcnn.ops import EXPLICIT
 
@@ -50,7 +59,9 @@ def test_both_gradients_are_within_rounding_of_the_truth():
     """In the order of the layers, and with the same dropout masks in every column."""
     rows = layer_gradients("lenet", batch_size=2)
     layers = ("0_conv", "3_conv", "8_dense", "11_dense", "13_dense")
-    assert [row.path for row in rows] == [f"{layer}/{parameter}" for layer in layers for parameter in "bw"]
+    assert [row.path for row in rows] == [
+        f"{layer}/{parameter}" for layer in layers for parameter in "bw"
+    ]
     assert [row.shape for row in rows[:4]] == [(16,), (5, 5, 1, 16), (32,), (5, 5, 16, 32)]
     for row in rows:
         assert row.norm > 1e-3
@@ -63,7 +74,10 @@ def test_both_gradients_are_within_rounding_of_the_truth():
 
 
 def test_a_wrong_gradient_is_seen_in_the_parameters_that_have_it():
-    rows = {row.path: row for row in layer_gradients("example", batch_size=4, explicit=wrong_kernel_gradient(1.001))}
+    rows = {
+        row.path: row
+        for row in layer_gradients("example", batch_size=4, explicit=wrong_kernel_gradient(1.001))
+    }
     for path in ("0_conv/w", "3_conv/w"):
         assert rows[path].explicit_error == pytest.approx(1e-3, rel=1e-2)
         assert rows[path].explicit64_error == pytest.approx(1e-3, rel=1e-6)
@@ -80,7 +94,9 @@ def test_a_gradient_of_zeros_has_no_error(monkeypatch):
 
     def model(classes, *, ops):
         whole = MODELS["example"](classes, ops=ops)
-        return whole._replace(apply=lambda params, state, x, **options: (jnp.zeros((len(x), classes), x.dtype), state))
+        return whole._replace(
+            apply=lambda params, state, x, **options: (jnp.zeros((len(x), classes), x.dtype), state)
+        )
 
     monkeypatch.setitem(MODELS, "mine", model)
     for row in layer_gradients("mine", batch_size=2):
@@ -139,7 +155,9 @@ def test_a_wrong_gradient_is_not_within_rounding(right):
     good, _ = right
     curves = loss_curves("example", steps=12, seeds=2, explicit=wrong_kernel_gradient(1.001))
     np.testing.assert_array_equal(curves.autodiff, good.autodiff)
-    np.testing.assert_allclose(curves.explicit[:, 0], good.explicit[:, 0], rtol=1e-6)  # before any update
+    np.testing.assert_allclose(
+        curves.explicit[:, 0], good.explicit[:, 0], rtol=1e-6
+    )  # before any update
     verdict = curves.verdict()
     assert not verdict.within_rounding
     assert verdict.early_explicit > 100
@@ -147,7 +165,8 @@ def test_a_wrong_gradient_is_not_within_rounding(right):
 
 
 def drawn(seeds=3, steps=100):
-    """Losses that fall to 0.1, with the difference between seeds and batches that there is."""
+    """Losses that fall to 0.1, with the difference between seeds and batches that there
+    is."""
     random = np.random.default_rng(0)
     return 2 * np.exp(-np.arange(steps) / 20) + 0.1 + 0.05 * random.random((seeds, steps))
 
@@ -165,11 +184,15 @@ def test_runs_that_part_late_or_in_one_seed_early_are_within_rounding():
 @pytest.mark.parametrize(
     ("seeds", "steps", "change"),
     [
-        pytest.param(3, slice(3, None), lambda losses: losses * (1 + 1e-5), id="early in every seed"),
+        pytest.param(
+            3, slice(3, None), lambda losses: losses * (1 + 1e-5), id="early in every seed"
+        ),
         pytest.param(1, slice(3, None), lambda losses: losses * (1 + 1e-5), id="early in one seed"),
         pytest.param(3, slice(30, None), lambda losses: losses[:, :1], id="no longer learns"),
         pytest.param(3, slice(-1, None), lambda losses: losses * math.nan, id="NaN at the end"),
-        pytest.param(1, slice(-1, None), lambda losses: losses * math.nan, id="NaN at the end of one seed"),
+        pytest.param(
+            1, slice(-1, None), lambda losses: losses * math.nan, id="NaN at the end of one seed"
+        ),
         pytest.param(3, slice(3, None), lambda losses: losses * math.inf, id="infinite"),
     ],
 )
@@ -208,8 +231,14 @@ def test_the_numbers_of_a_verdict_by_hand():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("alexnet",), "name must be one of the networks example, lenet, .*mobilenet_v1, got 'alexnet'"),
-        (("example", 1), "steps must be at least 2, because the first loss is before any update, got 1"),
+        (
+            ("alexnet",),
+            "name must be one of the networks example, lenet, .*mobilenet_v1, got 'alexnet'",
+        ),
+        (
+            ("example", 1),
+            "steps must be at least 2, because the first loss is before any update, got 1",
+        ),
         (("example", 0), "steps must be .* got 0"),
         (("example", 5, 0), "seeds must be at least 1, got 0"),
     ],
@@ -263,7 +292,9 @@ def test_the_figure_shows_the_losses_and_their_distances(right, tmp_path):
     np.testing.assert_allclose(autodiff.get_ydata(), curves.autodiff.mean(axis=0))
     np.testing.assert_allclose(explicit.get_ydata(), curves.explicit.mean(axis=0))
     assert distance_axes.get_yscale() == "log"
-    assert all((line.get_ydata() > 0).all() for line in distance_axes.get_lines()), "0 is drawn as a unit in the last place"
+    assert all((line.get_ydata() > 0).all() for line in distance_axes.get_lines()), (
+        "0 is drawn as a unit in the last place"
+    )
     labels = [text.get_text() for text in picture.legends[0].get_texts()]
     assert labels == ["autodiff", "explicit", "autodiff from nudged parameters"]
     assert picture.get_suptitle() == "example on digits: 12 steps from 2 seeds"

@@ -1,4 +1,5 @@
-"""The data sets: what a folder's files come to, what each kind of wrong file is told, and downloads from a server of our own."""
+"""The data sets: what a folder's files come to, what each kind of wrong file is told,
+and downloads from a server of our own."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ CLASSES = tuple("abcdefghij")
 
 def idx(array: np.ndarray, code: int = 0x08) -> bytes:
     """An IDX file, written from the definition of the format."""
-    return struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape) + array.tobytes()
+    return (
+        struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape) + array.tobytes()
+    )
 
 
 def images(count: int, seed: int = 0) -> np.ndarray:
@@ -84,11 +87,18 @@ def test_digits_say_what_they_are():
     assert all(np.array_equal(*pair) for pair in zip(dataset, digits(), strict=True))
 
 
-@pytest.mark.parametrize(("name", "first", "last"), [("mnist", "0", "9"), ("fashion_mnist", "T-shirt/top", "Ankle boot")])
+@pytest.mark.parametrize(
+    ("name", "first", "last"), [("mnist", "0", "9"), ("fashion_mnist", "T-shirt/top", "Ankle boot")]
+)
 def test_files_of_a_folder_become_a_data_set_in_silence(folder, name, first, last, capsys):
     dataset = load(name, folder)
     check_is_good(dataset)
-    assert (dataset.name, len(dataset.classes), dataset.classes[0], dataset.classes[-1]) == (name, 10, first, last)
+    assert (dataset.name, len(dataset.classes), dataset.classes[0], dataset.classes[-1]) == (
+        name,
+        10,
+        first,
+        last,
+    )
     assert capsys.readouterr().out == ""
 
 
@@ -98,12 +108,16 @@ def test_digits_are_in_no_folder(folder):
 
 
 def test_an_unknown_name_is_told_the_known_ones(folder):
-    with pytest.raises(DataError, match="no data set 'cifar': it must be digits, mnist or fashion_mnist"):
+    with pytest.raises(
+        DataError, match="no data set 'cifar': it must be digits, mnist or fashion_mnist"
+    ):
         load("cifar", folder)
 
 
 def test_white_is_1_and_black_is_0(folder):
-    (folder / TEST_IMAGES).write_bytes(idx(np.stack([np.zeros((28, 28), np.uint8), np.full((28, 28), 255, np.uint8)])))
+    (folder / TEST_IMAGES).write_bytes(
+        idx(np.stack([np.zeros((28, 28), np.uint8), np.full((28, 28), 255, np.uint8)]))
+    )
     x = load("mnist", folder).x_test
     assert (x[0].max(), x[1].min()) == (0, 1)
 
@@ -114,7 +128,9 @@ def test_white_is_1_and_black_is_0(folder):
 @pytest.mark.parametrize("packed", [False, True], ids=["raw", "gzipped"])
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 @pytest.mark.parametrize("dotted", [False, True])
-def test_each_name_is_accepted_whether_the_content_is_gzipped_or_not(tmp_path, packed, suffix, dotted):
+def test_each_name_is_accepted_whether_the_content_is_gzipped_or_not(
+    tmp_path, packed, suffix, dotted
+):
     for name, content in GOOD.items():
         name = name.replace("-idx", ".idx") if dotted else name
         (tmp_path / f"{name}{suffix}").write_bytes(gzip.compress(content) if packed else content)
@@ -122,10 +138,15 @@ def test_each_name_is_accepted_whether_the_content_is_gzipped_or_not(tmp_path, p
 
 
 @pytest.mark.parametrize(
-    ("code", "dtype"), [(0x08, ">u1"), (0x09, ">i1"), (0x0B, ">i2"), (0x0C, ">i4"), (0x0D, ">f4"), (0x0E, ">f8")]
+    ("code", "dtype"),
+    [(0x08, ">u1"), (0x09, ">i1"), (0x0B, ">i2"), (0x0C, ">i4"), (0x0D, ">f4"), (0x0E, ">f8")],
 )
 def test_each_type_of_element_is_read(tmp_path, code, dtype):
-    array = np.arange(-3 if np.dtype(dtype).kind != "u" else 0, 21).astype(dtype)[-20:].reshape(2, 1, 10)
+    array = (
+        np.arange(-3 if np.dtype(dtype).kind != "u" else 0, 21)
+        .astype(dtype)[-20:]
+        .reshape(2, 1, 10)
+    )
     (tmp_path / "file").write_bytes(idx(array, code))
     read = read_idx(tmp_path / "file")
     assert read.dtype == array.dtype
@@ -159,18 +180,30 @@ BROKEN[1000] ^= 0xFF
             id="web page",
         ),
         pytest.param(
-            TRAIN_IMAGES, b"\x89PNG\r\n\x1a\n", r"is no IDX file: it begins with b'.x89PNG.* code of a type$", id="picture"
+            TRAIN_IMAGES,
+            b"\x89PNG\r\n\x1a\n",
+            r"is no IDX file: it begins with b'.x89PNG.* code of a type$",
+            id="picture",
         ),
         pytest.param(TRAIN_IMAGES, b"\0\0\x07\x01\0\0\0\0", "is no IDX file", id="unknown type"),
         pytest.param(TRAIN_IMAGES, b"\0\0\x08", "is no IDX file", id="three bytes"),
-        pytest.param(TRAIN_IMAGES, gzip.compress(ARCHIVES[f"{TRAIN_IMAGES}.gz"]), "is no IDX file", id="gzipped twice"),
         pytest.param(
-            TRAIN_IMAGES, GOOD[TRAIN_IMAGES][:13], "cut off in its header, which has 16 bytes, at 13", id="half a header"
+            TRAIN_IMAGES,
+            gzip.compress(ARCHIVES[f"{TRAIN_IMAGES}.gz"]),
+            "is no IDX file",
+            id="gzipped twice",
+        ),
+        pytest.param(
+            TRAIN_IMAGES,
+            GOOD[TRAIN_IMAGES][:13],
+            "cut off in its header, which has 16 bytes, at 13",
+            id="half a header",
         ),
         pytest.param(
             TRAIN_IMAGES,
             GOOD[TRAIN_IMAGES][:-7],
-            r"was cut off: its header promises uint8 of shape \(3, 28, 28\), 2,368 bytes .*, and it has 2,361 ",
+            r"was cut off: its header promises uint8 of shape \(3, 28, 28\), 2,368 bytes .*, and it"
+            r" has 2,361 ",
             id="cut off",
         ),
         pytest.param(
@@ -179,30 +212,52 @@ BROKEN[1000] ^= 0xFF
             "has something behind its end: .* 11 bytes .*, and it has 13 ",
             id="too long",
         ),
-        pytest.param(TRAIN_IMAGES, CUT, r"is a damaged gzip file \(.*ended before.*\): download", id="archive cut off"),
-        pytest.param(TRAIN_IMAGES, bytes(BROKEN), r"is a damaged gzip file \(.+\): download", id="archive broken"),
+        pytest.param(
+            TRAIN_IMAGES,
+            CUT,
+            r"is a damaged gzip file \(.*ended before.*\): download",
+            id="archive cut off",
+        ),
+        pytest.param(
+            TRAIN_IMAGES,
+            bytes(BROKEN),
+            r"is a damaged gzip file \(.+\): download",
+            id="archive broken",
+        ),
         pytest.param(
             TRAIN_IMAGES,
             CUT[:10] + b"\xff" * 20,
             r"is a damaged gzip file \(.*invalid block type\): download",
             id="no deflate stream",
         ),
-        pytest.param(TRAIN_IMAGES, b"\x1f\x8b", r"is a damaged gzip file", id="archive of two bytes"),
+        pytest.param(
+            TRAIN_IMAGES, b"\x1f\x8b", r"is a damaged gzip file", id="archive of two bytes"
+        ),
         pytest.param(
             TRAIN_IMAGES,
             GOOD[TRAIN_LABELS],
-            r"must hold images, uint8 of shape \(n, 28, 28\), and holds uint8 of shape \(3,\)\. These look like labels",
+            r"must hold images, uint8 of shape \(n, 28, 28\), and holds uint8 of shape \(3,\)\."
+            r" These look like labels",
             id="labels as images",
         ),
         pytest.param(
             TEST_LABELS,
             GOOD[TEST_IMAGES],
-            r"must hold labels, uint8 of shape \(n,\), and holds uint8 of shape \(2, 28, 28\)\. These look like images",
+            r"must hold labels, uint8 of shape \(n,\), and holds uint8 of shape \(2, 28, 28\)\."
+            r" These look like images",
             id="images as labels",
         ),
-        pytest.param(TEST_IMAGES, idx(images(2)[:, :, :20]), r"must hold images, .* of shape \(2, 28, 20\)$", id="narrow images"),
         pytest.param(
-            TEST_IMAGES, idx(images(2)[..., None]), r"must hold images, .* of shape \(2, 28, 28, 1\)$", id="four dimensions"
+            TEST_IMAGES,
+            idx(images(2)[:, :, :20]),
+            r"must hold images, .* of shape \(2, 28, 20\)$",
+            id="narrow images",
+        ),
+        pytest.param(
+            TEST_IMAGES,
+            idx(images(2)[..., None]),
+            r"must hold images, .* of shape \(2, 28, 28, 1\)$",
+            id="four dimensions",
         ),
         pytest.param(
             TEST_IMAGES,
@@ -211,11 +266,29 @@ BROKEN[1000] ^= 0xFF
             id="int16",
         ),
         pytest.param(
-            TEST_LABELS, idx(np.array([1, 2], ">i4"), 0x0C), "must hold labels, uint8 .* holds int32", id="int32 labels"
+            TEST_LABELS,
+            idx(np.array([1, 2], ">i4"), 0x0C),
+            "must hold labels, uint8 .* holds int32",
+            id="int32 labels",
         ),
-        pytest.param(TEST_LABELS, idx(labels(1, 2, 3)), f"has 2 images and .*{TEST_LABELS} has 3 labels", id="counts differ"),
-        pytest.param(TRAIN_LABELS, idx(labels(9, 23, 10)), "labels from 0 to 9, got 23 for image 1", id="label 23"),
-        pytest.param(TRAIN_LABELS, idx(labels(0, 0, 10)), "labels from 0 to 9, got 10 for image 2", id="label 10"),
+        pytest.param(
+            TEST_LABELS,
+            idx(labels(1, 2, 3)),
+            f"has 2 images and .*{TEST_LABELS} has 3 labels",
+            id="counts differ",
+        ),
+        pytest.param(
+            TRAIN_LABELS,
+            idx(labels(9, 23, 10)),
+            "labels from 0 to 9, got 23 for image 1",
+            id="label 23",
+        ),
+        pytest.param(
+            TRAIN_LABELS,
+            idx(labels(0, 0, 10)),
+            "labels from 0 to 9, got 10 for image 2",
+            id="label 10",
+        ),
     ],
 )
 def test_a_wrong_file_is_told_what_came_and_what_was_needed(folder, name, content, message):
@@ -240,34 +313,62 @@ HUGE = 2**32 - 1
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        pytest.param(header(*[1] * 65) + b"\0", "must have at most 64 dimensions, and its header promises 65", id="65 axes"),
-        pytest.param(header(*[1] * 255) + b"\0", "must have at most 64 dimensions, and its header promises 255", id="255 axes"),
+        pytest.param(
+            header(*[1] * 65) + b"\0",
+            "must have at most 64 dimensions, and its header promises 65",
+            id="65 axes",
+        ),
+        pytest.param(
+            header(*[1] * 255) + b"\0",
+            "must have at most 64 dimensions, and its header promises 255",
+            id="255 axes",
+        ),
         pytest.param(
             header(*[HUGE] * 64),
-            r"has too much in it: .* of shape \(4294967295, .*, \.\.\.\) with 64 axes, more than 10\^24 bytes",
+            r"has too much in it: .* of shape \(4294967295, .*, \.\.\.\) with 64 axes, more than"
+            r" 10\^24 bytes",
             id="64 large axes",
         ),
         pytest.param(
             header(HUGE, 28, 28),
-            r"has too much in it: .* \(4294967295, 28, 28\), 3,367,254,359,296 bytes .*, and 536,870,912 are read at most",
+            r"has too much in it: .* \(4294967295, 28, 28\), 3,367,254,359,296 bytes .*, and"
+            r" 536,870,912 are read at most",
             id="absurd",
         ),
-        pytest.param(header(2**28, code=0x0E), "has too much in it: its header promises float64 of shape", id="float64"),
         pytest.param(
-            header(0, HUGE, HUGE, HUGE), r"has too much in it: its header promises uint8 of shape \(0, ", id="empty but large"
+            header(2**28, code=0x0E),
+            "has too much in it: its header promises float64 of shape",
+            id="float64",
+        ),
+        pytest.param(
+            header(0, HUGE, HUGE, HUGE),
+            r"has too much in it: its header promises uint8 of shape \(0, ",
+            id="empty but large",
         ),
         pytest.param(
             header(2**29 - 8),
-            r"was cut off: its header promises uint8 of shape \(536870904,\), .*, and it has 8 bytes",
+            r"was cut off: its header promises uint8 of shape \(536870904,\), .*, and it has 8"
+            r" bytes",
             id="half a gigabyte",
         ),
-        pytest.param(header(1, 1, 1)[:9], "is cut off in its header, which has 16 bytes, at 9", id="in a short header"),
-        pytest.param(header(*[1] * 64)[:200], "is cut off in its header, which has 260 bytes, at 200", id="in a long header"),
+        pytest.param(
+            header(1, 1, 1)[:9],
+            "is cut off in its header, which has 16 bytes, at 9",
+            id="in a short header",
+        ),
+        pytest.param(
+            header(*[1] * 64)[:200],
+            "is cut off in its header, which has 260 bytes, at 200",
+            id="in a long header",
+        ),
     ],
 )
 def test_a_header_may_promise_anything(tmp_path, content, packed, message):
     (tmp_path / "file").write_bytes(gzip.compress(content) if packed else content)
-    with bounded_memory(2**22), pytest.raises(DataError, match=f"^{tmp_path}/file {message}") as caught:
+    with (
+        bounded_memory(2**22),
+        pytest.raises(DataError, match=f"^{tmp_path}/file {message}") as caught,
+    ):
         read_idx(tmp_path / "file")
     assert len(str(caught.value)) < 400
 
@@ -297,7 +398,8 @@ def test_a_gzip_file_is_unpacked_only_as_far_as_its_header_goes(folder):
     """30 kB that unpack to 30 MB."""
     (folder / TRAIN_IMAGES).write_bytes(gzip.compress(GOOD[TRAIN_IMAGES] + bytes(30_000_000)))
     message = (
-        r"has something behind its end: its header promises uint8 of shape \(3, 28, 28\), 2,368 bytes .*, and it has more \("
+        r"has something behind its end: its header promises uint8 of shape \(3, 28, 28\), 2,368"
+        r" bytes .*, and it has more \("
     )
     with bounded_memory(2**24), pytest.raises(DataError, match=message):
         load("mnist", folder)
@@ -308,7 +410,9 @@ def test_a_long_file_is_read_only_as_far_as_its_header_goes(folder):
         file.truncate(2**40)  # a hole: no disk is filled
     with (
         bounded_memory(2**24),
-        pytest.raises(DataError, match=r"has something behind its end: .*, and it has 1,099,511,627,776 bytes"),
+        pytest.raises(
+            DataError, match=r"has something behind its end: .*, and it has 1,099,511,627,776 bytes"
+        ),
     ):
         load("mnist", folder)
 
@@ -353,16 +457,21 @@ def test_a_missing_file_is_named_with_those_that_are_there(folder):
     (folder / TRAIN_IMAGES).unlink()
     with pytest.raises(DataError) as caught:
         load("mnist", folder)
-    assert str(caught.value) == (
-        f"{folder} lacks {TRAIN_IMAGES} and {TEST_LABELS}; of the four files it has train-labels.idx1-ubyte and {TEST_IMAGES}. "
-        f"Accepted names are as in {TRAIN_IMAGES}.gz, {TRAIN_IMAGES}, train-images.idx3-ubyte.gz and train-images.idx3-ubyte"
+    assert (
+        str(caught.value)
+        == f"{folder} lacks {TRAIN_IMAGES} and {TEST_LABELS}; of the four files it has"
+        f" train-labels.idx1-ubyte and {TEST_IMAGES}. Accepted names are as in"
+        f" {TRAIN_IMAGES}.gz, {TRAIN_IMAGES}, train-images.idx3-ubyte.gz and"
+        " train-images.idx3-ubyte"
     )
 
 
 def test_a_folder_must_be_there_and_have_something(tmp_path):
     with pytest.raises(DataError, match="of the four files it has none"):
         load("mnist", tmp_path)
-    with pytest.raises(DataError, match=r"elsewhere is not there: a folder with train-images.* is needed"):
+    with pytest.raises(
+        DataError, match=r"elsewhere is not there: a folder with train-images.* is needed"
+    ):
         load("mnist", tmp_path / "elsewhere")
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DataError, match="file is a file: a folder with"):
@@ -373,7 +482,8 @@ def test_a_folder_must_be_there_and_have_something(tmp_path):
 
 
 class Server:
-    """Serves on the loopback interface until it is closed, and remembers what it was asked for."""
+    """Serves on the loopback interface until it is closed, and remembers what it was
+    asked for."""
 
     def __init__(self, behaviour: Callable[[BaseHTTPRequestHandler, str], None]):
         self.requests: list[str] = []
@@ -392,7 +502,9 @@ class Server:
         self._closing = Handler.closing
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = False  # so that closing waits for them
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}
+        )
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}/set/"
 
@@ -560,11 +672,17 @@ def cache(tmp_path, monkeypatch):
 
 def source(*mirrors: str, of: str = "content") -> Source:
     hashed = GOOD if of == "content" else {name: ARCHIVES[f"{name}.gz"] for name in FILES}
-    return Source("tiny", mirrors, tuple(File(name, of, hashlib.sha256(hashed[name]).hexdigest()) for name in FILES))
+    return Source(
+        "tiny",
+        mirrors,
+        tuple(File(name, of, hashlib.sha256(hashed[name]).hexdigest()) for name in FILES),
+    )
 
 
 def get(source: Source, said: list[str] | None = None, timeout: float = 30.0):
-    return published(source, CLASSES, say=[].append if said is None else said.append, timeout=timeout)
+    return published(
+        source, CLASSES, say=[].append if said is None else said.append, timeout=timeout
+    )
 
 
 @pytest.mark.parametrize("of", ["content", "archive"])
@@ -581,8 +699,13 @@ def test_a_set_is_downloaded_once(serve, cache, of):
 
 
 def test_a_content_may_come_in_another_archive(serve, cache):
-    """As the published hash of an archive says, it is this archive or none; that of a content lets any archive have it."""
-    server = serve(lambda handler, name: respond(handler, gzip.compress(GOOD[name.removesuffix(".gz")], 1, mtime=1)))
+    """As the published hash of an archive says, it is this archive or none; that of a
+    content lets any archive have it."""
+    server = serve(
+        lambda handler, name: respond(
+            handler, gzip.compress(GOOD[name.removesuffix(".gz")], 1, mtime=1)
+        )
+    )
     with pytest.raises(DataError, match="the archive has SHA-256"):
         get(source(server.url, of="archive"))
     check_is_good(get(source(server.url)))
@@ -591,10 +714,18 @@ def test_a_content_may_come_in_another_archive(serve, cache):
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
     [
-        pytest.param(truncated, r"IncompleteRead\(\d+ bytes read, 5 more expected\)", id="truncated"),
-        pytest.param(truncated_in_secret, r"a damaged gzip file \(.*ended before.*\)", id="truncated, wrong length"),
         pytest.param(
-            wrong_bytes, r"bytes that begin with b'.x1f.x8b.*the content has SHA-256 \w{64}, expected \w{64}", id="wrong bytes"
+            truncated, r"IncompleteRead\(\d+ bytes read, 5 more expected\)", id="truncated"
+        ),
+        pytest.param(
+            truncated_in_secret,
+            r"a damaged gzip file \(.*ended before.*\)",
+            id="truncated, wrong length",
+        ),
+        pytest.param(
+            wrong_bytes,
+            r"bytes that begin with b'.x1f.x8b.*the content has SHA-256 \w{64}, expected \w{64}",
+            id="wrong bytes",
         ),
         pytest.param(web_page, "26 bytes that begin with b'<html>Plea'", id="web page"),
         pytest.param(missing, "HTTP 404 Not Found", id="404"),
@@ -604,12 +735,16 @@ def test_a_content_may_come_in_another_archive(serve, cache):
         pytest.param(None, "Connection refused", id="gone"),
     ],
 )
-def test_a_mirror_that_fails_is_named_with_the_reason_and_the_next_one_serves(serve, cache, behaviour, reason):
+def test_a_mirror_that_fails_is_named_with_the_reason_and_the_next_one_serves(
+    serve, cache, behaviour, reason
+):
     hangs = behaviour in (silent, stalling)
     bad = serve(behaviour or good)
     if behaviour is None:
         bad.close()
-    with pytest.raises(DataError, match=f"tiny could not be downloaded. {bad.url}{TRAIN_IMAGES}.gz: .*{reason}") as caught:
+    with pytest.raises(
+        DataError, match=f"tiny could not be downloaded. {bad.url}{TRAIN_IMAGES}.gz: .*{reason}"
+    ) as caught:
         start = time.monotonic()
         get(source(bad.url), timeout=0.2 if hangs else 30)
     assert time.monotonic() - start < 20
@@ -632,14 +767,26 @@ def test_a_mirror_that_fails_is_named_with_the_reason_and_the_next_one_serves(se
     ("behaviour", "reason"),
     [
         (endless, r"the server sends more than the \d,\d\d\d bytes that the file can have"),
-        (endless_in_chunks, r"the server sends more than the \d,\d\d\d bytes that the file can have"),
-        (promising_too_much, "the server announces 1,000,000,000,000,000 bytes, more than the .* that the file can have"),
+        (
+            endless_in_chunks,
+            r"the server sends more than the \d,\d\d\d bytes that the file can have",
+        ),
+        (
+            promising_too_much,
+            (
+                "the server announces 1,000,000,000,000,000 bytes, more than the .* that the file"
+                " can have"
+            ),
+        ),
         (continuing, "the server sends more than .* bytes, headers and redirections included"),
         (dripping, r"only \d+ bytes in 0\.\d+ s"),
         (dripping_headers, r"only \d+ bytes in 0\.\d+ s"),
         (redirecting_in_circles, "HTTP 302 .*redirect error that would lead to an infinite loop.*"),
         (redirecting_on_and_on, "HTTP 302 .*redirect error that would lead to an infinite loop.*"),
-        (redirecting_with_an_endless_body, "the server sends more than .* bytes, headers and redirections included"),
+        (
+            redirecting_with_an_endless_body,
+            "the server sends more than .* bytes, headers and redirections included",
+        ),
         (redirecting_to_a_file, "HTTP 302 Found: it redirects to ftp://127.0.0.1/etc/passwd"),
         (redirecting_to_no_address, "Invalid IPv6 URL"),
         (talkative, r"HTTP 404 x{291}\.\.\."),
@@ -651,10 +798,15 @@ def test_no_server_is_followed_for_ever(serve, cache, behaviour, reason):
     """Beyond what was published, or so slowly that there would be no end."""
     slow = behaviour in (dripping, dripping_headers)
     published = source(serve(behaviour).url)
-    published = published._replace(files=tuple(file._replace(size=len(GOOD[file.name])) for file in published.files))
+    published = published._replace(
+        files=tuple(file._replace(size=len(GOOD[file.name])) for file in published.files)
+    )
     said: list[str] = []
     start = time.monotonic()
-    with bounded_memory(2**23), pytest.raises(DataError, match=f"{TRAIN_IMAGES}.gz: {reason}") as caught:
+    with (
+        bounded_memory(2**23),
+        pytest.raises(DataError, match=f"{TRAIN_IMAGES}.gz: {reason}") as caught,
+    ):
         get(published, said, timeout=0.25 if slow else 30)
     assert time.monotonic() - start < 20
     assert "\n" not in str(caught.value)
@@ -664,9 +816,16 @@ def test_no_server_is_followed_for_ever(serve, cache, behaviour, reason):
 
 def test_a_content_that_unpacks_to_too_much_is_refused(serve, cache):
     """Though the archive itself is small enough."""
-    published = source(serve(lambda handler, name: respond(handler, gzip.compress(bytes(1_000_000)))).url)
-    published = published._replace(files=tuple(file._replace(size=2368) for file in published.files))
-    with bounded_memory(2**22), pytest.raises(DataError, match="a gzip file that unpacks to more than the 2,368 bytes"):
+    published = source(
+        serve(lambda handler, name: respond(handler, gzip.compress(bytes(1_000_000)))).url
+    )
+    published = published._replace(
+        files=tuple(file._replace(size=2368) for file in published.files)
+    )
+    with (
+        bounded_memory(2**22),
+        pytest.raises(DataError, match="a gzip file that unpacks to more than the 2,368 bytes"),
+    ):
         get(published)
 
 
@@ -698,15 +857,22 @@ def test_an_error_page_does_not_keep_its_connection():
 
 def test_when_all_mirrors_fail_each_is_told_and_what_was_had_is_kept(serve, cache):
     first = serve(missing)
-    second = serve(lambda handler, name: (truncated if "t10k-images" in name else good)(handler, name))
+    second = serve(
+        lambda handler, name: (truncated if "t10k-images" in name else good)(handler, name)
+    )
     with pytest.raises(DataError) as caught:
         get(source(first.url, second.url))
     assert f"{first.url}{TEST_IMAGES}.gz: HTTP 404 Not Found" in str(caught.value)
     assert f"{second.url}{TEST_IMAGES}.gz: IncompleteRead" in str(caught.value)
-    assert sorted(path.name for path in cache.iterdir()) == [f"{TRAIN_IMAGES}.gz", f"{TRAIN_LABELS}.gz"]
+    assert sorted(path.name for path in cache.iterdir()) == [
+        f"{TRAIN_IMAGES}.gz",
+        f"{TRAIN_LABELS}.gz",
+    ]
 
 
-@pytest.mark.parametrize("damage", [b"", b"<html>", ARCHIVES[f"{TRAIN_LABELS}.gz"][:-1], ARCHIVES[f"{TEST_LABELS}.gz"]])
+@pytest.mark.parametrize(
+    "damage", [b"", b"<html>", ARCHIVES[f"{TRAIN_LABELS}.gz"][:-1], ARCHIVES[f"{TEST_LABELS}.gz"]]
+)
 def test_a_damaged_file_is_downloaded_again(serve, cache, damage):
     server, said = serve(good), []
     get(source(server.url))
@@ -721,7 +887,8 @@ def test_a_damaged_file_is_downloaded_again(serve, cache, damage):
 
 
 def test_only_verified_files_of_the_cache_are_read(serve, cache):
-    """A file under another accepted name, which nobody has verified, does not hide the download."""
+    """A file under another accepted name, which nobody has verified, does not hide the
+    download."""
     cache.mkdir(parents=True)
     (cache / TRAIN_LABELS).write_bytes(idx(labels(1, 1, 1)))
     check_is_good(get(source(serve(good).url)))
@@ -730,7 +897,12 @@ def test_only_verified_files_of_the_cache_are_read(serve, cache):
 def test_an_unusable_cache_is_told_with_the_way_out(serve, cache):
     cache.parent.mkdir(parents=True)
     cache.write_text("a file")
-    with pytest.raises(DataError, match=r"tiny cannot be kept in .*/jaxcnn/tiny: File exists\. Set XDG_CACHE_HOME .* --data-dir"):
+    with pytest.raises(
+        DataError,
+        match=(
+            r"tiny cannot be kept in .*/jaxcnn/tiny: File exists\. Set XDG_CACHE_HOME .* --data-dir"
+        ),
+    ):
         get(source(serve(good).url))
 
 
@@ -747,7 +919,9 @@ def test_a_disk_that_fails_leaves_nothing(serve, cache, monkeypatch):
 
 
 @pytest.mark.parametrize("base", ["", "relative"])
-def test_the_cache_is_in_the_home_folder_unless_the_environment_says_otherwise(monkeypatch, tmp_path, base):
+def test_the_cache_is_in_the_home_folder_unless_the_environment_says_otherwise(
+    monkeypatch, tmp_path, base
+):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", base)
     assert cache_folder(MNIST) == tmp_path / ".cache" / "jaxcnn" / "mnist"
@@ -759,7 +933,9 @@ def test_the_cache_is_in_the_home_folder_unless_the_environment_says_otherwise(m
 def test_a_terminal_gets_a_bar_and_a_pipe_does_not(serve, terminal):
     screen = io.StringIO()
     url = f"{serve(good).url}{TRAIN_IMAGES}.gz"
-    content = experiments.download._get(url, 5, Console(file=screen, force_terminal=terminal, width=100))
+    content = experiments.download._get(
+        url, 5, Console(file=screen, force_terminal=terminal, width=100)
+    )
     assert content == ARCHIVES[f"{TRAIN_IMAGES}.gz"]
     assert (f"{TRAIN_IMAGES}.gz" in screen.getvalue()) == terminal
     assert ("━━━" in screen.getvalue()) == terminal
@@ -775,7 +951,12 @@ def test_the_tables_are_complete(source):
     assert len({file.sha256 for file in source.files}) == 4
     assert all(len(bytes.fromhex(file.sha256)) == 32 for file in source.files)
     assert len(source.mirrors) == 2
-    assert [file.size for file in source.files] == [16 + 60_000 * 28**2, 8 + 60_000, 16 + 10_000 * 28**2, 8 + 10_000]
+    assert [file.size for file in source.files] == [
+        16 + 60_000 * 28**2,
+        8 + 60_000,
+        16 + 10_000 * 28**2,
+        8 + 10_000,
+    ]
     assert all(mirror.endswith("/") for mirror in source.mirrors)
 
 
@@ -792,10 +973,35 @@ def test_mnist_is_the_official_one(real_mnist):
         assert hashlib.sha256(content).hexdigest() == file.sha256
         assert len(content) == file.size
     dataset = load("mnist", real_mnist)
-    assert (dataset.x_train.shape, dataset.x_test.shape) == ((60_000, 28, 28, 1), (10_000, 28, 28, 1))
+    assert (dataset.x_train.shape, dataset.x_test.shape) == (
+        (60_000, 28, 28, 1),
+        (10_000, 28, 28, 1),
+    )
     assert (dataset.x_train.min(), dataset.x_train.max()) == (0, 1)
-    assert np.bincount(dataset.y_train).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
-    assert np.bincount(dataset.y_test).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert np.bincount(dataset.y_train).tolist() == [
+        5923,
+        6742,
+        5958,
+        6131,
+        5842,
+        5421,
+        5918,
+        6265,
+        5851,
+        5949,
+    ]
+    assert np.bincount(dataset.y_test).tolist() == [
+        980,
+        1135,
+        1032,
+        1010,
+        982,
+        892,
+        958,
+        1028,
+        974,
+        1009,
+    ]
 
 
 def test_mnist_comes_through_a_download(real_mnist, serve, cache):

@@ -1,4 +1,5 @@
-"""The filter program: its numbers against hand-computed ones, the picture it writes, and what it refuses."""
+"""The filter program: its numbers against hand-computed ones, the picture it writes,
+and what it refuses."""
 
 from __future__ import annotations
 
@@ -10,18 +11,29 @@ from matplotlib.image import imread
 from rich.console import Console
 
 import experiments.filters
-from experiments.filters import EDGE, PATCHES, Config, command_line, edge_images, examples, main, responses
+from experiments.filters import (
+    EDGE,
+    PATCHES,
+    Config,
+    command_line,
+    edge_images,
+    examples,
+    main,
+    responses,
+)
 
 
 def test_responses_to_patches():
-    """By hand: the filter has six taps of +-1 and three of 2, squares 6 + 12; the positive taps sum to 9, the negative to -3."""
+    """By hand: the filter has six taps of +-1 and three of 2, squares 6 + 12; the
+    positive taps sum to 9, the negative to -3."""
     values = responses(np.stack(list(PATCHES.values())), "valid").reshape(-1, 3)
     expected = [[18, -18, 14], [-18, 18, -14], [6, -6, 0], [9, -9, 5], [-3, 3, -5]]
     np.testing.assert_allclose(values, expected, atol=1e-5)
 
 
 def test_no_patch_in_0_to_1_gives_more_than_9_or_less_than_minus_3():
-    """The response is linear in the patch, so its extremes are at patches of zeros and ones: all 512 of them."""
+    """The response is linear in the patch, so its extremes are at patches of zeros and
+    ones: all 512 of them."""
     patches = ((np.arange(512)[:, None] >> np.arange(9)) & 1).reshape(-1, 3, 3).astype(np.float32)
     values = responses(patches, "valid")[:, 0, 0, 0]
     assert (values.min(), values.max()) == (-3, 9)
@@ -87,7 +99,9 @@ def test_an_output_that_is_no_folder_gives_one_line_and_status_2(folder, tmp_pat
     assert command_line(["--output", str(tmp_path / folder)]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith(f"filters: --output must be a folder that can be written: {tmp_path / folder}: ")
+    assert printed.err.startswith(
+        f"filters: --output must be a folder that can be written: {tmp_path / folder}: "
+    )
     assert printed.err.count("\n") == 1
     assert (tmp_path / "file").read_text() == "mine"
 

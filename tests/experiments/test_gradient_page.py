@@ -1,4 +1,5 @@
-"""The page on gradients says what its report says: counts, failures first, every row, no network, and no markup out of data."""
+"""The page on gradients says what its report says: counts, failures first, every row,
+no network, and no markup out of data."""
 
 from __future__ import annotations
 
@@ -19,7 +20,21 @@ from experiments.compare_gradients.page import render
 from experiments.readable import flops, number, ratio, seconds, size, ulps
 
 INF, NAN = math.inf, math.nan
-VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+VOID = {
+    "area",
+    "base",
+    "br",
+    "col",
+    "embed",
+    "hr",
+    "img",
+    "input",
+    "link",
+    "meta",
+    "source",
+    "track",
+    "wbr",
+}
 
 
 # A report with some of everything.
@@ -45,7 +60,14 @@ def check(name="accuracy", of="x", **changes):
 
 
 def accurate(of="x", ours=8.1e-08, theirs=9.3e-08, eps=2**-23, **changes):
-    return check(of=of, error=ours, ulps=ours / eps, autodiff_error=theirs, autodiff_ulps=theirs / eps, **changes)
+    return check(
+        of=of,
+        error=ours,
+        ulps=ours / eps,
+        autodiff_error=theirs,
+        autodiff_ulps=theirs / eps,
+        **changes,
+    )
 
 
 def usual_checks(names=("x", "w")):
@@ -53,7 +75,18 @@ def usual_checks(names=("x", "w")):
     of = ("value", *names)
     return [
         *(check("structure", o, error=0.0, tolerance=0.0, data="") for o in of),
-        *(check("integers", o, error=0.0, tolerance=0.0, data="integers", ulps=0.0, autodiff_error=0.0) for o in of),
+        *(
+            check(
+                "integers",
+                o,
+                error=0.0,
+                tolerance=0.0,
+                data="integers",
+                ulps=0.0,
+                autodiff_error=0.0,
+            )
+            for o in of
+        ),
         *(accurate(o, 8.1e-08 * (1 + i), 9.3e-08) for i, o in enumerate(of)),
         *(check("linearity", o, error=4e-17 * i, tolerance=1e-12) for i, o in enumerate(names)),
         check("adjoint", "all", error=2.2e-16, tolerance=1e-12),
@@ -65,7 +98,9 @@ def usual_checks(names=("x", "w")):
 @cache
 def jaxpr(autodiff: bool, dtype: str) -> str:
     def value_and_gradients(x, w, dy):
-        value, pull = jax.vjp(lambda x, w: jaxcnn.conv(x, w, stride=2, padding="same", autodiff=autodiff), x, w)
+        value, pull = jax.vjp(
+            lambda x, w: jaxcnn.conv(x, w, stride=2, padding="same", autodiff=autodiff), x, w
+        )
         return value, pull(dy)
 
     shapes = ((2, 6, 6, 2), (3, 3, 2, 3), (2, 3, 3, 3))
@@ -75,8 +110,11 @@ def jaxpr(autodiff: bool, dtype: str) -> str:
 def cost(autodiff=False, dtype="float32", **changes):
     values = {
         "jaxpr": jaxpr(autodiff, dtype),
-        "excerpt": "%convolution.1 = f32[2,3,3,3]{3,2,1,0} convolution(%x, %w), window={size=3x3 stride=2x2 pad=0_1x0_1}, "
-        "dim_labels=b01f_01io->b01f\n%fusion = f32[3,3,2,3] fusion(%y), kind=kLoop, calls=%fused<1>",
+        "excerpt": (
+            "%convolution.1 = f32[2,3,3,3]{3,2,1,0} convolution(%x, %w), window={size=3x3"
+            " stride=2x2 pad=0_1x0_1}, dim_labels=b01f_01io->b01f\n%fusion = f32[3,3,2,3]"
+            " fusion(%y), kind=kLoop, calls=%fused<1>"
+        ),
         "convolutions": 3,
         "dots": 0,
         "fusions": 4,
@@ -95,7 +133,10 @@ def cost(autodiff=False, dtype="float32", **changes):
 
 
 def costs(ours=None, theirs=None, dtype="float32"):
-    return {"explicit": cost(False, dtype, **(ours or {})), "autodiff": cost(True, dtype, **(theirs or {}))}
+    return {
+        "explicit": cost(False, dtype, **(ours or {})),
+        "autodiff": cost(True, dtype, **(theirs or {})),
+    }
 
 
 def timed(median, low, high, explicit=3.2e-3):
@@ -135,7 +176,11 @@ def rows():
         row(
             case="2d-crop-low-pad-high",
             description="x (2, 5, 5, 3), w (2, 2, 3, 4), padding ((-1, 2), (-1, 2))",
-            checks=[accurate("x", 9e-08, 1.4e29), accurate("w", 1.1e-07, 1.1e-07), accurate("value")],
+            checks=[
+                accurate("x", 9e-08, 1.4e29),
+                accurate("w", 1.1e-07, 1.1e-07),
+                accurate("value"),
+            ],
             autodiff_wrong=[{"of": "x", "detail": GARBAGE}],
             costs=costs(),
         ),
@@ -163,7 +208,14 @@ def rows():
                     detail="worst at (0, 3, 1): 2.0, expected 0.0; 12% of the entries differ",
                     diagnosis="fits what is expected, moved by 1 along axis 1",
                 ),
-                accurate("x", 0.43, 0.0, passed=False, detail="worst at (1, 2, 0): NaN, expected -0.5", tolerance=1.9e-06),
+                accurate(
+                    "x",
+                    0.43,
+                    0.0,
+                    passed=False,
+                    detail="worst at (1, 2, 0): NaN, expected -0.5",
+                    tolerance=1.9e-06,
+                ),
             ],
         ),
         row(
@@ -188,14 +240,18 @@ def rows():
             case="resnet-3x3",
             kind="sized",
             costs=costs(
-                {"residual_bytes": 3_211_264, "temp_bytes": 18_874_368}, {"residual_bytes": 3_211_264, "temp_bytes": 20_512_000}
+                {"residual_bytes": 3_211_264, "temp_bytes": 18_874_368},
+                {"residual_bytes": 3_211_264, "temp_bytes": 20_512_000},
             ),
             time=timed(1.04, 0.98, 1.11),
         ),
         row(
             case="mobilenet-depthwise",
             kind="sized",
-            costs=costs({"residual_bytes": 0, "temp_bytes": 0}, {"residual_bytes": 1_200_000, "temp_bytes": 0}),
+            costs=costs(
+                {"residual_bytes": 0, "temp_bytes": 0},
+                {"residual_bytes": 1_200_000, "temp_bytes": 0},
+            ),
             time=timed(143.0, 120.0, 160.0),
         ),
         row(
@@ -204,10 +260,18 @@ def rows():
             dtype="bfloat16",
             kind="sized",
             checks=[accurate("x", 0.0, 0.0)],
-            costs=costs({"residual_bytes": 65_536, "temp_bytes": None}, {"residual_bytes": 0}, "bfloat16"),
+            costs=costs(
+                {"residual_bytes": 65_536, "temp_bytes": None}, {"residual_bytes": 0}, "bfloat16"
+            ),
             time=timed(0.32, 0.29, 0.35),
         ),
-        row("mine.py:quantised<int8>", "given & own", kind="own", checks=[accurate("w<b>")], costs=costs({"flops": None})),
+        row(
+            "mine.py:quantised<int8>",
+            "given & own",
+            kind="own",
+            checks=[accurate("w<b>")],
+            costs=costs({"flops": None}),
+        ),
     ]
 
 
@@ -233,9 +297,12 @@ MODEL = {
     ],
     "sentences": ["All 10 gradients agree with float64 to 4e-07.", "Autodiff's are as near."],
     "passed": True,
-    "figure": '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="600pt" height="220pt" viewBox="0 0 600 220">'
-    '<rect width="600" height="220" fill="#fff"/><path d="M40 180 L200 90 L560 40" fill="none" stroke="#2a74b8"/>'
-    '<text x="40" y="210">0_conv</text></svg>',
+    "figure": (
+        '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="600pt"'
+        ' height="220pt" viewBox="0 0 600 220"><rect width="600" height="220" fill="#fff"/><path'
+        ' d="M40 180 L200 90 L560 40" fill="none" stroke="#2a74b8"/><text x="40"'
+        ' y="210">0_conv</text></svg>'
+    ),
 }
 
 ENVIRONMENT = {
@@ -256,7 +323,12 @@ ENVIRONMENT = {
 
 
 def report(rows_=None, model=None):
-    return {"environment": ENVIRONMENT, "seconds": 754.2, "rows": rows() if rows_ is None else rows_, "model": model}
+    return {
+        "environment": ENVIRONMENT,
+        "seconds": 754.2,
+        "rows": rows() if rows_ is None else rows_,
+        "model": model,
+    }
 
 
 # Reading the page.
@@ -264,7 +336,11 @@ def report(rows_=None, model=None):
 
 def spaced(words: str) -> str:
     """In ASCII as far as possible, with one space wherever there are any."""
-    for sign, ascii_ in (("\N{MULTIPLICATION SIGN}", "x"), ("\N{EN DASH}", "-"), ("\N{MINUS SIGN}", "-")):
+    for sign, ascii_ in (
+        ("\N{MULTIPLICATION SIGN}", "x"),
+        ("\N{EN DASH}", "-"),
+        ("\N{MINUS SIGN}", "-"),
+    ):
         words = words.replace(sign, ascii_)
     return " ".join(words.split())
 
@@ -327,7 +403,9 @@ def page(html) -> Page:
 
 def test_needs_nothing_beside_it(html, page):
     for tag, key, value in page.attributes:
-        if key in ("src", "srcset", "data", "action", "poster", "background") or (key.endswith("href") and tag != "a"):
+        if key in ("src", "srcset", "data", "action", "poster", "background") or (
+            key.endswith("href") and tag != "a"
+        ):
             assert (value or "").startswith(("#", "data:")), (tag, key, value)
         if tag == "a" and key == "href":
             assert value and value.startswith("#") and value[1:] in page.ids
@@ -354,27 +432,53 @@ def test_what_comes_from_the_report_is_escaped(html, page):
 
 def test_summary_counts(page):
     checks = sum(len(r["checks"]) for r in rows())
-    assert f"Failed. 3 of 10 cases failed, by 3 of {checks} checks; 1 case could not be judged to the end." in page.text
+    assert (
+        f"Failed. 3 of 10 cases failed, by 3 of {checks} checks; 1 case could not be judged to the"
+        " end." in page.text
+    )
     assert "Operations: conv, max_pool, dropout, gelu, relu, mine.py:quantised<int8>." in page.text
     for words in ("4 table (hand-picked small cases)", "2 random (", "3 sized (", "1 own ("):
         assert words in page.text
-    # Gradients with autodiff's error beside: smaller, the same, larger.  NaN is larger than infinity.
-    assert "Speed against autodiff 3.6x geometric mean of 3 timed cases; faster in 2 from 0.32x to 143x" in page.text
+    # Gradients with autodiff's error beside: smaller, the same, larger.  NaN is larger
+    # than infinity.
+    assert (
+        "Speed against autodiff 3.6x geometric mean of 3 timed cases; faster in 2 from 0.32x to"
+        " 143x" in page.text
+    )
     assert "Autodiff itself was wrong 1 time in 1 case" in page.text
 
 
 def test_how_often_the_explicit_gradient_is_as_accurate():
-    pairs = [(1e-7, 2e-7), (INF, NAN), (1e-7, NAN), (1e-7, 1e-7), (0.0, 0.0), (NAN, NAN), (2e-7, 1e-7), (NAN, INF)]
+    pairs = [
+        (1e-7, 2e-7),
+        (INF, NAN),
+        (1e-7, NAN),
+        (1e-7, 1e-7),
+        (0.0, 0.0),
+        (NAN, NAN),
+        (2e-7, 1e-7),
+        (NAN, INF),
+    ]
     checks = [accurate("x", *pair) for pair in pairs]
-    checks += [accurate("value", 1.0, 0.0), check(of="w"), check("integers", error=1.0, autodiff_error=0.0)]
+    checks += [
+        accurate("value", 1.0, 0.0),
+        check(of="w"),
+        check("integers", error=1.0, autodiff_error=0.0),
+    ]
     text = Page(render(report([row(checks=checks)]))).text
     assert "At least as accurate as autodiff 75 % of 8 gradients" in text
     assert "more accurate 38 %, the same 38 %, less 25 %" in text
 
 
 def test_medians_and_worst_by_dtype():
-    checks = [check(error=e, ulps=10 * e, autodiff_error=2 * e, autodiff_ulps=20 * e) for e in (0.1, 0.2, 0.4)]
-    other = [check(error=e, ulps=1.0, autodiff_error=a, autodiff_ulps=1.0) for e, a in ((1e-3, INF), (3e-3, NAN))]
+    checks = [
+        check(error=e, ulps=10 * e, autodiff_error=2 * e, autodiff_ulps=20 * e)
+        for e in (0.1, 0.2, 0.4)
+    ]
+    other = [
+        check(error=e, ulps=1.0, autodiff_error=a, autodiff_ulps=1.0)
+        for e, a in ((1e-3, INF), (3e-3, NAN))
+    ]
     text = Page(render(report([row(checks=checks), row(dtype="bfloat16", checks=other)]))).text
     assert "float32 3 2.0e-01 4.0e-01 2.0 4.0 4.0e-01 8.0e-01 4.0 8.0 100 %" in text
     assert "bfloat16 2 2.0e-03 3.0e-03 1.0 1.0 NaN NaN 1.0 1.0 100 %" in text
@@ -394,7 +498,9 @@ def test_failing_rows_come_first(html, page):
     assert sorted(order) == list(range(len(rows())))
     assert html.index('id="failing"') < html.index('id="accuracy"') < html.index('id="rows"')
     assert "Diagnosis: fits what is expected, moved by 1 along axis 1." in page.text
-    assert page.text.index("12% of the entries differ") < page.text.index("Where plain autodiff is wrong")
+    assert page.text.index("12% of the entries differ") < page.text.index(
+        "Where plain autodiff is wrong"
+    )
 
 
 def test_every_row_has_its_details(page):
@@ -447,7 +553,11 @@ def test_charts_label_every_bar(page):
 def test_axes_hold_any_ratios(ratios):
     sized = [row(case=str(i), kind="sized", time=timed(r, r, r)) for i, r in enumerate(ratios)]
     page = Page(render(report(sized)))
-    lefts = [float(v[5:-1]) for tag, key, v in page.attributes if tag == "span" and key == "style" and v is not None]
+    lefts = [
+        float(v[5:-1])
+        for tag, key, v in page.attributes
+        if tag == "span" and key == "style" and v is not None
+    ]
     assert 2 <= len(lefts) <= 7
     assert lefts == sorted(set(lefts))
     assert all(0 <= left <= 100 for left in lefts)
@@ -494,11 +604,31 @@ def test_a_report_that_lacks_something_is_no_page():
 @pytest.mark.parametrize(
     ("words", "values", "expected"),
     [
-        (number, (None, 0.0, 1.23e-7, 1.0, INF, -INF, NAN), ["-", "0", "1.2e-07", "1.0e+00", "∞", "-∞", "NaN"]),
-        (ulps, (None, 0.0, 0.04, 0.5, 9.96, 1234.0, 3.4e28), ["-", "0", "4.0e-02", "0.5", "10", "1,234", "3.4e+28"]),
-        (ratio, (0.001, 0.972, 1.04, 1.996, 9.96, 740.2, INF), ["1.0e-03x", "0.97x", "1.04x", "2.0x", "10x", "740x", "∞x"]),
-        (size, (None, 0, 999, 1_000, 1_240_000, 999_900), ["-", "0 B", "999 B", "1 kB", "1.2 MB", "1 MB"]),
-        (seconds, (4.1e-4, 3.2e-3, 0.9999, 330.0, 3_700.0), ["410 µs", "3.2 ms", "1 s", "5 min 30 s", "1 h 1 min"]),
+        (
+            number,
+            (None, 0.0, 1.23e-7, 1.0, INF, -INF, NAN),
+            ["-", "0", "1.2e-07", "1.0e+00", "∞", "-∞", "NaN"],
+        ),
+        (
+            ulps,
+            (None, 0.0, 0.04, 0.5, 9.96, 1234.0, 3.4e28),
+            ["-", "0", "4.0e-02", "0.5", "10", "1,234", "3.4e+28"],
+        ),
+        (
+            ratio,
+            (0.001, 0.972, 1.04, 1.996, 9.96, 740.2, INF),
+            ["1.0e-03x", "0.97x", "1.04x", "2.0x", "10x", "740x", "∞x"],
+        ),
+        (
+            size,
+            (None, 0, 999, 1_000, 1_240_000, 999_900),
+            ["-", "0 B", "999 B", "1 kB", "1.2 MB", "1 MB"],
+        ),
+        (
+            seconds,
+            (4.1e-4, 3.2e-3, 0.9999, 330.0, 3_700.0),
+            ["410 µs", "3.2 ms", "1 s", "5 min 30 s", "1 h 1 min"],
+        ),
         (flops, (None, 0.0, 23_328.0, 1.2e9), ["-", "0", "23 k", "1.2 G"]),
     ],
 )
@@ -511,7 +641,10 @@ def test_numbers_in_words(words, values, expected):
 
 @pytest.mark.parametrize(
     ("chosen", "title", "verdict"),
-    [(slice(0, 2), "incomplete", None), (slice(0, 5), "failed, incomplete", "Failed. 3 of 5 cases failed")],
+    [
+        (slice(0, 2), "incomplete", None),
+        (slice(0, 5), "failed, incomplete", "Failed. 3 of 5 cases failed"),
+    ],
     ids=["passed", "failed"],
 )
 def test_a_report_that_was_cut_off_says_so_first(chosen, title, verdict):
@@ -519,7 +652,10 @@ def test_a_report_that_was_cut_off_says_so_first(chosen, title, verdict):
     html = render(report(rows()[chosen]) | {"incomplete": missing})
     text = Page(html).text
     assert f"<title>Hand-written gradients: {title}</title>" in html
-    assert "Incomplete: terminated when 1,200 of 6,790 cases were judged. What follows is of these alone." in text
+    assert (
+        "Incomplete: terminated when 1,200 of 6,790 cases were judged. What follows is of these"
+        " alone." in text
+    )
     assert "Passed" not in text
     assert (verdict or "none failed") in text
 

@@ -30,7 +30,8 @@ def test_environment(told, setting, variable):
 
 
 def test_the_program_starts_again_with_its_arguments(tmp_path):
-    """Once, in the same process, under the same name; what it is told already it does not ask for."""
+    """Once, in the same process, under the same name; what it is told already it does
+    not ask for."""
     (tmp_path / "enabled").write_text(ON_DEMAND)
     program = (
         "import os, sys; from pathlib import Path; from experiments import huge_pages;"
@@ -40,7 +41,11 @@ def test_the_program_starts_again_with_its_arguments(tmp_path):
     )
     environment = {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
     run = subprocess.run(
-        [sys.executable, "-c", program, "--two words", "3"], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, "--two words", "3"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     first, second, last = run.stdout.splitlines()
     assert first == second

@@ -1,4 +1,5 @@
-"""Signals: a line and a status while a program imports, an exception later, and moments in which they wait."""
+"""Signals: a line and a status while a program imports, an exception later, and moments
+in which they wait."""
 
 from __future__ import annotations
 
@@ -23,19 +24,30 @@ SIGNALS = [
 PROGRAMS = ("train", "receptive_field", "benchmark", "filters", "own_rule", "summary", "xor")
 
 
-def started(program: str, tmp_path: Path, number: int, ignoring: str = "") -> subprocess.CompletedProcess[str]:
-    """The program, the first of whose slow imports sends a signal to its own process; its status is 7 if that goes well."""
+def started(
+    program: str, tmp_path: Path, number: int, ignoring: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """The program, the first of whose slow imports sends a signal to its own process;
+    its status is 7 if that goes well."""
     for name in ("jax", "numpy"):
-        (tmp_path / f"{name}.py").write_text(f"import os, sys; os.kill(os.getpid(), {int(number)}); os._exit(7)")
+        (tmp_path / f"{name}.py").write_text(
+            f"import os, sys; os.kill(os.getpid(), {int(number)}); os._exit(7)"
+        )
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     command = f"{ignoring} exec {sys.executable} -m experiments.{program}"
-    return subprocess.run(command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_ctrl_c_while_a_program_imports_is_one_line(program, tmp_path):
     result = started(program, tmp_path, signal.SIGINT)
-    assert (result.returncode, result.stdout, result.stderr) == (130, "", f"{program}: interrupted\n")
+    assert (result.returncode, result.stdout, result.stderr) == (
+        130,
+        "",
+        f"{program}: interrupted\n",
+    )
 
 
 def test_sigterm_while_a_program_imports_is_one_line(tmp_path):
@@ -49,14 +61,18 @@ def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
     assert (result.returncode, result.stderr) == (7, "")
 
 
-@pytest.mark.parametrize(("status", "printed"), [(0, "told\ntaken down\n"), (2, "told\ntaken down\n"), (143, "told\n")])
+@pytest.mark.parametrize(
+    ("status", "printed"), [(0, "told\ntaken down\n"), (2, "told\ntaken down\n"), (143, "told\n")]
+)
 def test_after_an_interruption_python_is_not_taken_down(status, printed):
     """JAX's threads may be at work still; what was printed is there all the same."""
     program = (
         "import atexit; from experiments.program import leave\n"
         f"atexit.register(print, 'taken down'); print('told'); leave({status})"
     )
-    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert (result.returncode, result.stdout, result.stderr) == (status, printed, "")
 
 
@@ -79,7 +95,8 @@ def test_a_running_program_is_told_in_one_line_what_was_saved(number, word, stat
 
 
 def test_a_signal_that_comes_in_a_finaliser_is_not_lost():
-    """As in the function that JAX has called at each garbage collection: Python lets no exception out of these."""
+    """As in the function that JAX has called at each garbage collection: Python lets no
+    exception out of these."""
 
     class Finalised:
         def __del__(self):
@@ -117,7 +134,11 @@ def test_another_signal_is_ignored_while_the_first_is_seen_to():
 @pytest.mark.parametrize(
     ("error", "status", "line"),
     [
-        (FileNotFoundError(2, "No such file or directory", "runs/x"), 1, "runs/x: No such file or directory"),
+        (
+            FileNotFoundError(2, "No such file or directory", "runs/x"),
+            1,
+            "runs/x: No such file or directory",
+        ),
         (OSError("disk full"), 1, "disk full"),
         (MemoryError("Unable to allocate 3 TiB"), 1, "not enough memory: Unable to allocate 3 TiB"),
         (MemoryError(), 1, "not enough memory"),

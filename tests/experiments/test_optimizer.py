@@ -9,7 +9,10 @@ import pytest
 from experiments.config import Config
 from experiments.optimizer import make_optimizer, make_schedule
 
-PARAMS = {"0_conv": {"w": jnp.full(3, 2.0), "b": jnp.full(2, 2.0)}, "1_batch_norm": {"scale": jnp.full(2, 2.0)}}
+PARAMS = {
+    "0_conv": {"w": jnp.full(3, 2.0), "b": jnp.full(2, 2.0)},
+    "1_batch_norm": {"scale": jnp.full(2, 2.0)},
+}
 GRADS = jax.tree.map(lambda p: jnp.full_like(p, 3.0), PARAMS)
 
 
@@ -35,7 +38,9 @@ def test_weight_decay_spares_biases_and_norms(name):
     params = updated(config, grads=jax.tree.map(jnp.zeros_like, PARAMS))
     np.testing.assert_array_equal(params["0_conv"]["b"], 2)
     np.testing.assert_array_equal(params["1_batch_norm"]["scale"], 2)
-    momentum = 1.9 if name == "sgd" else 1  # Nesterov's first step: the gradient, and momentum times it
+    momentum = (
+        1.9 if name == "sgd" else 1
+    )  # Nesterov's first step: the gradient, and momentum times it
     np.testing.assert_allclose(params["0_conv"]["w"], 2 - 0.1 * 0.5 * 2 * momentum, rtol=1e-6)
 
 
@@ -53,11 +58,19 @@ def test_clipping_and_accumulation():
     [
         pytest.param({"schedule": "constant"}, [1] * 10, id="constant"),
         pytest.param({"schedule": "linear"}, [1 - i / 10 for i in range(10)], id="linear"),
-        pytest.param({"schedule": "cosine"}, [(1 + np.cos(np.pi * i / 10)) / 2 for i in range(10)], id="cosine"),
         pytest.param(
-            {"schedule": "linear", "warmup_epochs": 0.8}, [0.2, 0.4, 0.6, 0.8, *(1 - i / 6 for i in range(6))], id="warm-up"
+            {"schedule": "cosine"},
+            [(1 + np.cos(np.pi * i / 10)) / 2 for i in range(10)],
+            id="cosine",
         ),
-        pytest.param({"warmup_epochs": 9}, [(i + 1) / 11 for i in range(10)], id="nothing but warm-up"),
+        pytest.param(
+            {"schedule": "linear", "warmup_epochs": 0.8},
+            [0.2, 0.4, 0.6, 0.8, *(1 - i / 6 for i in range(6))],
+            id="warm-up",
+        ),
+        pytest.param(
+            {"warmup_epochs": 9}, [(i + 1) / 11 for i in range(10)], id="nothing but warm-up"
+        ),
     ],
 )
 def test_schedules(options, expected):

@@ -1,4 +1,5 @@
-"""The folder that a program writes into: one at a time, put in order after a kill, and replaced at one stroke or not at all."""
+"""The folder that a program writes into: one at a time, put in order after a kill, and
+replaced at one stroke or not at all."""
 
 from __future__ import annotations
 
@@ -21,7 +22,13 @@ from experiments.output import LOCK, claimed, replacing
 ROOT = Path(__file__).parents[2]
 NAMES = ("model.safetensors", "config.json", "metrics.jsonl", "a.png", "z.png")
 OLD = {"config.json": "old", "model.safetensors": "old weights", "notes.txt": "mine"}
-NEW = {"config.json": "new", "metrics.jsonl": "new rows", "a.png": "new a", "z.png": "new z", "notes.txt": "mine"}
+NEW = {
+    "config.json": "new",
+    "metrics.jsonl": "new rows",
+    "a.png": "new a",
+    "z.png": "new z",
+    "notes.txt": "mine",
+}
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -42,7 +49,10 @@ def test_a_folder_is_one_programs_at_a_time(tmp_path):
     folder = tmp_path / "a" / "b"
     with claimed(folder) as path:
         assert path == folder
-        message = rf"{folder} is being written by another program \(process {os.getpid()}\): wait for it, or pass another --out"
+        message = (
+            rf"{folder} is being written by another program \(process {os.getpid()}\): wait for it,"
+            r" or pass another --out"
+        )
         with pytest.raises(ConfigError, match=message), claimed(folder):
             pytest.fail("claimed twice")
         (folder / "file").write_text("")
@@ -65,7 +75,8 @@ def test_folders_that_were_made_for_nothing_are_removed_and_others_not(tmp_path)
 
 
 def test_a_new_folder_is_the_first_that_is_not_there(tmp_path, monkeypatch):
-    """The same command twice is two runs, even at the same time; a folder that was named holds one."""
+    """The same command twice is two runs, even at the same time; a folder that was
+    named holds one."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "x-2").write_text("a file")
@@ -74,7 +85,8 @@ def test_a_new_folder_is_the_first_that_is_not_there(tmp_path, monkeypatch):
 
 
 def test_a_kill_ends_the_claim_and_what_was_left_is_cleaned(tmp_path):
-    """In a process of its own, which is killed while it has the lock, and a file half written."""
+    """In a process of its own, which is killed while it has the lock, and a file half
+    written."""
     folder = write(tmp_path / "run", OLD)
     program = (
         "import os, signal; from pathlib import Path\n"
@@ -83,7 +95,9 @@ def test_a_kill_ends_the_claim_and_what_was_left_is_cleaned(tmp_path):
         f"with claimed(Path({str(folder)!r})) as folder: write_whole(folder / 'a.png', half)"
     )
     command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "held\n"
         with pytest.raises(ConfigError, match=rf"\(process {child.pid}\)"), claimed(folder):
@@ -101,7 +115,10 @@ def test_what_cannot_be_a_folder_is_refused_by_name(path, tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "dangling").symlink_to(tmp_path / "none")
     with (
-        pytest.raises(ConfigError, match=rf"^--output must be a folder that can be written: {tmp_path / path}: [A-Z]"),
+        pytest.raises(
+            ConfigError,
+            match=rf"^--output must be a folder that can be written: {tmp_path / path}: [A-Z]",
+        ),
         claimed(tmp_path / path),
     ):
         pytest.fail("claimed")
@@ -109,7 +126,9 @@ def test_what_cannot_be_a_folder_is_refused_by_name(path, tmp_path):
 
 def test_a_folder_in_which_nothing_can_be_made_is_refused_and_not_tried_for_ever():
     with (
-        pytest.raises(ConfigError, match=r"^--output must be a folder that can be written: /proc/self"),
+        pytest.raises(
+            ConfigError, match=r"^--output must be a folder that can be written: /proc/self"
+        ),
         claimed(Path("/proc/self")),
     ):
         pytest.fail("claimed")
@@ -142,7 +161,8 @@ class Killed(BaseException):
 
 
 def test_killed_at_any_moment_one_of_the_runs_is_whole_and_none_is_mixed(tmp_path, monkeypatch):
-    """Before each change of the file system in turn, every later one is left out as well, as if the process were gone."""
+    """Before each change of the file system in turn, every later one is left out as
+    well, as if the process were gone."""
     changes = [(Path, "replace"), (Path, "rename"), (Path, "mkdir"), (shutil, "rmtree")]
     found = []
     for moment in itertools.count():
@@ -191,12 +211,16 @@ def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path, capsys):
     with pytest.raises(OSError, match="No space left on device") as caught:
         write_whole(tmp_path / "config.json", fill)
     assert fail("train", caught.value, 1) == 1
-    assert capsys.readouterr().err == f"train: {tmp_path / 'config.json'}: No space left on device\n"
+    assert (
+        capsys.readouterr().err == f"train: {tmp_path / 'config.json'}: No space left on device\n"
+    )
     with pytest.raises(OSError, match=r"No space left.*/dev/full"):
         append_line(Path("/dev/full"), "a line")
     with pytest.raises(FileNotFoundError) as missing:
         write_whole(tmp_path / "none" / "file", lambda path: path.write_text(""))
-    assert missing.value.filename == str(tmp_path / "none" / "file"), "and not that of the partial file"
+    assert missing.value.filename == str(tmp_path / "none" / "file"), (
+        "and not that of the partial file"
+    )
 
 
 def test_a_line_that_does_not_fit_is_taken_back(tmp_path, monkeypatch):

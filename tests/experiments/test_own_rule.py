@@ -1,4 +1,5 @@
-"""A rule that keeps the sign of the cotangent: certified as what it is, refused as what it is not, and trained with."""
+"""A rule that keeps the sign of the cotangent: certified as what it is, refused as what
+it is not, and trained with."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def _standard_promotion():
 
 @pytest.fixture(scope="module")
 def short():
-    """A run of one epoch: its status, what it printed, and the certificates that it asked for, by label."""
+    """A run of one epoch: its status, what it printed, and the certificates that it
+    asked for, by label."""
     found = {}
 
     def recorded(label="biased"):
@@ -47,7 +49,11 @@ def test_the_sign_comes_back_with_the_mean_size():
 
 
 def test_only_the_convolution_is_changed():
-    assert [name for name, mine, exact in zip(SIGN._fields, SIGN, EXPLICIT, strict=True) if mine is not exact] == ["conv"]
+    assert [
+        name
+        for name, mine, exact in zip(SIGN._fields, SIGN, EXPLICIT, strict=True)
+        if mine is not exact
+    ] == ["conv"]
 
 
 def test_it_is_certified_as_biased(short):
@@ -57,7 +63,10 @@ def test_it_is_certified_as_biased(short):
     found = {check.of: check.detail for check in result.checks if check.name == "bias"}
     assert found.keys() == {"x", "w", "b", "label"}
     for of in ("x", "w", "b"):
-        cosine, length = map(float, re.fullmatch(r"cosine (\S+), length (\S+) of the exact one's", found[of]).groups())
+        cosine, length = map(
+            float,
+            re.fullmatch(r"cosine (\S+), length (\S+) of the exact one's", found[of]).groups(),
+        )
         assert 0.3 < cosine < 0.999
         assert 0.3 < length < 3
     values = [check for check in result.checks if check.name == "integers"]
@@ -68,7 +77,9 @@ def test_it_is_refused_as_exact(short):
     result = short[2]["exact"]
     assert not result.passed
     failed = {(check.name, check.of) for check in result.failures}
-    assert {("integers", of) for of in "xwb"} | {("accuracy", of) for of in "xwb"} | {("adjoint", "all")} <= failed
+    assert {("integers", of) for of in "xwb"} | {("accuracy", of) for of in "xwb"} | {
+        ("adjoint", "all")
+    } <= failed
     assert not {of for _, of in failed} & {"value"}
     assert not {name for name, _ in failed} & {"structure", "zeros", "repeats", "reference"}
 
@@ -78,7 +89,9 @@ def test_the_program_tells_both_verdicts_and_both_accuracies(short):
     assert status == 0
     assert printed.startswith(f"{found['biased']}\n")
     assert "\nas a biased rule: certified\nas an exact one: refused\n" in printed
-    lines = re.findall(r"^test accuracy after 1 epoch with (.*): (\d+\.\d\d)%$", printed, re.MULTILINE)
+    lines = re.findall(
+        r"^test accuracy after 1 epoch with (.*): (\d+\.\d\d)%$", printed, re.MULTILINE
+    )
     assert [name for name, _ in lines] == ["the gradient", "its sign in every convolution"]
     for _, accuracy in lines:
         assert 30 < float(accuracy) < 100, "better than chance, which is 10 %"
@@ -118,5 +131,11 @@ def test_help_has_a_sentence_for_each_option(capsys):
     with pytest.raises(SystemExit, match="0"):
         command_line(["--help"])
     printed = capsys.readouterr().out
-    for text in ("sign of the cotangent", "--epochs", "How often", "--seed", "Seed of the parameters"):
+    for text in (
+        "sign of the cotangent",
+        "--epochs",
+        "How often",
+        "--seed",
+        "Seed of the parameters",
+    ):
         assert text in printed

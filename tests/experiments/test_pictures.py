@@ -1,4 +1,5 @@
-"""The pictures of a trained network show what they were given; pytest makes an error of any warning of the drawing."""
+"""The pictures of a trained network show what they were given; pytest makes an error of
+any warning of the drawing."""
 
 from __future__ import annotations
 
@@ -12,7 +13,18 @@ from matplotlib.image import imread
 
 from experiments.pictures import confusion_matrix, feature_maps, first_filters, worst_mistakes
 
-FASHION = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
+FASHION = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+]
 RANDOM = np.random.default_rng(0)
 
 
@@ -71,7 +83,12 @@ def test_of_many_channels_some_pairs_are_shown():
     assert len(panels) == 8
     np.testing.assert_array_equal(shown(panels[2 * 3 + 1]), w[:, :, 3, 1])
     assert [panel.get_title() for panel in panels[:2]] == ["output 0", "output 1"]
-    assert [panel.get_ylabel() for panel in panels[::2]] == ["input 0", "input 1", "input 2", "input 3"]
+    assert [panel.get_ylabel() for panel in panels[::2]] == [
+        "input 0",
+        "input 1",
+        "input 2",
+        "input 3",
+    ]
     drawn(figure)
 
 
@@ -110,7 +127,8 @@ def test_a_layer_with_negative_values_is_red_above_0_and_blue_below():
 
 
 def test_counts_recall_and_colours_of_errors():
-    """By hand: of 4 cats one was taken for a dog, of 2 dogs one for a cat; there is no owl."""
+    """By hand: of 4 cats one was taken for a dog, of 2 dogs one for a cat; there is no
+    owl."""
     labels, predictions = [0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0]
     figure = confusion_matrix(labels, predictions, ["cat", "dog", "owl"], "title")
     axes, recall_axes = figure.axes[:2]
@@ -139,7 +157,9 @@ def test_confusions_of_ten_classes_with_long_names(mistakes):
 
 def test_of_a_hundred_classes_there_are_colours_without_counts():
     labels = RANDOM.integers(0, 100, 1000)
-    figure = confusion_matrix(labels, np.roll(labels, 1), [f"class {number}" for number in range(100)], "title")
+    figure = confusion_matrix(
+        labels, np.roll(labels, 1), [f"class {number}" for number in range(100)], "title"
+    )
     assert not figure.axes[0].texts
     drawn(figure)
 
@@ -150,7 +170,9 @@ def test_of_a_hundred_classes_there_are_colours_without_counts():
 def probabilities_of(predictions: list[int], sure: list[float], classes: int) -> np.ndarray:
     """Each prediction as sure as said, the rest spread over the other classes."""
     sure = np.array(sure)[:, None]
-    return np.where(np.arange(classes) == np.array(predictions)[:, None], sure, (1 - sure) / (classes - 1))
+    return np.where(
+        np.arange(classes) == np.array(predictions)[:, None], sure, (1 - sure) / (classes - 1)
+    )
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -159,7 +181,11 @@ def test_the_surest_mistakes_come_first_and_what_is_right_does_not(channels):
     probabilities = probabilities_of([9, 8, 7, 6], [0.6, 0.9, 0.8, 0.99], classes=10)
     figure = worst_mistakes(x, np.array([7, 9, 9, 6]), probabilities, FASHION, "title")
     panels = with_images(figure)
-    titles = ["Ankle boot → Bag\n90.0%", "Ankle boot → Sneaker\n80.0%", "Sneaker → Ankle boot\n60.0%"]
+    titles = [
+        "Ankle boot → Bag\n90.0%",
+        "Ankle boot → Sneaker\n80.0%",
+        "Sneaker → Ankle boot\n60.0%",
+    ]
     assert [panel.get_title() for panel in panels] == titles
     for panel, index in zip(panels, (1, 2, 0), strict=True):
         np.testing.assert_array_equal(np.atleast_3d(shown(panel)), x[index])
@@ -169,7 +195,9 @@ def test_the_surest_mistakes_come_first_and_what_is_right_does_not(channels):
 
 def test_a_single_mistake_has_a_panel():
     x = RANDOM.random((2, 8, 8, 1))
-    figure = worst_mistakes(x, [0, 0], probabilities_of([0, 1], [0.9, 0.7], classes=2), ["cat", "dog"], "title")
+    figure = worst_mistakes(
+        x, [0, 0], probabilities_of([0, 1], [0.9, 0.7], classes=2), ["cat", "dog"], "title"
+    )
     assert [panel.get_title() for panel in with_images(figure)] == ["cat → dog\n70.0%"]
     assert "the only mistake among 2 images" in figure.get_suptitle()
     drawn(figure)
@@ -177,14 +205,20 @@ def test_a_single_mistake_has_a_panel():
 
 def test_no_more_than_24_are_shown():
     x = RANDOM.random((30, 4, 4, 1))
-    figure = worst_mistakes(x, np.zeros(30, int), probabilities_of([1] * 30, [0.7] * 30, 2), ["cat", "dog"], "title")
+    figure = worst_mistakes(
+        x, np.zeros(30, int), probabilities_of([1] * 30, [0.7] * 30, 2), ["cat", "dog"], "title"
+    )
     assert len(with_images(figure)) == 24
     assert "the 24 surest of 30 mistakes among 30 images" in figure.get_suptitle()
 
 
 def test_without_mistakes_the_figure_says_so():
     figure = worst_mistakes(
-        np.zeros((1200, 4, 4, 1)), np.ones(1200, int), np.tile([0.1, 0.9], (1200, 1)), ["cat", "dog"], "title"
+        np.zeros((1200, 4, 4, 1)),
+        np.ones(1200, int),
+        np.tile([0.1, 0.9], (1200, 1)),
+        ["cat", "dog"],
+        "title",
     )
     assert [text.get_text() for text in figure.texts] == ["title", "no mistakes among 1,200 images"]
     drawn(figure)
@@ -196,14 +230,19 @@ def test_without_mistakes_the_figure_says_so():
 def test_images_beyond_0_to_1_are_stretched_into_it_and_others_are_not():
     def shown_of(pixels: list[float]) -> list[float]:
         image = np.array(pixels)[None, :, None]
-        return shown(with_images(feature_maps(image, [("conv", image)], "title"))[0]).ravel().tolist()
+        return (
+            shown(with_images(feature_maps(image, [("conv", image)], "title"))[0]).ravel().tolist()
+        )
 
     assert shown_of([-1.0, 3.0, 0.0]) == [0, 1, 0.25]
     assert shown_of([0.25, 0.5]) == [0.25, 0.5]
 
 
 def test_a_title_too_wide_for_its_figure_is_broken():
-    title = "LeNet on MNIST, explicit gradients, seed 0: 99.12 % of 10000 test images right after 12 epochs of training"
+    title = (
+        "LeNet on MNIST, explicit gradients, seed 0: 99.12 % of 10000 test images right after 12"
+        " epochs of training"
+    )
     figure = first_filters(np.ones((3, 3, 1, 2)), title)
     assert " ".join(figure.get_suptitle().split()).startswith(title)
     border = drawn(figure)[:, [0, 1, -2, -1]]
@@ -213,8 +252,14 @@ def test_a_title_too_wide_for_its_figure_is_broken():
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
-        pytest.param(lambda: first_filters(np.ones((3, 1, 2)), ""), r"got shape \(3, 1, 2\)", id="a kernel in one dimension"),
-        pytest.param(lambda: feature_maps(np.ones((4, 4, 1)), [], ""), "at least one layer", id="no layer"),
+        pytest.param(
+            lambda: first_filters(np.ones((3, 1, 2)), ""),
+            r"got shape \(3, 1, 2\)",
+            id="a kernel in one dimension",
+        ),
+        pytest.param(
+            lambda: feature_maps(np.ones((4, 4, 1)), [], ""), "at least one layer", id="no layer"
+        ),
         pytest.param(
             lambda: feature_maps(np.ones((4, 4, 1)), [("flatten", np.ones(12))], ""),
             r"the output of flatten must be one image's maps, \(h, w, c\), got shape \(12,\)",
@@ -226,10 +271,14 @@ def test_a_title_too_wide_for_its_figure_is_broken():
             id="an image of two channels",
         ),
         pytest.param(
-            lambda: confusion_matrix([0, 2], [0, 1], ["a", "b"], ""), r"labels must be in \[0, 2\)", id="label too large"
+            lambda: confusion_matrix([0, 2], [0, 1], ["a", "b"], ""),
+            r"labels must be in \[0, 2\)",
+            id="label too large",
         ),
         pytest.param(
-            lambda: confusion_matrix([0], [-1], ["a", "b"], ""), "predictions must be .* got -1", id="prediction negative"
+            lambda: confusion_matrix([0], [-1], ["a", "b"], ""),
+            "predictions must be .* got -1",
+            id="prediction negative",
         ),
         pytest.param(
             lambda: worst_mistakes(np.ones((2, 4, 4, 1)), [0, 1], np.ones((2, 3)), ["a", "b"], ""),

@@ -1,4 +1,5 @@
-"""The summary of a network: its numbers by hand, what it prints for each model, and what it refuses."""
+"""The summary of a network: its numbers by hand, what it prints for each model, and
+what it refuses."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def totals(summary):
-    return sum(row.parameters for row in summary.rows), sum(row.multiply_adds for row in summary.rows)
+    return sum(row.parameters for row in summary.rows), sum(
+        row.multiply_adds for row in summary.rows
+    )
 
 
 def printed(config, width):
@@ -47,17 +50,25 @@ def test_lenet_by_hand():
         "13_dense": 64 * 10,
     }
     assert totals(summary) == (416 + 12_832 + 200_832 + 8_256 + 650, 3_031_936)
-    assert [row.shape for row in summary.rows[4:9]] == [(14, 14, 32), (7, 7, 32), (1568,), (1568,), (128,)]
+    assert [row.shape for row in summary.rows[4:9]] == [
+        (14, 14, 32),
+        (7, 7, 32),
+        (1568,),
+        (1568,),
+        (128,),
+    ]
     assert summary.state_size == 0
 
 
 def separable(size, c_in, c):
-    """A 3x3 depthwise convolution of c_in channels and a 1x1 convolution, at the size of their outputs."""
+    """A 3x3 depthwise convolution of c_in channels and a 1x1 convolution, at the size
+    of their outputs."""
     return size * size * (3 * 3 * c_in + c_in * c)
 
 
-# Of the published networks also as published, rounded: [slim] is RECEPTIVE_FIELD_TABLE.md in
-# github.com/google-research/receptive_field, which counts a multiply-add as two operations and leaves the dense layers out.
+# Of the published networks also as published, rounded: [slim] is
+# RECEPTIVE_FIELD_TABLE.md in github.com/google-research/receptive_field, which counts a
+# multiply-add as two operations and leaves the dense layers out.
 
 
 def test_vgg16_by_hand():
@@ -68,7 +79,10 @@ def test_vgg16_by_hand():
         + 28**2 * (256 * 512 + 2 * 512 * 512)
         + 14**2 * 3 * 512 * 512
     )
-    assert totals(summarize(vgg16(), (224, 224, 3))) == (138_357_544, convs + 512 * 7 * 7 * 4096 + 4096 * 4096 + 4096 * 1000)
+    assert totals(summarize(vgg16(), (224, 224, 3))) == (
+        138_357_544,
+        convs + 512 * 7 * 7 * 4096 + 4096 * 4096 + 4096 * 1000,
+    )
     assert 2 * convs == pytest.approx(30.713e9, rel=1e-3)  # [slim]
 
 
@@ -90,7 +104,9 @@ def test_mobilenet_v1_by_hand():
 
 def test_branches_and_their_sum():
     rows = {row.path: row for row in summarize(resnet20(), (32, 32, 3)).rows}
-    inner, shortcut, joined = (rows[f"9_residual{end}"] for end in ("/inner/0_conv", "/shortcut/0_conv", ""))
+    inner, shortcut, joined = (
+        rows[f"9_residual{end}"] for end in ("/inner/0_conv", "/shortcut/0_conv", "")
+    )
     assert (inner.parameters, inner.multiply_adds) == (9 * 16 * 32, 9 * 16 * 32 * 16 * 16)
     assert (shortcut.parameters, shortcut.multiply_adds) == (16 * 32, 16 * 32 * 16 * 16)
     assert (joined.parameters, joined.multiply_adds, joined.shape) == (0, 0, (16, 16, 32))
@@ -104,7 +120,9 @@ def test_rows_are_what_the_layers_give_and_hold_every_parameter_once(name):
     x = jax.ShapeDtypeStruct((1, 33, 40, 3), jnp.float32)
     params, state = jax.eval_shape(lambda: model.init(jax.random.key(0), x.shape))
     given = jax.eval_shape(partial(layers.outputs, model), params, state, x)
-    assert [(row.path, row.shape) for row in summary.rows] == [(path, y.shape[1:]) for path, y in given.items()]
+    assert [(row.path, row.shape) for row in summary.rows] == [
+        (path, y.shape[1:]) for path, y in given.items()
+    ]
     assert totals(summary)[0] == sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
@@ -118,8 +136,11 @@ def test_nothing_is_computed():
 
 
 def test_methods_are_those_of_the_dispatch():
-    """A depthwise convolution is known by its input, not by its kernel: the first of an image of one channel is none."""
-    methods = {row.path: row.choices for row in summarize(mobilenet(), (28, 28, 1)).rows if row.choices}
+    """A depthwise convolution is known by its input, not by its kernel: the first of an
+    image of one channel is none."""
+    methods = {
+        row.path: row.choices for row in summarize(mobilenet(), (28, 28, 1)).rows if row.choices
+    }
     for path, groups, x, w in (
         ("0_conv", 1, (28, 28, 1), (3, 3, 1, 16)),
         ("3_conv", 16, (28, 28, 16), (3, 3, 1, 16)),
@@ -159,9 +180,17 @@ def test_a_line_has_the_numbers_of_its_layer():
     method = {"cpu": "canonical/canonical/patches"}.get(platform, "direct")
     assert lines["3_conv"] == ["14x14x32", "12,832", "2,508,800", "14", "2", method]
     assert lines["5_max_pool"] == ["7x7x32", "16", "4"]
-    assert lines["13_dense"] == ["10", "650", "640", "40"]  # one output: it has no neighbour at a stride
+    assert lines["13_dense"] == [
+        "10",
+        "650",
+        "640",
+        "40",
+    ]  # one output: it has no neighbour at a stride
     assert lines["total"] == ["222,986", "3,031,936"]
-    assert f"Methods compute forward/input gradient/kernel gradient of 32 images on {platform}:" in text
+    assert (
+        f"Methods compute forward/input gradient/kernel gradient of 32 images on {platform}:"
+        in text
+    )
     assert all(f"  {name}: " in text for name in method.split("/"))
     assert "State" not in text
 
@@ -169,7 +198,13 @@ def test_a_line_has_the_numbers_of_its_layer():
 def test_axes_that_differ_and_branches_that_are_not_aligned_are_shown(monkeypatch):
     def model(classes):
         block = layers.residual(layers.conv(4, (3, 5), stride=2), layers.conv(4, 1, stride=2))
-        return layers.serial(layers.max_pool((2, 1)), block, layers.batch_norm(), layers.global_avg_pool(), layers.dense(classes))
+        return layers.serial(
+            layers.max_pool((2, 1)),
+            block,
+            layers.batch_norm(),
+            layers.global_avg_pool(),
+            layers.dense(classes),
+        )
 
     monkeypatch.setitem(MODELS, "mine", model)
     text = printed(Config("mine", (16, 8, 1)), 100)
@@ -178,7 +213,11 @@ def test_axes_that_differ_and_branches_that_are_not_aligned_are_shown(monkeypatc
     choices = explain_conv((32, 16, 8, 1), (1, 1, 1, 4), stride=2)
     names = [choice.name for choice in choices.values()]
     method = names[0] if len(set(names)) == 1 else "/".join(names)
-    assert lines["1_residual/shortcut"][3:] == ["2x1", "4x2", method]  # it is given x, of one channel, not what inner gives
+    assert lines["1_residual/shortcut"][3:] == [
+        "2x1",
+        "4x2",
+        method,
+    ]  # it is given x, of one channel, not what inner gives
     assert "* Branches met" in text
     assert "8 values" in text  # the statistics of four channels
 
@@ -189,14 +228,29 @@ def test_axes_that_differ_and_branches_that_are_not_aligned_are_shown(monkeypatc
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        pytest.param(["alexnet"], "MODEL must be one of example, lenet, .*, got 'alexnet'", id="no such model"),
-        pytest.param(["lenet", "--classes", "0"], "--classes must be at least 1, got 0", id="no classes"),
-        pytest.param(["lenet", "--input-shape", "28"], "--input-shape must be .* got 28", id="channels only"),
-        pytest.param(["lenet", "--input-shape", "28", "0", "1"], "--input-shape must be .* got 28x0x1", id="empty"),
-        pytest.param(["lenet", "--input-shape"], "--input-shape must be .* got none", id="no shape"),
+        pytest.param(
+            ["alexnet"],
+            "MODEL must be one of example, lenet, .*, got 'alexnet'",
+            id="no such model",
+        ),
+        pytest.param(
+            ["lenet", "--classes", "0"], "--classes must be at least 1, got 0", id="no classes"
+        ),
+        pytest.param(
+            ["lenet", "--input-shape", "28"], "--input-shape must be .* got 28", id="channels only"
+        ),
+        pytest.param(
+            ["lenet", "--input-shape", "28", "0", "1"],
+            "--input-shape must be .* got 28x0x1",
+            id="empty",
+        ),
+        pytest.param(
+            ["lenet", "--input-shape"], "--input-shape must be .* got none", id="no shape"
+        ),
         pytest.param(
             ["lenet", "--input-shape", "3", "3", "1"],
-            r"lenet does not take images of 3x3x1: .*; in layer '5_max_pool', given x of shape \(1, 1, 1, 32\)",
+            r"lenet does not take images of 3x3x1: .*; in layer '5_max_pool', given x of shape \(1,"
+            r" 1, 1, 32\)",
             id="image too small",
         ),
         pytest.param(
@@ -225,7 +279,9 @@ def test_the_program_prints_and_returns_0(capsys, monkeypatch):
 
 def test_the_program_as_a_person_starts_it():
     program = [sys.executable, "-m", "experiments.summary"]
-    result = subprocess.run([*program, "example"], cwd=ROOT, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [*program, "example"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert (result.returncode, result.stderr) == (0, "")
     assert "example on images of 28x28x1" in result.stdout
 

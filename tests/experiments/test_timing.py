@@ -34,7 +34,9 @@ class Machine:
 def test_quartiles_of_the_samples_without_the_first_call():
     """The first compiles, the second finds how many calls make a sample."""
     timing = Machine().time(5, f=(100.0, 50.0, 1.0, 5.0, 2.0, 4.0, 3.0))["f"]
-    assert timing == Timing(median=3.0, low=2.0, high=4.0, utilisation=1.0, samples=(1.0, 5.0, 2.0, 4.0, 3.0))
+    assert timing == Timing(
+        median=3.0, low=2.0, high=4.0, utilisation=1.0, samples=(1.0, 5.0, 2.0, 4.0, 3.0)
+    )
 
 
 def test_functions_take_turns_and_another_begins_each_time():
@@ -67,7 +69,9 @@ def test_results_are_waited_for():
             machine.now += 2.0
             return self
 
-    timing = interleaved({"f": lambda: {"y": Pending()}}, 2, wall=lambda: machine.now, cpu=lambda: 0.0)["f"]
+    timing = interleaved(
+        {"f": lambda: {"y": Pending()}}, 2, wall=lambda: machine.now, cpu=lambda: 0.0
+    )["f"]
     assert timing.median == 2.0
 
 

@@ -1,4 +1,5 @@
-"""The training program: what a short run writes, that both kinds of gradient train alike, and what it refuses."""
+"""The training program: what a short run writes, that both kinds of gradient train
+alike, and what it refuses."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ def _standard_promotion():
 
 
 class Watcher(io.StringIO):
-    """What a run prints, and how many lines metrics.jsonl had when it told of an epoch."""
+    """What a run prints, and how many lines metrics.jsonl had when it told of an
+    epoch."""
 
     def __init__(self, metrics: Path):
         super().__init__()
@@ -81,7 +83,14 @@ def test_a_run_writes_its_files_and_nothing_else(runs):
 def test_config_says_what_was_run(runs):
     result, _ = runs["autodiff"]
     config = json.loads((result.output / "config.json").read_text())
-    expected = {"gradients": "autodiff", "seed": 0, "epochs": EPOCHS, "batch_size": 64, "train_images": 1437, "test_images": 360}
+    expected = {
+        "gradients": "autodiff",
+        "seed": 0,
+        "epochs": EPOCHS,
+        "batch_size": 64,
+        "train_images": 1437,
+        "test_images": 360,
+    }
     assert config.items() >= expected.items()
     assert config["versions"]["jax"] == jax.__version__
 
@@ -91,8 +100,18 @@ def test_metrics_are_the_rows_of_the_result(runs):
     rows = [json.loads(line) for line in (result.output / "metrics.jsonl").read_text().splitlines()]
     assert rows == result.rows
     assert [row["epoch"] for row in rows] == [1, 2]
-    names = {"epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate", "seconds"}
-    assert all(set(row) == names and all(math.isfinite(value) for value in row.values()) for row in rows)
+    names = {
+        "epoch",
+        "train_loss",
+        "train_accuracy",
+        "test_loss",
+        "test_accuracy",
+        "learning_rate",
+        "seconds",
+    }
+    assert all(
+        set(row) == names and all(math.isfinite(value) for value in row.values()) for row in rows
+    )
     assert rows[1]["train_loss"] < rows[0]["train_loss"]
     assert rows[1]["test_accuracy"] > 0.5
     assert result.images_per_second > 0
@@ -110,7 +129,9 @@ def test_saved_parameters_give_the_reported_accuracy(runs):
     dataset = digits()
     # With JAX's own operations: they are the same network.
     logits, _ = jax.jit(partial(lenet(ops=AUTODIFF).apply, params, {}))(dataset.x_test)
-    assert np.mean(np.argmax(logits, axis=1) == dataset.y_test) == pytest.approx(result.rows[-1]["test_accuracy"], abs=1e-6)
+    assert np.mean(np.argmax(logits, axis=1) == dataset.y_test) == pytest.approx(
+        result.rows[-1]["test_accuracy"], abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -125,16 +146,27 @@ def test_picture_is_a_png_with_something_on_it(runs, name):
 
 def test_curves_are_drawn_where_the_rows_say():
     row = {"train_loss": 2.0, "train_accuracy": 0.5, "test_loss": 1.0, "test_accuracy": 1.0}
-    figure = learning_curves([row | {"epoch": 1}, row | {"epoch": 2, "test_loss": 0.75}], "title", least_loss=0.5)
+    figure = learning_curves(
+        [row | {"epoch": 1}, row | {"epoch": 2, "test_loss": 0.75}], "title", least_loss=0.5
+    )
     loss_axes, accuracy_axes = figure.axes
     assert figure.get_suptitle() == "title"
     assert [list(line.get_ydata()) for line in loss_axes.lines] == [[2, 2], [1, 0.75], [0.5, 0.5]]
     assert [list(line.get_ydata()) for line in accuracy_axes.lines] == [[0.5, 0.5], [1, 1]]
-    assert [line.get_label() for line in accuracy_axes.lines] == ["training, mean over the epoch", "test, after the epoch"]
+    assert [line.get_label() for line in accuracy_axes.lines] == [
+        "training, mean over the epoch",
+        "test, after the epoch",
+    ]
 
 
 def test_one_epoch_is_a_point_at_1_and_no_fraction_of_it():
-    row = {"epoch": 1, "train_loss": 2.0, "train_accuracy": 0.5, "test_loss": 1.0, "test_accuracy": 0.7}
+    row = {
+        "epoch": 1,
+        "train_loss": 2.0,
+        "train_accuracy": 0.5,
+        "test_loss": 1.0,
+        "test_accuracy": 0.7,
+    }
     for axes in learning_curves([row], "title").axes:
         assert list(axes.get_xticks()) == [1]
         assert axes.get_xlim() == (0, 2)
@@ -144,7 +176,10 @@ def test_one_epoch_is_a_point_at_1_and_no_fraction_of_it():
 def test_a_pipe_gets_a_line_for_each_epoch_and_a_table(runs):
     result, watcher = runs["explicit"]
     printed = watcher.getvalue()
-    assert [line.split(":")[0] for line in printed.splitlines()[:EPOCHS]] == ["epoch 1/2", "epoch 2/2"]
+    assert [line.split(":")[0] for line in printed.splitlines()[:EPOCHS]] == [
+        "epoch 1/2",
+        "epoch 2/2",
+    ]
     assert "\x1b" not in printed
     assert f"{result.rows[-1]['test_accuracy']:.2%}" in printed
     assert "38,666" in printed
@@ -152,7 +187,14 @@ def test_a_pipe_gets_a_line_for_each_epoch_and_a_table(runs):
 
 def test_a_terminal_gets_a_bar():
     screen = io.StringIO()
-    row = {"epoch": 1, "train_loss": 0.5, "train_accuracy": 0.9, "test_loss": 0.5, "test_accuracy": 0.875, "seconds": 1.0}
+    row = {
+        "epoch": 1,
+        "train_loss": 0.5,
+        "train_accuracy": 0.9,
+        "test_loss": 0.5,
+        "test_accuracy": 0.875,
+        "seconds": 1.0,
+    }
     console = Console(file=screen, force_terminal=True, width=100)
     with training_progress(console, epochs=2, batches=1) as progress:
         progress.batches_done(1)
@@ -166,21 +208,32 @@ def test_a_terminal_gets_a_bar():
 
 
 def test_explicit_and_autodiff_runs_follow_the_same_curves(runs):
-    """Relative differences of 7e-7 were measured, the rounding of float32; 1e-5 leaves room for another machine's."""
+    """Relative differences of 7e-7 were measured, the rounding of float32; 1e-5 leaves
+    room for another machine's."""
     (explicit, _), (autodiff, _) = runs["explicit"], runs["autodiff"]
     for ours, theirs in zip(explicit.rows, autodiff.rows, strict=True):
         for split, images in (("train", 1437), ("test", 360)):
             assert ours[f"{split}_loss"] == pytest.approx(theirs[f"{split}_loss"], rel=1e-5)
-            assert ours[f"{split}_accuracy"] == pytest.approx(theirs[f"{split}_accuracy"], abs=1.01 / images)
+            assert ours[f"{split}_accuracy"] == pytest.approx(
+                theirs[f"{split}_accuracy"], abs=1.01 / images
+            )
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
-    """A short run of a network with batch normalisation and dropout, and a function that repeats it with other options."""
+    """A short run of a network with batch normalisation and dropout, and a function
+    that repeats it with other options."""
 
     def run(**options):
         output = tmp_path_factory.mktemp("run") / "run"
-        config = Config(model="vgg", epochs=1, batch_size=256, optimizer="sgd", learning_rate=0.05, output=output)
+        config = Config(
+            model="vgg",
+            epochs=1,
+            batch_size=256,
+            optimizer="sgd",
+            learning_rate=0.05,
+            output=output,
+        )
         return main(replace(config, **options), Console(file=io.StringIO())).rows[-1]
 
     return run, run()
@@ -226,10 +279,14 @@ def test_options_change_a_run(plain, options):
 
 def test_a_recipe_is_options_and_the_command_line_goes_before_it(tmp_path):
     recipe = tmp_path / "recipe.toml"
-    recipe.write_text('model = "vgg"\nepochs = 3\nflip = true\noverwrite = false\nlearning_rate = 6e-3\n')
+    recipe.write_text(
+        'model = "vgg"\nepochs = 3\nflip = true\noverwrite = false\nlearning_rate = 6e-3\n'
+    )
     expected = Config(recipe=recipe, model="vgg", epochs=3, flip=True, learning_rate=6e-3)
     assert read_recipe(recipe) == expected
-    assert from_command_line(["--recipe", str(recipe), "--epochs", "5"], "train") == replace(expected, epochs=5)
+    assert from_command_line(["--recipe", str(recipe), "--epochs", "5"], "train") == replace(
+        expected, epochs=5
+    )
     recipe.write_text("epoch = 3")
     with pytest.raises(ConfigError, match="no option: epoch; there are accumulate"):
         read_recipe(recipe)
@@ -238,7 +295,9 @@ def test_a_recipe_is_options_and_the_command_line_goes_before_it(tmp_path):
         read_recipe(recipe)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "experiments" / "recipes").glob("*.toml")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "experiments" / "recipes").glob("*.toml")), ids=lambda path: path.name
+)
 def test_the_recipes_of_the_project_make_sense(path):
     check(read_recipe(path))
 
@@ -249,7 +308,9 @@ def test_the_held_out_images_are_a_fifth_of_each_class_and_always_the_same():
     assert dataset.x_test.shape == (360, 8, 8, 1)
     assert dataset.x_train.dtype == np.float32
     assert (dataset.x_train.min(), dataset.x_train.max()) == (0, 1)
-    parts = np.bincount(dataset.y_test) / np.bincount(np.concatenate([dataset.y_train, dataset.y_test]))
+    parts = np.bincount(dataset.y_test) / np.bincount(
+        np.concatenate([dataset.y_train, dataset.y_test])
+    )
     np.testing.assert_allclose(parts, 0.2, atol=0.005)
     assert all(np.array_equal(*pair) for pair in zip(dataset, digits(), strict=True))
     assert (dataset.name, dataset.classes) == ("digits", tuple("0123456789"))
@@ -299,28 +360,72 @@ def test_a_failing_write_leaves_the_old_file_and_no_other(tmp_path):
     ("options", "message"),
     [
         pytest.param(["--epochs", "0"], "--epochs must be at least 1, got 0", id="no epochs"),
-        pytest.param(["--batch-size", "0"], "--batch-size must be at least 1, got 0", id="no batch"),
+        pytest.param(
+            ["--batch-size", "0"], "--batch-size must be at least 1, got 0", id="no batch"
+        ),
         pytest.param(
             ["--batch-size", "1438"],
             "--batch-size must be at most the 1,437 training images, got 1,438",
             id="batch larger than the data",
         ),
-        pytest.param(["--learning-rate", "-1"], "--learning-rate must be a positive number, got -1", id="negative rate"),
-        pytest.param(["--learning-rate", "nan"], "--learning-rate .* got nan", id="rate not a number"),
-        pytest.param(["--devices", "3"], "--devices must be between 1 and the 2 .* got 3", id="more devices than there are"),
-        pytest.param(["--devices", "2", "--batch-size", "31"], "--devices must divide the batch of 31", id="odd batch"),
-        pytest.param(["--data-dir", "x"], "the digits come with scikit-learn", id="digits from a folder"),
-        pytest.param(["--dataset", "mnist", "--data-dir", "{tmp}"], ".*train-images-idx3-ubyte", id="no data there"),
-        pytest.param(["--recipe", "{tmp}/none.toml"], "--recipe .*none.toml cannot be read", id="no recipe there"),
+        pytest.param(
+            ["--learning-rate", "-1"],
+            "--learning-rate must be a positive number, got -1",
+            id="negative rate",
+        ),
+        pytest.param(
+            ["--learning-rate", "nan"], "--learning-rate .* got nan", id="rate not a number"
+        ),
+        pytest.param(
+            ["--devices", "3"],
+            "--devices must be between 1 and the 2 .* got 3",
+            id="more devices than there are",
+        ),
+        pytest.param(
+            ["--devices", "2", "--batch-size", "31"],
+            "--devices must divide the batch of 31",
+            id="odd batch",
+        ),
+        pytest.param(
+            ["--data-dir", "x"], "the digits come with scikit-learn", id="digits from a folder"
+        ),
+        pytest.param(
+            ["--dataset", "mnist", "--data-dir", "{tmp}"],
+            ".*train-images-idx3-ubyte",
+            id="no data there",
+        ),
+        pytest.param(
+            ["--recipe", "{tmp}/none.toml"],
+            "--recipe .*none.toml cannot be read",
+            id="no recipe there",
+        ),
         pytest.param(["--recipe", "{tmp}/file"], "--recipe .*file is not TOML", id="no recipe"),
-        pytest.param(["--accumulate", "0"], "--accumulate must be at least 1", id="nothing accumulated"),
-        pytest.param(["--clip-norm", "0"], "--clip-norm must be a positive number", id="all clipped"),
-        pytest.param(["--average-decay", "1"], "--average-decay must be at least 0 and below 1", id="the start for ever"),
-        pytest.param(["--label-smoothing", "1"], "--label-smoothing .* got 1", id="nothing but smoothing"),
+        pytest.param(
+            ["--accumulate", "0"], "--accumulate must be at least 1", id="nothing accumulated"
+        ),
+        pytest.param(
+            ["--clip-norm", "0"], "--clip-norm must be a positive number", id="all clipped"
+        ),
+        pytest.param(
+            ["--average-decay", "1"],
+            "--average-decay must be at least 0 and below 1",
+            id="the start for ever",
+        ),
+        pytest.param(
+            ["--label-smoothing", "1"], "--label-smoothing .* got 1", id="nothing but smoothing"
+        ),
         pytest.param(["--seed", "-1"], "--seed .* got -1", id="negative seed"),
-        pytest.param(["--output", "{tmp}/file"], "--output must be a folder .*/file", id="output is a file"),
-        pytest.param(["--output", "{tmp}/file/run"], "--output must be a folder .*/file/run", id="output in a file"),
-        pytest.param(["--output", "{tmp}"], ".* holds a run already: pass --overwrite", id="a run is there"),
+        pytest.param(
+            ["--output", "{tmp}/file"], "--output must be a folder .*/file", id="output is a file"
+        ),
+        pytest.param(
+            ["--output", "{tmp}/file/run"],
+            "--output must be a folder .*/file/run",
+            id="output in a file",
+        ),
+        pytest.param(
+            ["--output", "{tmp}"], ".* holds a run already: pass --overwrite", id="a run is there"
+        ),
     ],
 )
 def test_wrong_options_give_one_line_and_status_2(options, message, tmp_path, capsys, monkeypatch):
@@ -332,7 +437,10 @@ def test_wrong_options_give_one_line_and_status_2(options, message, tmp_path, ca
     assert printed.out == ""
     assert printed.err.count("\n") == 1
     assert re.fullmatch(f"train: {message}.*\n", printed.err)
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file": "mine", "config.json": "an earlier run"}
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "file": "mine",
+        "config.json": "an earlier run",
+    }
 
 
 EARLIER = dict.fromkeys((*RUN_FILES, "notes.txt"), "old")
@@ -350,19 +458,38 @@ def texts(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.iterdir()}
 
 
-def test_divergence_in_the_first_epoch_leaves_the_earlier_run_of_an_overwriting_one(earlier, capsys):
-    assert command_line(["--learning-rate", "1e30", "--epochs", "3", "--output", str(earlier), "--overwrite"]) == 1
-    printed = capsys.readouterr()
-    assert re.match(r"train: not finite in batch \d+ of epoch 1: .*'.*'.*; try a learning rate below 1e\+30", printed.err), (
-        printed.err
+def test_divergence_in_the_first_epoch_leaves_the_earlier_run_of_an_overwriting_one(
+    earlier, capsys
+):
+    assert (
+        command_line(
+            ["--learning-rate", "1e30", "--epochs", "3", "--output", str(earlier), "--overwrite"]
+        )
+        == 1
     )
+    printed = capsys.readouterr()
+    assert re.match(
+        r"train: not finite in batch \d+ of epoch 1: .*'.*'.*; try a learning rate below 1e\+30",
+        printed.err,
+    ), printed.err
     assert printed.err.count("\n") == 1
     assert texts(earlier) == EARLIER
 
 
 # Runs that end early.
 
-SMALL = ["--model", "example", "--batch-size", "512", "--epochs", "3", "--optimizer", "sgd", "--overwrite", "--output"]
+SMALL = [
+    "--model",
+    "example",
+    "--batch-size",
+    "512",
+    "--epochs",
+    "3",
+    "--optimizer",
+    "sgd",
+    "--overwrite",
+    "--output",
+]
 
 
 def in_epoch(monkeypatch, number: int, after_batches: int, act) -> None:
@@ -380,20 +507,26 @@ def in_epoch(monkeypatch, number: int, after_batches: int, act) -> None:
 
 @pytest.fixture
 def uncompiled(monkeypatch):
-    """A run that computes nothing: what it does with files and signals is what it is for."""
+    """A run that computes nothing: what it does with files and signals is what it is
+    for."""
     weights = {"0_conv": {"w": np.zeros(3, np.float32)}}
 
     def epoch(run, random, number):
         yield {"loss": np.full(2, 1.0 / number), "accuracy": np.ones(2)}
 
-    monkeypatch.setattr(Run, "compile", lambda run: setattr(run, "state", TrainState(weights, {}, (), 0, 0)))
+    monkeypatch.setattr(
+        Run, "compile", lambda run: setattr(run, "state", TrainState(weights, {}, (), 0, 0))
+    )
     monkeypatch.setattr(Run, "epoch", epoch)
     monkeypatch.setattr(Run, "predict", lambda run, x: np.eye(10)[np.arange(len(x)) % 10])
     monkeypatch.setattr(experiments.train, "_pictures", lambda *_: iter(()))
 
 
-def test_a_run_that_is_ended_keeps_the_weights_of_its_last_whole_epoch(earlier, capsys, monkeypatch):
-    """After a batch of the third epoch, whose step took the memory of the weights; and again, while they are being saved."""
+def test_a_run_that_is_ended_keeps_the_weights_of_its_last_whole_epoch(
+    earlier, capsys, monkeypatch
+):
+    """After a batch of the third epoch, whose step took the memory of the weights; and
+    again, while they are being saved."""
     in_epoch(monkeypatch, 3, 1, lambda: signal.raise_signal(signal.SIGTERM))
     save, predict, tested = experiments.train.save_arrays, Run.predict, []
 
@@ -402,20 +535,38 @@ def test_a_run_that_is_ended_keeps_the_weights_of_its_last_whole_epoch(earlier, 
         return predict(run, x)
 
     monkeypatch.setattr(Run, "predict", recorded)
-    monkeypatch.setattr(experiments.train, "save_arrays", lambda *args: (signal.raise_signal(signal.SIGINT), save(*args)))
+    monkeypatch.setattr(
+        experiments.train,
+        "save_arrays",
+        lambda *args: (signal.raise_signal(signal.SIGINT), save(*args)),
+    )
     assert command_line([*SMALL, str(earlier)]) == 143
-    assert capsys.readouterr().err == f"train: terminated; {earlier} has the weights and the metrics of 2 of 3 epochs\n"
-    assert {path.name for path in earlier.iterdir()} == {"config.json", "metrics.jsonl", "model.safetensors", "notes.txt"}
+    assert (
+        capsys.readouterr().err
+        == f"train: terminated; {earlier} has the weights and the metrics of 2 of 3 epochs\n"
+    )
+    assert {path.name for path in earlier.iterdir()} == {
+        "config.json",
+        "metrics.jsonl",
+        "model.safetensors",
+        "notes.txt",
+    }
     rows = [json.loads(line) for line in (earlier / "metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2]
     assert json.loads((earlier / "config.json").read_text())["epochs"] == 3
     assert len(tested) == 2
-    jax.tree.map(np.testing.assert_array_equal, load_arrays(earlier / "model.safetensors")["params"], tested[1])
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        load_arrays(earlier / "model.safetensors")["params"],
+        tested[1],
+    )
     assert not np.array_equal(tested[0]["7_dense"]["w"], tested[1]["7_dense"]["w"])
 
 
 @pytest.mark.parametrize("moment", ["compile", "epoch"])
-def test_before_the_first_epoch_is_done_nothing_is_written_and_nothing_lost(moment, uncompiled, earlier, capsys, monkeypatch):
+def test_before_the_first_epoch_is_done_nothing_is_written_and_nothing_lost(
+    moment, uncompiled, earlier, capsys, monkeypatch
+):
     def interrupted(*_):
         signal.raise_signal(signal.SIGINT)
         return iter(())
@@ -428,34 +579,60 @@ def test_before_the_first_epoch_is_done_nothing_is_written_and_nothing_lost(mome
     assert texts(earlier) == EARLIER
 
 
-def test_from_the_first_epoch_on_the_folder_has_the_new_run_and_nothing_of_the_old(uncompiled, earlier, capsys, monkeypatch):
+def test_from_the_first_epoch_on_the_folder_has_the_new_run_and_nothing_of_the_old(
+    uncompiled, earlier, capsys, monkeypatch
+):
     def failing():
         raise DivergedError("not finite in batch 1 of epoch 3")
 
     in_epoch(monkeypatch, 3, 0, failing)
     assert command_line([*SMALL, str(earlier)]) == 1
     assert capsys.readouterr().err == "train: not finite in batch 1 of epoch 3\n"
-    assert {path.name for path in earlier.iterdir()} == {"config.json", "metrics.jsonl", "notes.txt"}
-    assert [json.loads(line)["epoch"] for line in (earlier / "metrics.jsonl").read_text().splitlines()] == [1, 2]
+    assert {path.name for path in earlier.iterdir()} == {
+        "config.json",
+        "metrics.jsonl",
+        "notes.txt",
+    }
+    assert [
+        json.loads(line)["epoch"] for line in (earlier / "metrics.jsonl").read_text().splitlines()
+    ] == [1, 2]
     assert (earlier / "notes.txt").read_text() == "old"
 
 
-def test_an_interruption_among_the_pictures_says_what_is_there(uncompiled, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(experiments.train, "_pictures", lambda *_: signal.raise_signal(signal.SIGTERM) or ())
+def test_an_interruption_among_the_pictures_says_what_is_there(
+    uncompiled, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(
+        experiments.train, "_pictures", lambda *_: signal.raise_signal(signal.SIGTERM) or ()
+    )
     assert command_line([*SMALL, str(tmp_path)]) == 143
-    assert capsys.readouterr().err == f"train: terminated; {tmp_path} has the whole run but for some of its pictures\n"
-    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "metrics.jsonl", "model.safetensors"}
+    assert (
+        capsys.readouterr().err
+        == f"train: terminated; {tmp_path} has the whole run but for some of its pictures\n"
+    )
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "config.json",
+        "metrics.jsonl",
+        "model.safetensors",
+    }
 
 
 def test_what_killed_runs_left_is_removed(uncompiled, earlier):
     (earlier / ".first_filters.png.123456.partial").write_text("half")
     (earlier / ".lock").write_text("123456")
     assert command_line([*SMALL, str(earlier)]) == 0
-    assert {path.name for path in earlier.iterdir()} == {"config.json", "metrics.jsonl", "model.safetensors", "notes.txt"}
+    assert {path.name for path in earlier.iterdir()} == {
+        "config.json",
+        "metrics.jsonl",
+        "model.safetensors",
+        "notes.txt",
+    }
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
-def test_a_full_disk_is_told_with_the_file_and_loses_nothing(name, uncompiled, earlier, capsys, monkeypatch):
+def test_a_full_disk_is_told_with_the_file_and_loses_nothing(
+    name, uncompiled, earlier, capsys, monkeypatch
+):
     write = Path.write_text if name == "config.json" else Path.write_bytes
 
     def full(path, content, *args, **options):
@@ -463,20 +640,31 @@ def test_a_full_disk_is_told_with_the_file_and_loses_nothing(name, uncompiled, e
 
     monkeypatch.setattr(Path, write.__name__, full)
     assert command_line([*SMALL, str(earlier)]) == 1
-    assert re.fullmatch(rf"train: {earlier}/.*{name}: No space left on device\n", capsys.readouterr().err)
+    assert re.fullmatch(
+        rf"train: {earlier}/.*{name}: No space left on device\n", capsys.readouterr().err
+    )
     if name == "config.json":
         assert texts(earlier) == EARLIER
     else:
-        assert {path.name for path in earlier.iterdir()} == {"config.json", "metrics.jsonl", "notes.txt"}
+        assert {path.name for path in earlier.iterdir()} == {
+            "config.json",
+            "metrics.jsonl",
+            "notes.txt",
+        }
 
 
 @pytest.mark.parametrize("smoothing", [0.1, 0.0])
 def test_the_table_says_how_small_a_smoothed_loss_can_be(smoothing, uncompiled, tmp_path):
     """By hand: the entropy of one label of 0.91 and nine of 0.01."""
     printed = io.StringIO()
-    main(Config(epochs=1, label_smoothing=smoothing, output=tmp_path / "run"), Console(file=printed, width=200))
+    main(
+        Config(epochs=1, label_smoothing=smoothing, output=tmp_path / "run"),
+        Console(file=printed, width=200),
+    )
     found = re.findall(r"least possible test loss, labels smoothed\W+(\S+)", printed.getvalue())
-    assert found == ([f"{-0.91 * math.log(0.91) - 9 * 0.01 * math.log(0.01):.4f}"] if smoothing else [])
+    assert found == (
+        [f"{-0.91 * math.log(0.91) - 9 * 0.01 * math.log(0.01):.4f}"] if smoothing else []
+    )
 
 
 def test_a_failing_disk_is_told_in_one_line(tmp_path, capsys, monkeypatch):
@@ -490,8 +678,14 @@ def test_a_failing_disk_is_told_in_one_line(tmp_path, capsys, monkeypatch):
 
 def test_the_program_as_a_person_starts_it():
     program = [sys.executable, "-m", "experiments.train"]
-    wrong = subprocess.run([*program, "--epochs", "0"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (wrong.returncode, wrong.stdout, wrong.stderr) == (2, "", "train: --epochs must be at least 1, got 0\n")
+    wrong = subprocess.run(
+        [*program, "--epochs", "0"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (wrong.returncode, wrong.stdout, wrong.stderr) == (
+        2,
+        "",
+        "train: --epochs must be at least 1, got 0\n",
+    )
 
 
 def test_help_has_a_sentence_for_each_option(capsys):
@@ -499,15 +693,21 @@ def test_help_has_a_sentence_for_each_option(capsys):
         command_line(["--help"])
     printed = capsys.readouterr().out
     for option in (field.name.replace("_", "-") for field in fields(Config)):
-        (text,) = re.findall(rf"^\W*--{option}\b(.*?)(?=^\W*--|\Z)", printed, re.DOTALL | re.MULTILINE)
+        (text,) = re.findall(
+            rf"^\W*--{option}\b(.*?)(?=^\W*--|\Z)", printed, re.DOTALL | re.MULTILINE
+        )
         assert len(text.split()) >= 5, option
 
 
 def test_the_default_folder_is_a_new_one(tmp_path, monkeypatch):
-    """The same command twice is two runs, and so it is at the same time; a folder that was named holds one."""
+    """The same command twice is two runs, and so it is at the same time; a folder that
+    was named holds one."""
     monkeypatch.chdir(tmp_path)
     with ExitStack() as stack:
-        assert [str(stack.enter_context(experiments.train._claimed_output(Config(seed=3)))) for _ in range(3)] == [
+        assert [
+            str(stack.enter_context(experiments.train._claimed_output(Config(seed=3))))
+            for _ in range(3)
+        ] == [
             "runs/digits-lenet-explicit-seed3",
             "runs/digits-lenet-explicit-seed3-2",
             "runs/digits-lenet-explicit-seed3-3",

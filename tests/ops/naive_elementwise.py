@@ -1,4 +1,5 @@
-"""What the tests of the operations compare with, and how: NumPy in float64, central differences, the autodiff twin."""
+"""What the tests of the operations compare with, and how: NumPy in float64, central
+differences, the autodiff twin."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ import numpy as np
 
 from jaxcnn.check import certify
 
-# By dtype: how far a rule may be from its autodiff twin, relative to the largest element of the array.
+# By dtype: how far a rule may be from its autodiff twin, relative to the largest
+# element of the array.
 TOLERANCE = {"float64": 1e-13, "float32": 2e-6, "bfloat16": 2e-2}
 
 erf = np.vectorize(math.erf)
@@ -20,9 +22,12 @@ erfc = np.vectorize(math.erfc)
 
 
 def assert_close(actual, expected, tolerance: float, what: str) -> None:
-    """Equal shapes, NaNs and infinities in the same places, and elsewhere equal within `tolerance` of the largest element."""
+    """Equal shapes, NaNs and infinities in the same places, and elsewhere equal within
+    `tolerance` of the largest element."""
     actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
-    assert actual.shape == expected.shape, f"{what}: shape {actual.shape}, expected {expected.shape}"
+    assert actual.shape == expected.shape, (
+        f"{what}: shape {actual.shape}, expected {expected.shape}"
+    )
     finite = np.isfinite(expected)
     np.testing.assert_array_equal(actual[~finite], expected[~finite], err_msg=what)
     actual, expected = actual[finite], expected[finite]
@@ -36,7 +41,8 @@ def random_like(y, seed: int = 7) -> np.ndarray:
 
 
 def central_differences(function, args, dy, step: float = 1e-6) -> list[np.ndarray]:
-    """The gradients of <dy, function(*args)> to each of `args`, by central differences in NumPy, one element at a time."""
+    """The gradients of <dy, function(*args)> to each of `args`, by central differences
+    in NumPy, one element at a time."""
     args = [np.array(a, np.float64) for a in args]
     gradients = []
     for a in args:
@@ -54,7 +60,8 @@ def central_differences(function, args, dy, step: float = 1e-6) -> list[np.ndarr
 
 
 def value_and_gradients(operation, args):
-    """The value, and the gradients for the cotangent `random_like(value)`, as NumPy arrays, from one compilation."""
+    """The value, and the gradients for the cotangent `random_like(value)`, as NumPy
+    arrays, from one compilation."""
 
     @jax.jit
     def compute(*args):
@@ -65,18 +72,24 @@ def value_and_gradients(operation, args):
 
 
 def compare_with_definition(operation, definition, args) -> None:
-    """Values and gradients of the rule, against a definition in NumPy and its central differences."""
+    """Values and gradients of the rule, against a definition in NumPy and its central
+    differences."""
     with jax.enable_x64(True):
         y, gradients = value_and_gradients(operation, [jnp.asarray(a, jnp.float64) for a in args])
     expected = definition(*args)
     dy = random_like(expected)
     assert_close(y, expected, 1e-12, "value")
-    for i, (actual, by_differences) in enumerate(zip(gradients, central_differences(definition, args, dy), strict=True)):
+    for i, (actual, by_differences) in enumerate(
+        zip(gradients, central_differences(definition, args, dy), strict=True)
+    ):
         assert_close(actual, by_differences, 1e-7, f"gradient to argument {i}")
 
 
-def compare_with_twin(operation, args, dtypes: Sequence[str] = tuple(TOLERANCE), *, second_order: bool = True) -> None:
-    """Values, gradients and, in float64, second derivatives of the rule against those of the autodiff twin: one compilation."""
+def compare_with_twin(
+    operation, args, dtypes: Sequence[str] = tuple(TOLERANCE), *, second_order: bool = True
+) -> None:
+    """Values, gradients and, in float64, second derivatives of the rule against those
+    of the autodiff twin: one compilation."""
     with jax.enable_x64(True):
         by_dtype = {dtype: [jnp.asarray(a, dtype) for a in args] for dtype in dtypes}
 
@@ -89,10 +102,15 @@ def compare_with_twin(operation, args, dtypes: Sequence[str] = tuple(TOLERANCE),
             if dtype != "float64" or not second_order:
                 return y, first, ()
             directions = tuple(jnp.asarray(random_like(a, seed=i)) for i, a in enumerate(args))
-            # Forward over reverse, as jax.hessian does: only a rule of plain JAX can be differentiated this way.
+            # Forward over reverse, as jax.hessian does: only a rule of plain JAX can be
+            # differentiated this way.
             return y, first, jax.jvp(lambda *a: gradients(*a)[0], tuple(args), directions)[1]
 
-        both = jax.jit(lambda by_dtype: [{d: derivatives(d, twin, a) for d, a in by_dtype.items()} for twin in (False, True)])
+        both = jax.jit(
+            lambda by_dtype: [
+                {d: derivatives(d, twin, a) for d, a in by_dtype.items()} for twin in (False, True)
+            ]
+        )
         explicit, twin = both(by_dtype)
 
     for dtype, tolerance in TOLERANCE.items():
@@ -102,10 +120,14 @@ def compare_with_twin(operation, args, dtypes: Sequence[str] = tuple(TOLERANCE),
         assert value.dtype == twin_value.dtype
         assert_close(value, twin_value, tolerance, f"{dtype} value")
         for i, (actual, expected) in enumerate(zip(first, twin_first, strict=True)):
-            assert str(actual.dtype) == dtype, f"gradient to argument {i} is {actual.dtype}, the argument {dtype}"
+            assert str(actual.dtype) == dtype, (
+                f"gradient to argument {i} is {actual.dtype}, the argument {dtype}"
+            )
             assert_close(actual, expected, tolerance, f"{dtype} gradient to argument {i}")
         for i, (actual, expected) in enumerate(zip(second, twin_second, strict=True)):
-            assert_close(actual, expected, 20 * tolerance, f"{dtype} second derivative to argument {i}")
+            assert_close(
+                actual, expected, 20 * tolerance, f"{dtype} second derivative to argument {i}"
+            )
 
 
 @contextlib.contextmanager
@@ -124,17 +146,22 @@ def explicit_mesh():
 
 
 def place(mesh, args, specs):
-    return [jax.device_put(a, jax.sharding.NamedSharding(mesh, spec)) for a, spec in zip(args, specs, strict=True)]
+    return [
+        jax.device_put(a, jax.sharding.NamedSharding(mesh, spec))
+        for a, spec in zip(args, specs, strict=True)
+    ]
 
 
 def certified(operation, args, **options) -> None:
-    """The certificate that users can get: second derivatives and central differences among it."""
+    """The certificate that users can get: second derivatives and central differences
+    among it."""
     certificate = certify(operation, lambda *a: operation(*a, autodiff=True), args, **options)
     assert certificate.passed, f"\n{certificate}"
 
 
 def compare_on_explicit_mesh(operation, args, specs, dtype: str = "float32") -> None:
-    """Gradients on a mesh of Explicit axes: the values of the plain ones, in the sharding of their arguments."""
+    """Gradients on a mesh of Explicit axes: the values of the plain ones, in the
+    sharding of their arguments."""
     args = [jnp.asarray(a, dtype) for a in args]
 
     def gradients(*a):
@@ -147,13 +174,17 @@ def compare_on_explicit_mesh(operation, args, specs, dtype: str = "float32") -> 
         placed = place(mesh, args, specs)
         sharded = jax.jit(gradients)(*placed)
     for i, (argument, actual, expected) in enumerate(zip(placed, sharded, plain, strict=True)):
-        assert jax.typeof(actual).sharding == jax.typeof(argument).sharding, f"sharding of the gradient to argument {i}"
+        assert jax.typeof(actual).sharding == jax.typeof(argument).sharding, (
+            f"sharding of the gradient to argument {i}"
+        )
         assert_close(actual, expected, 2e-5, f"gradient to argument {i}")
 
 
 def normalised(x, scale, bias, dy, axes, epsilon):
-    """y = scale x_hat + bias with the statistics of x over `axes`, and its gradients to x, scale and bias, in float64: each sum
-    over the axes along which the parameter has size 1. x is centred twice, so that nothing is lost far from 0."""
+    """y = scale x_hat + bias with the statistics of x over `axes`, and its gradients to
+    x, scale and bias, in float64: each sum over the axes along which the parameter has
+    size 1. x is centred twice, so that nothing is lost far from 0.
+    """
     x, scale, bias, dy = (np.asarray(a, np.float64) for a in (x, scale, bias, dy))
     d = x - x.mean(axes, keepdims=True)
     d -= d.mean(axes, keepdims=True)

@@ -1,4 +1,5 @@
-"""Maps of a convolution on blocks of the batch: the same numbers as of the whole, on one device and on several."""
+"""Maps of a convolution on blocks of the batch: the same numbers as of the whole, on
+one device and on several."""
 
 import re
 from functools import partial
@@ -49,18 +50,22 @@ def compiled(function, *args):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_blocks_give_what_the_batch_gives(two_at_a_time, name):
-    """Bit for bit, of whole numbers, in a loop; a batch of a prime number of images has none."""
+    """Bit for bit, of whole numbers, in a loop; a batch of a prime number of images has
+    none."""
     function, args = maps(PATCHES)[name], operands()
     np.testing.assert_array_equal(jax.jit(function)(*args), maps(DIRECT)[name](*args))
     assert compiled(function, *args).count(" while(") == 1
     shape = (3, *X[1:])
     function, args = maps(PATCHES, x_shape=shape)[name], operands(images=3)
-    np.testing.assert_array_equal(jax.jit(function)(*args), maps(DIRECT, x_shape=shape)[name](*args))
+    np.testing.assert_array_equal(
+        jax.jit(function)(*args), maps(DIRECT, x_shape=shape)[name](*args)
+    )
     assert compiled(function, *args).count(" while(") == 0
 
 
 def test_batches_that_are_cut():
-    """For a kernel gradient: into blocks with 1.5 MiB laid out and 2,048 positions, if that is not above 8 MiB."""
+    """For a kernel gradient: into blocks with 1.5 MiB laid out and 2,048 positions, if
+    that is not above 8 MiB."""
 
     def images(n, *shape, outputs, taps=3):
         spec = ConvSpec(make_window((taps, taps), shape[:2], padding="same"))
@@ -81,12 +86,15 @@ def test_blocks_of_groups(two_at_a_time):
     x, _, dy = operands()
     spec, w_shape = SPEC._replace(groups=2), (3, 3, 8, 16)
     kernel_grad = maps(PATCHES, spec, w_shape=w_shape)["kernel_grad"]
-    np.testing.assert_array_equal(jax.jit(kernel_grad)(x, None, dy), DIRECT.kernel_grad(x, dy, spec, w_shape))
+    np.testing.assert_array_equal(
+        jax.jit(kernel_grad)(x, None, dy), DIRECT.kernel_grad(x, dy, spec, w_shape)
+    )
     assert compiled(kernel_grad, x, None, dy).count(" while(") == 1
 
 
 def test_blocks_under_transformations(two_at_a_time):
-    """Derivatives of the maps themselves (each is linear in either argument), vmap and scan."""
+    """Derivatives of the maps themselves (each is linear in either argument), vmap and
+    scan."""
     args = operands()
     for name, function in maps(PATCHES).items():
         whole = maps(DIRECT)[name]
@@ -99,18 +107,26 @@ def test_blocks_under_transformations(two_at_a_time):
         stacked = jax.tree.map(lambda a: jnp.stack([a, 2 * a]), args)
         expected = jnp.stack([whole(*args), 4 * whole(*args)])
         np.testing.assert_array_equal(jax.jit(jax.vmap(function))(*stacked), expected)
-        scanned = jax.jit(lambda stacked: lax.scan(lambda carry, args: (carry, function(*args)), 0, stacked)[1])  # noqa: B023
+        scanned = jax.jit(
+            lambda stacked, function=function: lax.scan(
+                lambda carry, args: (carry, function(*args)), 0, stacked
+            )[1]
+        )
         np.testing.assert_array_equal(scanned(stacked), expected)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_device_has_blocks_of_its_own_images(two_at_a_time, name):
-    """Divided by the compiler or by shard_map: a loop without communication; a kernel gradient is summed behind it."""
+    """Divided by the compiler or by shard_map: a loop without communication; a kernel
+    gradient is summed behind it."""
     mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
     args = operands(images=8)
 
     def place(args):
-        return [jax.device_put(a, NamedSharding(mesh, spec)) for a, spec in zip(args, (P("data"), P(), P("data")), strict=True)]
+        return [
+            jax.device_put(a, NamedSharding(mesh, spec))
+            for a, spec in zip(args, (P("data"), P(), P("data")), strict=True)
+        ]
 
     whole, function = (maps(m, x_shape=(8, *X[1:]))[name] for m in (DIRECT, PATCHES))
     summed = name == "kernel_grad"
@@ -120,20 +136,30 @@ def test_each_device_has_blocks_of_its_own_images(two_at_a_time, name):
         return lax.psum(part, "data") if summed else part
 
     out_specs = P() if summed else P("data")
-    for divided in (function, jax.shard_map(by_hand, mesh=mesh, in_specs=(P("data"), P(), P("data")), out_specs=out_specs)):
+    for divided in (
+        function,
+        jax.shard_map(
+            by_hand, mesh=mesh, in_specs=(P("data"), P(), P("data")), out_specs=out_specs
+        ),
+    ):
         np.testing.assert_array_equal(jax.jit(divided)(*place(args)), whole(*args))
         *inner, entry = compiled(divided, *place(args)).split("\nENTRY ")
         assert entry.count(" while(") == 1
         assert entry.count(" all-reduce(") == (1 if summed else 0)
         assert not re.search(r" (all-|collective-|reduce-scatter)", "".join(inner))
         made = re.findall(r"= f32\[([0-9,]+)\]\S* (copy|fusion|transpose)\(", entry)
-        assert not [a for a in made if summed and np.prod([int(d) for d in a[0].split(",")]) >= args[0].size // 2]  # no copy of x
+        assert not [
+            a
+            for a in made
+            if summed and np.prod([int(d) for d in a[0].split(",")]) >= args[0].size // 2
+        ]  # no copy of x
     odd = maps(PATCHES, x_shape=(6, *X[1:]))[name]  # 3 for each: not cut
     assert compiled(odd, *place(operands(images=6))).count(" while(") == 0
 
 
 def test_sums_of_blocks_are_rounded_once(two_at_a_time):
-    """Positive whole numbers in bfloat16: the sum over a block is above 256, where not every one of them is representable."""
+    """Positive whole numbers in bfloat16: the sum over a block is above 256, where not
+    every one of them is representable."""
     x, _, dy = (jnp.abs(a) for a in operands(jnp.bfloat16, images=32))
     dw = PATCHES.kernel_grad(x, dy, SPEC, W)
     assert dw.dtype == jnp.bfloat16
@@ -149,13 +175,19 @@ def test_devices_that_the_compiler_divides_among():
 
     def see(name, a):
         seen[name] = devices_of(a, jnp.ones(3))
-        chosen[name] = dispatch.choose(ROWS, (16, 8, 8, 64), (3, 3, 64, 64), "forward", a, jnp.ones(3))["cpu"]
+        chosen[name] = dispatch.choose(
+            ROWS, (16, 8, 8, 64), (3, 3, 64, 64), "forward", a, jnp.ones(3)
+        )["cpu"]
         return a
 
     jax.jit(partial(see, "jit"))(x)
     jax.jit(lambda x: lax.scan(lambda carry, row: (carry, see("scan", row)), 0, x))(x)
     jax.jit(jax.vmap(partial(see, "vmap")))(x)
-    jax.jit(jax.shard_map(partial(see, "shard_map"), mesh=mesh, in_specs=P("data"), out_specs=P("data")))(x)
+    jax.jit(
+        jax.shard_map(partial(see, "shard_map"), mesh=mesh, in_specs=P("data"), out_specs=P("data"))
+    )(x)
     see("alone", jnp.ones((4, 3)))
     assert seen == {"jit": 2, "scan": 2, "vmap": 2, "shard_map": 1, "alone": 1}
-    assert {name: wide if count == 1 else canonical for name, count in seen.items()} == chosen  # 8 images fill no row, 16 do
+    assert {
+        name: wide if count == 1 else canonical for name, count in seen.items()
+    } == chosen  # 8 images fill no row, 16 do

@@ -10,7 +10,16 @@ from jax.sharding import PartitionSpec as P
 
 import jaxcnn
 from jaxcnn.check import draw
-from jaxcnn.ops.conv_methods import BLOCKED, CANONICAL, DIRECT, DISPATCH, GROUPWISE, PATCHES, SHIFTED, WIDE
+from jaxcnn.ops.conv_methods import (
+    BLOCKED,
+    CANONICAL,
+    DIRECT,
+    DISPATCH,
+    GROUPWISE,
+    PATCHES,
+    SHIFTED,
+    WIDE,
+)
 
 N, C = 4, 4
 
@@ -19,7 +28,9 @@ def conv(method, inputs, **options):
     """x and a kernel with `inputs` channels in a group."""
 
     def operation(x, w):
-        return jaxcnn.conv(x, w[..., :inputs, :], w[0, 0, 0], groups=C // inputs, method=method, **options)
+        return jaxcnn.conv(
+            x, w[..., :inputs, :], w[0, 0, 0], groups=C // inputs, method=method, **options
+        )
 
     return operation
 
@@ -53,31 +64,44 @@ OPERATIONS = {
         x, w, (1, 2), "SAME", rhs_dilation=(2, 1), dimension_numbers=("NHWC", "HWIO", "NHWC")
     ),
     "max-pool": lambda x, w: jaxcnn.max_pool(x, 3, stride=2, padding=1) * w[0, 0, 0],
-    "avg-pool": lambda x, w: jaxcnn.avg_pool(x, 3, stride=2, padding=1, count_include_pad=False) * w[0, 0, 0],
+    "avg-pool": lambda x, w: (
+        jaxcnn.avg_pool(x, 3, stride=2, padding=1, count_include_pad=False) * w[0, 0, 0]
+    ),
     "global-max-pool": lambda x, w: jaxcnn.global_max_pool(x) * w[0, 0, 0],
     "global-avg-pool": lambda x, w: jaxcnn.global_avg_pool(x) * w[0, 0, 0],
     "dense": lambda x, w: jaxcnn.dense(x[:, 0], w[0, 0], w[1, 1, 0]),
     "activations": lambda x, w: sum(
-        f(x * w[0, 0, 0]) for f in (jaxcnn.relu, jaxcnn.leaky_relu, jaxcnn.gelu, jaxcnn.silu, jaxcnn.tanh, jaxcnn.sigmoid)
+        getattr(jaxcnn, name)(x * w[0, 0, 0])
+        for name in ("relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid")
     ),
     "batch-norm": batch_norm,
     "batch-norm-inference": batch_norm_inference,
     "layer-norm": lambda x, w: jaxcnn.layer_norm(x, w[0, 0, 0], w[0, 1, 0]),
     "dropout": lambda x, w: jaxcnn.dropout(x * w[0, 0, 0], jax.random.key(0), rate=0.5),
-    "softmax-cross-entropy": lambda x, w: jaxcnn.softmax_cross_entropy(x[:, 0, 0] * w[0, 0, 0], LABELS, label_smoothing=0.1),
-    "binary-cross-entropy": lambda x, w: jaxcnn.sigmoid_binary_cross_entropy(x * w[0, 0, 0], jnp.full_like(x, 0.3)),
+    "softmax-cross-entropy": lambda x, w: jaxcnn.softmax_cross_entropy(
+        x[:, 0, 0] * w[0, 0, 0], LABELS, label_smoothing=0.1
+    ),
+    "binary-cross-entropy": lambda x, w: jaxcnn.sigmoid_binary_cross_entropy(
+        x * w[0, 0, 0], jnp.full_like(x, 0.3)
+    ),
     "mean-squared-error": lambda x, w: jaxcnn.mean_squared_error(x * w[0, 0, 0], jnp.ones_like(x)),
-}  # fmt: skip
+}
 
 
 def data():
     rng = np.random.default_rng(0)
-    return tuple(jnp.asarray(draw.distinct(rng, shape), jnp.float32) for shape in ((N, 6, 6, C), (3, 3, C, C)))
+    return tuple(
+        jnp.asarray(draw.distinct(rng, shape), jnp.float32)
+        for shape in ((N, 6, 6, C), (3, 3, C, C))
+    )
 
 
 def loss(y):
-    """A weighted sum of squares; the weights differ from place to place and are the same for every image."""
-    return jnp.sum(y**2 * jnp.linspace(-1, 2, max(1, int(np.prod(y.shape[1:])))).reshape(y.shape[1:]))
+    """A weighted sum of squares; the weights differ from place to place and are the
+    same for every image."""
+    return jnp.sum(
+        y**2 * jnp.linspace(-1, 2, max(1, int(np.prod(y.shape[1:])))).reshape(y.shape[1:])
+    )
 
 
 def gradients(operation):
@@ -120,7 +144,8 @@ def test_jit_scan_checkpoint_vmap(name):
 
 
 def test_second_derivatives(name):
-    """Reverse over reverse, and forward over reverse, against central differences of the first derivative."""
+    """Reverse over reverse, and forward over reverse, against central differences of
+    the first derivative."""
     x, w = data()
     operation = OPERATIONS[name]
 
@@ -129,7 +154,9 @@ def test_second_derivatives(name):
     step = 1e-2
     if name in ("max-pool", "global-max-pool", "activations"):
         step = 1e-4  # no value may cross a kink
-    differences = jnp.stack([(gradient(scale + step * e) - gradient(scale - step * e)) / (2 * step) for e in jnp.eye(C)])
+    differences = jnp.stack(
+        [(gradient(scale + step * e) - gradient(scale - step * e)) / (2 * step) for e in jnp.eye(C)]
+    )
     hessian = jax.jit(jax.jacrev(gradient))(scale)
     largest = float(jnp.abs(hessian).max())
     np.testing.assert_allclose(hessian, differences, atol=2e-2 * largest)
@@ -138,15 +165,21 @@ def test_second_derivatives(name):
 
 
 def test_explicit_mesh(name):
-    """A batch sharded over two devices by type: the gradients of one device, each sharded as its primal; or a clear refusal."""
+    """A batch sharded over two devices by type: the gradients of one device, each
+    sharded as its primal; or a clear refusal."""
     x, w = data()
     g = gradients(OPERATIONS[name])
     expected = jax.jit(g)(x, w)
     mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Explicit,))
     with jax.set_mesh(mesh):
-        x, w = (jax.device_put(a, NamedSharding(mesh, spec)) for a, spec in ((x, P("data")), (w, P())))
+        x, w = (
+            jax.device_put(a, NamedSharding(mesh, spec)) for a, spec in ((x, P("data")), (w, P()))
+        )
         if name in ("conv-wide", "conv-patches"):
-            with pytest.raises(ValueError, match="merges axes, and on a mesh with Explicit axes a sharded one cannot be"):
+            with pytest.raises(
+                ValueError,
+                match="merges axes, and on a mesh with Explicit axes a sharded one cannot be",
+            ):
                 jax.jit(g)(x, w)
             return
         got = jax.jit(g)(x, w)
@@ -155,7 +188,9 @@ def test_explicit_mesh(name):
     close(got, expected)
 
 
-@pytest.mark.parametrize("name", ["conv-dispatch", "conv-depthwise-dispatch", "dense", "batch-norm"])
+@pytest.mark.parametrize(
+    "name", ["conv-dispatch", "conv-depthwise-dispatch", "dense", "batch-norm"]
+)
 def test_explicit_mesh_with_parameters_not_placed_on_it(name):
     """A jitted step gets parameters fresh from init: they count as replicated."""
     x, w = data()
@@ -183,9 +218,13 @@ def test_gelu_does_not_overflow_float16():
 
 
 def test_shard_map(name):
-    """A batch sharded over two devices by hand: dx stays where x is, dw is the sum over the devices."""
+    """A batch sharded over two devices by hand: dx stays where x is, dw is the sum over
+    the devices."""
     if name in ("batch-norm", "mean-squared-error", "dropout", "softmax-cross-entropy"):
-        pytest.skip("one device's result is not a part of the whole batch's: statistics, a mean, a mask, labels of the shard")
+        pytest.skip(
+            "one device's result is not a part of the whole batch's: statistics, a mean, a mask,"
+            " labels of the shard"
+        )
     x, w = data()
     mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
     g = gradients(OPERATIONS[name])
@@ -205,7 +244,9 @@ def test_forward_mode_raises(transform):
     """By JAX's own message: a custom_vjp has no forward mode."""
     x, w = data()
     for operation in (lambda x: jaxcnn.conv(x, w), lambda x: jaxcnn.avg_pool(x, 2)):
-        with pytest.raises((TypeError, NotImplementedError), match=r"forward-mode autodiff|custom_vjp"):
+        with pytest.raises(
+            (TypeError, NotImplementedError), match=r"forward-mode autodiff|custom_vjp"
+        ):
             FORWARD_MODE[transform](operation, x)
 
 

@@ -1,4 +1,5 @@
-"""The dense layer, against its definition in NumPy and its autodiff twin; its identities, dtypes, shardings and errors."""
+"""The dense layer, against its definition in NumPy and its autodiff twin; its
+identities, dtypes, shardings and errors."""
 
 from __future__ import annotations
 
@@ -65,7 +66,8 @@ def test_twin(case):
 
 
 def test_certificate():
-    """Bit-equal to the twin on whole numbers among others: sums of products have no roundings there."""
+    """Bit-equal to the twin on whole numbers among others: sums of products have no
+    roundings there."""
     shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in [(2, 5, 3), (3, 4), (4,)]]
     certified(dense, shapes, integers=True)
 
@@ -77,17 +79,26 @@ def test_adjoint_identities():
         y, vjp = jax.vjp(dense, jnp.asarray(x), jnp.asarray(w))
         dx, dw = vjp(y)
         expected = float(jnp.vdot(y, y))
-        np.testing.assert_allclose([jnp.vdot(dx, x), jnp.vdot(dw, w)], [expected, expected], rtol=1e-14)
+        np.testing.assert_allclose(
+            [jnp.vdot(dx, x), jnp.vdot(dw, w)], [expected, expected], rtol=1e-14
+        )
 
 
-@pytest.mark.parametrize(("dtype", "accumulated"), [("bfloat16", "float32"), ("float16", "float32"), ("float32", "bfloat16")])
+@pytest.mark.parametrize(
+    ("dtype", "accumulated"),
+    [("bfloat16", "float32"), ("float16", "float32"), ("float32", "bfloat16")],
+)
 def test_preferred_element_type(dtype, accumulated):
     x, w, b = (jnp.asarray(a, dtype) for a in CASES["leading_axes_bias"])
     operation = partial(dense, preferred_element_type=accumulated)
     y, gradients = value_and_gradients(operation, [x, w, b])
     assert [str(a.dtype) for a in (y, *gradients)] == [accumulated, dtype, dtype, dtype]
     wide = [np.asarray(a, np.float64) for a in (x, w, jnp.asarray(random_like(y), accumulated))]
-    expected = [wide[2] @ wide[1].T, np.einsum("abci,abco->io", wide[0], wide[2]), wide[2].sum((0, 1, 2))]
+    expected = [
+        wide[2] @ wide[1].T,
+        np.einsum("abci,abco->io", wide[0], wide[2]),
+        wide[2].sum((0, 1, 2)),
+    ]
     rounding = {"bfloat16": 2**-8, "float16": 2**-10, "float32": 1e-6}
     for name, actual, reference in zip(("dx", "dw", "db"), gradients, expected, strict=True):
         assert_close(actual, reference, rounding[dtype], name)
@@ -97,25 +108,35 @@ def test_preferred_element_type(dtype, accumulated):
 def test_sums_of_16_bit_floats_are_rounded_once(dtype):
     x, w = jnp.ones((1000, 2), dtype), jnp.ones((2, 3), dtype)
     dw = jax.jit(jax.grad(lambda w: jnp.sum(dense(x, w))))(w)
-    np.testing.assert_array_equal(dw, np.full((2, 3), 1000))  # a bfloat16 sum of ones would stop at 256
+    np.testing.assert_array_equal(
+        dw, np.full((2, 3), 1000)
+    )  # a bfloat16 sum of ones would stop at 256
 
 
-@pytest.mark.parametrize("precision", ["highest", ("default", "highest"), ["default", "default"], jax.lax.Precision.HIGH])
+@pytest.mark.parametrize(
+    "precision", ["highest", ("default", "highest"), ["default", "default"], jax.lax.Precision.HIGH]
+)
 def test_precision_reaches_every_product(precision):
     x, w = (jnp.asarray(a, jnp.float32) for a in CASES["matrix"])
-    products = str(jax.make_jaxpr(jax.grad(lambda x, w: dense(x, w, precision=precision).sum(), (0, 1)))(x, w))
+    products = str(
+        jax.make_jaxpr(jax.grad(lambda x, w: dense(x, w, precision=precision).sum(), (0, 1)))(x, w)
+    )
     assert products.count("dot_general") == products.count("precision=") == 3
 
 
 def test_explicit_mesh():
     compare_on_explicit_mesh(dense, CASES["matrix_bias"], [P("data", None), P(None, None), P(None)])
-    compare_on_explicit_mesh(dense, CASES["matrix_bias"], [P(None, None), P(None, "data"), P("data")])
+    compare_on_explicit_mesh(
+        dense, CASES["matrix_bias"], [P(None, None), P(None, "data"), P("data")]
+    )
 
 
 def test_shard_map():
     """Replicated weights: their gradients are summed over the shards."""
     x, w, b = (jnp.asarray(a, jnp.float32) for a in CASES["matrix_bias"])
-    mesh = jax.make_mesh((min(2, jax.device_count()),), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    mesh = jax.make_mesh(
+        (min(2, jax.device_count()),), ("data",), axis_types=(jax.sharding.AxisType.Auto,)
+    )
 
     def loss(x, w, b):
         return jax.lax.psum(jnp.sum(jnp.square(dense(x, w, b))), "data")
@@ -123,7 +144,9 @@ def test_shard_map():
     specs = (P("data"), P(), P())
     sharded = jax.shard_map(loss, mesh=mesh, in_specs=specs, out_specs=P())
     gradients = jax.jit(jax.grad(sharded, (0, 1, 2)))(*place(mesh, (x, w, b), specs))
-    plain = jax.jit(jax.grad(lambda *a: jnp.sum(jnp.square(dense(*a, autodiff=True))), (0, 1, 2)))(x, w, b)
+    plain = jax.jit(jax.grad(lambda *a: jnp.sum(jnp.square(dense(*a, autodiff=True))), (0, 1, 2)))(
+        x, w, b
+    )
     for name, actual, expected in zip(("dx", "dw", "db"), gradients, plain, strict=True):
         assert_close(actual, expected, 2e-6, name)
 
@@ -131,14 +154,25 @@ def test_shard_map():
 def test_transformations():
     """vmap of grad, over examples and over weights, inside scan, under checkpoint."""
     x, w, b = (jnp.asarray(a, jnp.float32) for a in CASES["matrix_bias"])
-    per_example = jax.vmap(jax.grad(lambda w, x: jnp.sum(jax.checkpoint(dense)(x, w, b))), (None, 0))
-    total, _ = jax.jit(lambda: jax.lax.scan(lambda total, _: (total + per_example(w, x), None), jnp.zeros((4, 3, 2)), length=2))()
+    per_example = jax.vmap(
+        jax.grad(lambda w, x: jnp.sum(jax.checkpoint(dense)(x, w, b))), (None, 0)
+    )
+    total, _ = jax.jit(
+        lambda: jax.lax.scan(
+            lambda total, _: (total + per_example(w, x), None), jnp.zeros((4, 3, 2)), length=2
+        )
+    )()
     assert_close(total, 2 * np.einsum("ni,o->nio", x, np.ones(2)), 1e-6, "dw per example")
 
     def gradient(w, autodiff):
         return jax.grad(lambda w: jnp.sum(jnp.sin(dense(x, w, b, autodiff=autodiff))))(w)
 
-    several, twin = jax.jit(lambda w: (jax.vmap(partial(gradient, autodiff=False))(jnp.stack([w, -w])), gradient(-w, True)))(w)
+    several, twin = jax.jit(
+        lambda w: (
+            jax.vmap(partial(gradient, autodiff=False))(jnp.stack([w, -w])),
+            gradient(-w, True),
+        )
+    )(w)
     assert_close(several[1], twin, 1e-6, "dw of the second weights")
 
 
@@ -149,19 +183,49 @@ def test_residuals_are_the_arguments():
 
 f32 = np.float32
 ERRORS: dict[str, tuple] = {
-    "integers": ((np.ones((4, 3), np.uint8), np.ones((3, 2), f32)), r"x must have a floating dtype, got uint8"),
-    "integer_weights": ((np.ones((4, 3), f32), np.ones((3, 2), np.int32)), r"w must have a floating dtype, got int32"),
-    "dtypes": ((np.ones((4, 3), f32), np.ones((3, 2), np.float16)), r"one dtype, got x of float32 and w of float16: cast"),
+    "integers": (
+        (np.ones((4, 3), np.uint8), np.ones((3, 2), f32)),
+        r"x must have a floating dtype, got uint8",
+    ),
+    "integer_weights": (
+        (np.ones((4, 3), f32), np.ones((3, 2), np.int32)),
+        r"w must have a floating dtype, got int32",
+    ),
+    "dtypes": (
+        (np.ones((4, 3), f32), np.ones((3, 2), np.float16)),
+        r"one dtype, got x of float32 and w of float16: cast",
+    ),
     "scalar": ((f32(1), np.ones((3, 2), f32)), r"x must have at least one axis"),
-    "weights_rank": ((np.ones((4, 3), f32), np.ones(3, f32)), r"w must have two axes, \(in, out\), got shape \(3,\)"),
-    "features": ((np.ones((4, 3), f32), np.ones((5, 2), f32)), r"x has 3 features on its last axis, but w takes 5"),
-    "transposed": ((np.ones((4, 3), f32), np.ones((2, 3), f32)), r"is w \(out, in\), as in PyTorch\? pass w.T"),
-    "not_flattened": ((np.ones((4, 5, 5, 3), f32), np.ones((75, 2), f32)), r"is x not flattened\? x.reshape\(len\(x\), -1\)"),
-    "bias": ((np.ones((4, 3), f32), np.ones((3, 2), f32), np.ones(3, f32)), r"b must have one value per output .* \(2,\)"),
+    "weights_rank": (
+        (np.ones((4, 3), f32), np.ones(3, f32)),
+        r"w must have two axes, \(in, out\), got shape \(3,\)",
+    ),
+    "features": (
+        (np.ones((4, 3), f32), np.ones((5, 2), f32)),
+        r"x has 3 features on its last axis, but w takes 5",
+    ),
+    "transposed": (
+        (np.ones((4, 3), f32), np.ones((2, 3), f32)),
+        r"is w \(out, in\), as in PyTorch\? pass w.T",
+    ),
+    "not_flattened": (
+        (np.ones((4, 5, 5, 3), f32), np.ones((75, 2), f32)),
+        r"is x not flattened\? x.reshape\(len\(x\), -1\)",
+    ),
+    "bias": (
+        (np.ones((4, 3), f32), np.ones((3, 2), f32), np.ones(3, f32)),
+        r"b must have one value per output .* \(2,\)",
+    ),
     "no_array": (("x", np.ones((3, 2), f32)), r"x must be an array, got str"),
     "nothing": ((np.ones((4, 3), f32), None), "w must be an array, got None"),
-    "complex": ((np.ones((4, 3), np.complex64), np.ones((3, 2), np.complex64)), "x must have a floating dtype, got complex64"),
-    "bias_of_integers": ((np.ones((4, 3), f32), np.ones((3, 2), f32), [1, 2]), "b must have a floating dtype, got int32"),
+    "complex": (
+        (np.ones((4, 3), np.complex64), np.ones((3, 2), np.complex64)),
+        "x must have a floating dtype, got complex64",
+    ),
+    "bias_of_integers": (
+        (np.ones((4, 3), f32), np.ones((3, 2), f32), [1, 2]),
+        "b must have a floating dtype, got int32",
+    ),
     "bias_word": ((np.ones((4, 3), f32), np.ones((3, 2), f32), "b"), "b must be an array, got str"),
 }
 
@@ -178,10 +242,19 @@ def test_errors(case):
     [
         ({"precision": "hihgest"}, "precision must be None, 'default', .* got 'hihgest'"),
         ({"precision": 3}, "precision must be .* got 3"),
-        ({"precision": ["highest"] * 3}, r"precision must be .* got \('highest', 'highest', 'highest'\)"),
-        ({"preferred_element_type": "nonsense"}, "preferred_element_type must be a dtype, .* got 'nonsense'"),
+        (
+            {"precision": ["highest"] * 3},
+            r"precision must be .* got \('highest', 'highest', 'highest'\)",
+        ),
+        (
+            {"preferred_element_type": "nonsense"},
+            "preferred_element_type must be a dtype, .* got 'nonsense'",
+        ),
         ({"preferred_element_type": 3}, "preferred_element_type must be a dtype, .* got 3"),
-        ({"preferred_element_type": "int32"}, "preferred_element_type must be a floating dtype or None, got int32"),
+        (
+            {"preferred_element_type": "int32"},
+            "preferred_element_type must be a floating dtype or None, got int32",
+        ),
         ({"autodiff": "no"}, "autodiff must be True or False, got 'no'"),
     ],
 )
@@ -190,7 +263,8 @@ def test_wrong_options(options, message):
         dense(np.ones((4, 3), f32), np.ones((3, 2), f32), **options)
 
 
-# Each wrong rule must be seen by the comparison with the definition, or that comparison is worth nothing.
+# Each wrong rule must be seen by the comparison with the definition, or that comparison
+# is worth nothing.
 
 
 def _wrong(change):
@@ -208,7 +282,11 @@ def _wrong_bias(db):
 
 WRONG_RULES = {
     "mean_over_the_batch": ("matrix", 1, _wrong(lambda dx, dw, x, w, dy: (dx, dw / 4))),
-    "last_example_only": ("matrix", 1, _wrong(lambda dx, dw, x, w, dy: (dx, jnp.outer(x[-1], dy[-1])))),
+    "last_example_only": (
+        "matrix",
+        1,
+        _wrong(lambda dx, dw, x, w, dy: (dx, jnp.outer(x[-1], dy[-1]))),
+    ),
     "leading_axis_forgotten": (
         "leading_axes_bias",
         1,
@@ -218,12 +296,19 @@ WRONG_RULES = {
     "dw_transposed": ("square_bias", 1, _wrong(lambda dx, dw, x, w, dy: (dx, dw.T))),
     "bias_over_the_wrong_axis": ("square_bias", 2, _wrong_bias(lambda dy: dy.sum(1))),
     "bias_mean": ("matrix_bias", 2, _wrong_bias(lambda dy: dy.mean(0))),
-    "bias_of_the_first_axis_only": ("leading_axes_bias", 2, _wrong_bias(lambda dy: dy[:, 0, 0].sum(0))),
+    "bias_of_the_first_axis_only": (
+        "leading_axes_bias",
+        2,
+        _wrong_bias(lambda dy: dy[:, 0, 0].sum(0)),
+    ),
 }
 
 
 @pytest.mark.parametrize("name", WRONG_RULES)
 def test_wrong_rules_are_seen(name):
     case, argument, (core, wrong_bwd) = WRONG_RULES[name]
-    with broken(core, wrong_bwd), pytest.raises(AssertionError, match=f"gradient to argument {argument}: relative error"):
+    with (
+        broken(core, wrong_bwd),
+        pytest.raises(AssertionError, match=f"gradient to argument {argument}: relative error"),
+    ):
         compare_with_definition(dense, naive_dense, CASES[case])

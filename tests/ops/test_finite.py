@@ -1,4 +1,5 @@
-"""A value that is not finite reaches what its window reaches by the definition, and no more, by the methods of the default."""
+"""A value that is not finite reaches what its window reaches by the definition, and no
+more, by the methods of the default."""
 
 import itertools
 import math
@@ -15,24 +16,54 @@ from jaxcnn.ops.conv_methods import CANONICAL, PATCHES
 from jaxcnn.window import make_window
 from tests import naive
 
-# Shapes for which the default takes a way that the small cases do not reach, and what it takes: forward, input gradient.
+# Shapes for which the default takes a way that the small cases do not reach, and what
+# it takes: forward, input gradient.
 CHOSEN = (
-    (ConvCase("rows of several images", (16, 6, 32, 16), (3, 3, 16, 24), {"padding": 1}), "wide", "wide"),
+    (
+        ConvCase("rows of several images", (16, 6, 32, 16), (3, 3, 16, 24), {"padding": 1}),
+        "wide",
+        "wide",
+    ),
     (ConvCase("small images", (2, 4, 4, 16), (5, 5, 16, 16), {"padding": 2}), "wide", "wide"),
-    (ConvCase("a first layer", (2, 8, 9, 1), (5, 5, 1, 8), {"padding": "same"}), "patches", "patches"),
+    (
+        ConvCase("a first layer", (2, 8, 9, 1), (5, 5, 1, 8), {"padding": "same"}),
+        "patches",
+        "patches",
+    ),
     (ConvCase("few outputs", (2, 6, 7, 8), (3, 3, 8, 3), {"padding": 1}), "canonical", "patches"),
-    (ConvCase("causal", (2, 12, 3), (4, 3, 8), {"padding": "causal", "dilation": 2}), "patches", "patches"),
-    (ConvCase("narrow groups", (1, 6, 6, 8), (3, 3, 2, 8), {"groups": 4, "padding": 1}), "patches", "patches"),
-    (ConvCase("groups", (1, 5, 6, 32), (3, 3, 16, 32), {"groups": 2, "padding": 1}), "groupwise", "groupwise"),
-    (ConvCase("a strided product", (8, 32, 32, 32), (3, 3, 32, 8), {"stride": 2, "padding": 1}), "patches", "patches"),
-    (ConvCase("many taps, depthwise", (1, 12, 12, 2), (9, 8, 1, 2), {"groups": 2, "padding": 3}), "shifted", "shifted"),
+    (
+        ConvCase("causal", (2, 12, 3), (4, 3, 8), {"padding": "causal", "dilation": 2}),
+        "patches",
+        "patches",
+    ),
+    (
+        ConvCase("narrow groups", (1, 6, 6, 8), (3, 3, 2, 8), {"groups": 4, "padding": 1}),
+        "patches",
+        "patches",
+    ),
+    (
+        ConvCase("groups", (1, 5, 6, 32), (3, 3, 16, 32), {"groups": 2, "padding": 1}),
+        "groupwise",
+        "groupwise",
+    ),
+    (
+        ConvCase("a strided product", (8, 32, 32, 32), (3, 3, 32, 8), {"stride": 2, "padding": 1}),
+        "patches",
+        "patches",
+    ),
+    (
+        ConvCase("many taps, depthwise", (1, 12, 12, 2), (9, 8, 1, 2), {"groups": 2, "padding": 3}),
+        "shifted",
+        "shifted",
+    ),
     (ConvCase("many taps", (1, 12, 10, 3), (9, 8, 3, 4), {"padding": 3}), "canonical", "canonical"),
 )
 CASES = [(case, None, None) for case in CONV_CASES if case.x[0]] + list(CHOSEN)
 
 
 def places(shape):
-    """Of a batch of images: a corner, an edge, the middle, each in another image and channel."""
+    """Of a batch of images: a corner, an edge, the middle, each in another image and
+    channel."""
     n, *space, c = shape
     middle = [size // 2 for size in space]
     yield (0, *(0 for _ in space), 0)
@@ -41,7 +72,8 @@ def places(shape):
 
 
 def reached(shape, groups, pairs, place, here):
-    """Of an array of that shape, where `place` of the other one meets it: in its group, by the pairs (j, i) of `window_taps`."""
+    """Of an array of that shape, where `place` of the other one meets it: in its group,
+    by the pairs (j, i) of `window_taps`."""
     image, *at, channel = place
     group = channel * groups // here[-1]
     width = shape[-1] // groups
@@ -53,7 +85,8 @@ def reached(shape, groups, pairs, place, here):
 
 
 def check(run, inputs, shape, groups, pairs):
-    """With one value of the first input not finite, the result is not finite where that is met, and as it was elsewhere."""
+    """With one value of the first input not finite, the result is not finite where that
+    is met, and as it was elsewhere."""
     plain = np.asarray(run(*inputs))
     for place, value in itertools.product(places(inputs[0].shape), (np.nan, np.inf)):
         spoilt = inputs[0].copy()
@@ -61,7 +94,9 @@ def check(run, inputs, shape, groups, pairs):
         got = np.asarray(run(spoilt, *inputs[1:]))
         expected = reached(shape, groups, pairs, place, inputs[0].shape)
         np.testing.assert_array_equal(~np.isfinite(got), expected, err_msg=f"{value} at {place}")
-        np.testing.assert_array_equal(got[~expected], plain[~expected], err_msg=f"{value} at {place}")
+        np.testing.assert_array_equal(
+            got[~expected], plain[~expected], err_msg=f"{value} at {place}"
+        )
 
 
 def pairs_of(window, space):
@@ -70,10 +105,14 @@ def pairs_of(window, space):
     return [(i, j) for j, i in met], met
 
 
-@pytest.mark.parametrize(("case", "forward", "input_grad"), CASES, ids=[case.id for case, _, _ in CASES])
+@pytest.mark.parametrize(
+    ("case", "forward", "input_grad"), CASES, ids=[case.id for case, _, _ in CASES]
+)
 def test_convolution(case, forward, input_grad):
     groups = case.options.get("groups", 1)
-    window = make_window(case.w[:-2], case.x[1:-1], **{k: v for k, v in case.options.items() if k != "groups"})
+    window = make_window(
+        case.w[:-2], case.x[1:-1], **{k: v for k, v in case.options.items() if k != "groups"}
+    )
     rng = np.random.default_rng(0)
     y_shape = (case.x[0], *window.output_size(case.x[1:-1]), case.w[-1])
     x, w, dy = (draw.integers(rng, shape).astype(np.float32) for shape in (case.x, case.w, y_shape))
@@ -100,8 +139,18 @@ def test_mean(case):
     x, dy = (draw.integers(rng, shape).astype(np.float32) for shape in (case.x, y_shape))
 
     of_x, of_dy = pairs_of(window, case.x[1:-1])
-    check(jax.jit(lambda x: jaxcnn.avg_pool(x, case.size, **case.options)), (x,), y_shape, case.x[-1], of_x)
-    gradient = jax.jit(lambda dy: jax.vjp(lambda x: jaxcnn.avg_pool(x, case.size, **case.options), jnp.zeros(case.x))[1](dy)[0])
+    check(
+        jax.jit(lambda x: jaxcnn.avg_pool(x, case.size, **case.options)),
+        (x,),
+        y_shape,
+        case.x[-1],
+        of_x,
+    )
+    gradient = jax.jit(
+        lambda dy: jax.vjp(
+            lambda x: jaxcnn.avg_pool(x, case.size, **case.options), jnp.zeros(case.x)
+        )[1](dy)[0]
+    )
     check(gradient, (dy,), case.x, case.x[-1], of_dy)
 
 
@@ -128,7 +177,9 @@ def test_maximum(case):
         one[place] = 1
         spoilt = np.ones(y.shape, np.float32)
         spoilt[place] = np.nan
-        np.testing.assert_array_equal(np.isnan(gradient(x, spoilt)), np.asarray(gradient(x, one)) > 0)
+        np.testing.assert_array_equal(
+            np.isnan(gradient(x, spoilt)), np.asarray(gradient(x, one)) > 0
+        )
 
 
 @pytest.mark.parametrize("method", [CANONICAL, PATCHES])
@@ -136,6 +187,8 @@ def test_what_the_kernel_gradient_may_do_is_documented(method):
     """It may spoil taps that never met the value, and its docstring says so."""
     x = np.zeros((1, 4, 1), np.float32)
     x[0, 0, 0] = np.nan
-    dw = jaxcnn.conv_kernel_grad(x, np.ones((1, 4, 1), np.float32), (3, 1, 1), padding=1, method=method)
+    dw = jaxcnn.conv_kernel_grad(
+        x, np.ones((1, 4, 1), np.float32), (3, 1, 1), padding=1, method=method
+    )
     assert np.isnan(dw[1, 0, 0])
     assert "may be NaN also for taps that never met" in jaxcnn.conv_kernel_grad.__doc__

@@ -1,6 +1,8 @@
-"""16-bit floats: what is counted, summed and divided is so in float32, and each result is rounded once.
+"""16-bit floats: what is counted, summed and divided is so in float32, and each result
+is rounded once.
 
-Against NumPy in float64, with more elements in every sum than float16 can count (65,504), and the normalisations far from 0.
+Against NumPy in float64, with more elements in every sum than float16 can count
+(65,504), and the normalisations far from 0.
 """
 
 from __future__ import annotations
@@ -90,7 +92,11 @@ POINTS = np.linspace(-12.0, 12.0, M)
 SMALL = 1e-3  # a cotangent of which M add up to what float16 can hold
 ELEMENTWISE = {
     "relu": (jaxcnn.relu, lambda x: np.maximum(x, 0), lambda x: x > 0),
-    "leaky_relu": (jaxcnn.leaky_relu, lambda x: np.where(x > 0, x, 0.01 * x), lambda x: np.where(x > 0, 1, 0.01)),
+    "leaky_relu": (
+        jaxcnn.leaky_relu,
+        lambda x: np.where(x > 0, x, 0.01 * x),
+        lambda x: np.where(x > 0, 1, 0.01),
+    ),
     "sigmoid": (jaxcnn.sigmoid, sigmoid, lambda x: sigmoid(x) * sigmoid(-x)),
     "tanh": (jaxcnn.tanh, np.tanh, lambda x: 1 / np.cosh(x) ** 2),
     "silu": (jaxcnn.silu, lambda x: x * sigmoid(x), lambda x: sigmoid(x) * (1 + x * sigmoid(-x))),
@@ -101,8 +107,13 @@ ELEMENTWISE = {
         lambda x: erfc(-x / np.sqrt(2)) / 2 + x * np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi),
     ),
 }
-CASES = {  # operation, definition(dy, *args), arguments, the size of the cotangent, and how many roundings there may be
-    **{name: (f, elementwise(*definition), [POINTS], 1, 1) for name, (f, *definition) in ELEMENTWISE.items()},
+# Operation, definition(dy, *args), arguments, the size of the cotangent, and how many
+# roundings there may be.
+CASES = {
+    **{
+        name: (f, elementwise(*definition), [POINTS], 1, 1)
+        for name, (f, *definition) in ELEMENTWISE.items()
+    },
     "softmax_cross_entropy": (
         partial(jaxcnn.softmax_cross_entropy, labels=3, label_smoothing=0.1),
         cross_entropy_definition,
@@ -124,7 +135,13 @@ CASES = {  # operation, definition(dy, *args), arguments, the size of the cotang
         1024,
         1,
     ),
-    "batch_norm_inference": (inference, naive_inference, [normal(M, 2), normal(2, deviation=1e-3), normal(2)], SMALL, 1),
+    "batch_norm_inference": (
+        inference,
+        naive_inference,
+        [normal(M, 2), normal(2, deviation=1e-3), normal(2)],
+        SMALL,
+        1,
+    ),
     "batch_norm": (
         batch_norm,
         batch_norm_definition,
@@ -140,8 +157,20 @@ CASES = {  # operation, definition(dy, *args), arguments, the size of the cotang
         1,
     ),
     # The product is rounded before the bias is added.
-    "dense_of_many_features": (jaxcnn.dense, dense_definition, [normal(2, M, mean=0.1), normal(M, 2), normal(2)], 1, 3),
-    "dense_of_many_examples": (jaxcnn.dense, dense_definition, [normal(M, 2, mean=0.1), normal(2, 2), normal(2)], SMALL, 3),
+    "dense_of_many_features": (
+        jaxcnn.dense,
+        dense_definition,
+        [normal(2, M, mean=0.1), normal(M, 2), normal(2)],
+        1,
+        3,
+    ),
+    "dense_of_many_examples": (
+        jaxcnn.dense,
+        dense_definition,
+        [normal(M, 2, mean=0.1), normal(2, 2), normal(2)],
+        SMALL,
+        3,
+    ),
 }
 
 
@@ -166,20 +195,23 @@ def test_16_bits(case, dtype):
 
 
 def assert_rounded(actual, want, roundings: int, what: str) -> None:
-    """Each element right but for some roundings of its own and, where there are several, of one of the usual size; what float32
-    computes may be off by 1e-5."""
+    """Each element right but for some roundings of its own and, where there are
+    several, of one of the usual size; what float32 computes may be off by 1e-5."""
     info = jnp.finfo(actual.dtype)
     actual = np.asarray(actual, np.float64)
     usual = np.sqrt(np.mean(want**2))
     allowed = float(info.eps) / 2 * (1.05 * roundings * np.abs(want) + (roundings - 1) * usual)
     allowed += 1e-5 * usual + float(info.smallest_subnormal)
     worst = np.argmax(np.abs(actual - want) / allowed)
-    assert np.all(np.abs(actual - want) <= allowed), f"{what}: {actual.flat[worst]}, expected {np.ravel(want)[worst]}"
+    assert np.all(np.abs(actual - want) <= allowed), (
+        f"{what}: {actual.flat[worst]}, expected {np.ravel(want)[worst]}"
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_dropout_in_16_bits(dtype):
-    """The factor 1 / (1 - rate) is that of float64, rounded once, forward and backward; as many are dropped as in float32."""
+    """The factor 1 / (1 - rate) is that of float64, rounded once, forward and backward;
+    as many are dropped as in float32."""
     x = jnp.asarray(normal(M), dtype)
     key = jax.random.key(0, impl="rbg")
 
@@ -198,7 +230,9 @@ def test_statistics_of_more_elements_than_float16_counts():
     """In the dtype of the state that is given, float32 as a rule."""
     x = normal(M, 2, mean=200)
     old = jaxcnn.BatchNormState(jnp.zeros(2), jnp.ones(2))
-    _, new = jax.jit(partial(jaxcnn.batch_norm, train=True, momentum=0.0))(jnp.asarray(x, jnp.float16), None, None, old)
+    _, new = jax.jit(partial(jaxcnn.batch_norm, train=True, momentum=0.0))(
+        jnp.asarray(x, jnp.float16), None, None, old
+    )
     x = np.asarray(jnp.asarray(x, jnp.float16), np.float64)
     np.testing.assert_allclose(new.mean, x.mean(0), rtol=1e-6)
     np.testing.assert_allclose(new.var, x.var(0), rtol=1e-5)

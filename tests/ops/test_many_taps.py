@@ -1,4 +1,5 @@
-"""Windows of many taps: the program does not grow with them, and computes what the definition says."""
+"""Windows of many taps: the program does not grow with them, and computes what the
+definition says."""
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,10 @@ def equations(jaxpr) -> int:
     count = 0
     for equation in jaxpr.eqns:
         count += 1
-        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda p: hasattr(p, "eqns") or hasattr(p, "jaxpr")):
+        for inner in jax.tree.leaves(
+            list(equation.params.values()),
+            is_leaf=lambda p: hasattr(p, "eqns") or hasattr(p, "jaxpr"),
+        ):
             inner = getattr(inner, "jaxpr", inner)
             if hasattr(inner, "eqns"):
                 count += equations(inner)
@@ -25,27 +29,39 @@ def equations(jaxpr) -> int:
 
 
 def conv(stride, groups=1, channels=2):
-    """A convolution of windows that stand `stride(k)` apart, of `channels` in each group."""
+    """A convolution of windows that stand `stride(k)` apart, of `channels` in each
+    group."""
 
     def of(taps, size):
         w = jnp.ones((*taps, channels, channels * groups))
         options = {"stride": stride(taps[0]), "groups": groups}
-        return lambda x, w: jaxcnn.conv(x, w, **options), (jnp.ones((2, *size, channels * groups)), w)
+        return lambda x, w: jaxcnn.conv(x, w, **options), (
+            jnp.ones((2, *size, channels * groups)),
+            w,
+        )
 
     return of
 
 
 def pool(operation, stride, **options):
     def of(taps, size):
-        return lambda x: operation(x, taps, stride=stride(taps[0]), **options), (jnp.ones((2, *size, 2)),)
+        return lambda x: operation(x, taps, stride=stride(taps[0]), **options), (
+            jnp.ones((2, *size, 2)),
+        )
 
     return of
 
 
 OVERLAPPING = {"one": lambda k: 1, "two": lambda k: 2, "half": lambda k: k // 2}
 PROGRAMS = {
-    **{f"conv, step {name}": conv(step) for name, step in {**OVERLAPPING, "whole": lambda k: k}.items()},
-    **{f"conv of 16 channels, step {name}": conv(step, channels=16) for name, step in OVERLAPPING.items()},
+    **{
+        f"conv, step {name}": conv(step)
+        for name, step in {**OVERLAPPING, "whole": lambda k: k}.items()
+    },
+    **{
+        f"conv of 16 channels, step {name}": conv(step, channels=16)
+        for name, step in OVERLAPPING.items()
+    },
     **{f"depthwise, step {name}": conv(step, 4, 1) for name, step in OVERLAPPING.items()},
     **{f"groups, step {name}": conv(step, 2, 4) for name, step in OVERLAPPING.items()},
     **{f"max pool, step {name}": pool(jaxcnn.max_pool, step) for name, step in OVERLAPPING.items()},
@@ -55,7 +71,11 @@ PROGRAMS = {
     "mean, tiles": pool(jaxcnn.avg_pool, lambda k: k),
     "mean, padded": pool(jaxcnn.avg_pool, lambda k: k, padding=1, count_include_pad=False),
 }
-SIZES = {"one axis": ((64,), (1024,)), "two axes": ((8, 8), (32, 32)), "three axes": ((4, 4, 8), (8, 8, 16))}
+SIZES = {
+    "one axis": ((64,), (1024,)),
+    "two axes": ((8, 8), (32, 32)),
+    "three axes": ((4, 4, 8), (8, 8, 16)),
+}
 IN_THREE = ("conv, step one", "depthwise, step one", "groups, step one", "mean, step one")
 GROWING = [(name, axes) for axes in SIZES for name in (IN_THREE if "three" in axes else PROGRAMS)]
 
@@ -79,9 +99,21 @@ def test_the_program_does_not_grow(name, axes):
 
 MANY = {
     "depthwise 8x8": ((1, 9, 10, 2), (8, 8, 1, 2), {"groups": 2, "padding": 3}),
-    "depthwise 9x7 with a stride": ((2, 12, 11, 2), (9, 7, 1, 2), {"groups": 2, "stride": (2, 3), "padding": ((4, 2), (-1, 3))}),
-    "depthwise 70 taps times 2, dilated": ((2, 150, 2), (70, 1, 4), {"groups": 2, "dilation": 2, "padding": ((5, 0),)}),
-    "depthwise 13x3, three axes": ((1, 13, 4, 3, 2), (13, 3, 2, 1, 2), {"groups": 2, "padding": (1, 1, 0)}),
+    "depthwise 9x7 with a stride": (
+        (2, 12, 11, 2),
+        (9, 7, 1, 2),
+        {"groups": 2, "stride": (2, 3), "padding": ((4, 2), (-1, 3))},
+    ),
+    "depthwise 70 taps times 2, dilated": (
+        (2, 150, 2),
+        (70, 1, 4),
+        {"groups": 2, "dilation": 2, "padding": ((5, 0),)},
+    ),
+    "depthwise 13x3, three axes": (
+        (1, 13, 4, 3, 2),
+        (13, 3, 2, 1, 2),
+        {"groups": 2, "padding": (1, 1, 0)},
+    ),
     "tiles 8x9": ((2, 16, 27, 3), (8, 9, 3, 5), {"stride": (8, 9)}),
     "70 taps, step 30": ((2, 175, 3), (70, 3, 4), {"stride": 30, "padding": ((7, -3),)}),
     "12x12, step 5": ((2, 20, 23, 2), (12, 12, 2, 3), {"stride": 5, "padding": ((3, 1), (0, 4))}),
@@ -96,10 +128,16 @@ MANY = {
 def test_convolutions_equal_the_definition(case):
     x_shape, w_shape, options = MANY[case]
     groups = options.get("groups", 1)
-    window = make_window(w_shape[:-2], x_shape[1:-1], **{name: value for name, value in options.items() if name != "groups"})
+    window = make_window(
+        w_shape[:-2],
+        x_shape[1:-1],
+        **{name: value for name, value in options.items() if name != "groups"},
+    )
     rng = np.random.default_rng(0)
     y_shape = (x_shape[0], *window.output_size(x_shape[1:-1]), w_shape[-1])
-    x, w, dy = (draw.integers(rng, shape).astype(np.float32) for shape in (x_shape, w_shape, y_shape))
+    x, w, dy = (
+        draw.integers(rng, shape).astype(np.float32) for shape in (x_shape, w_shape, y_shape)
+    )
     expected = naive.conv_and_gradients(x, w, dy, window, groups)[:3]
 
     @jax.jit
@@ -130,7 +168,9 @@ def test_max_pools_equal_the_definition(case, special):
     if special is not None:
         x[rng.random(shape) < (0.1 if np.isnan(special) else 0.9)] = special
     window = make_window(size, shape[1:-1], **{"stride": size, **options})
-    dy = draw.integers(rng, (shape[0], *window.output_size(shape[1:-1]), shape[-1])).astype(np.float32)
+    dy = draw.integers(rng, (shape[0], *window.output_size(shape[1:-1]), shape[-1])).astype(
+        np.float32
+    )
     y, pull = jax.vjp(jax.jit(lambda x: jaxcnn.max_pool(x, size, **options)), x)
     for got, want in zip((y, pull(dy)[0]), naive.max_pool_and_gradient(x, dy, window), strict=True):
         np.testing.assert_array_equal(got, want)
@@ -143,9 +183,16 @@ def test_mean_pools_equal_the_definition(case, count_include_pad):
     rng = np.random.default_rng(0)
     x = draw.distinct(rng, shape).astype(np.float32)
     window = make_window(size, shape[1:-1], **{"stride": size, **options})
-    dy = draw.distinct(rng, (shape[0], *window.output_size(shape[1:-1]), shape[-1])).astype(np.float32)
-    y, pull = jax.vjp(jax.jit(lambda x: jaxcnn.avg_pool(x, size, count_include_pad=count_include_pad, **options)), x)
-    expected = naive.avg_pool_and_gradient(x.astype(np.float64), dy.astype(np.float64), window, window.pads, count_include_pad)
+    dy = draw.distinct(rng, (shape[0], *window.output_size(shape[1:-1]), shape[-1])).astype(
+        np.float32
+    )
+    y, pull = jax.vjp(
+        jax.jit(lambda x: jaxcnn.avg_pool(x, size, count_include_pad=count_include_pad, **options)),
+        x,
+    )
+    expected = naive.avg_pool_and_gradient(
+        x.astype(np.float64), dy.astype(np.float64), window, window.pads, count_include_pad
+    )
     for got, want in zip((y, pull(dy)[0]), expected, strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
 
@@ -164,7 +211,9 @@ def test_the_loops_are_unfold_and_fold(name):
     x = jnp.asarray(draw.integers(rng, (2, *space, 3)), jnp.float32)
     slices = jnp.stack(list(_windows.unfold(x, window, fill=5)))
     phases, outputs = _tap_loops.in_phases(x, window, 5), window.output_size(space)
-    looped = [_tap_loops.tap_slice(phases, start, outputs) for start in _tap_loops.tap_starts(window)]
+    looped = [
+        _tap_loops.tap_slice(phases, start, outputs) for start in _tap_loops.tap_starts(window)
+    ]
     np.testing.assert_array_equal(jnp.stack(looped), slices)
     folded = _tap_loops.fold_loop(lambda t: slices[t], window, space)
     np.testing.assert_array_equal(folded, _windows.fold(list(slices), window, space))
@@ -181,7 +230,8 @@ ALONG = {
 
 @pytest.mark.parametrize("name", ALONG)
 def test_taps_along_an_axis(name):
-    """Beside the channels they are what `unfold` gives, and `fold_along` is the adjoint."""
+    """Beside the channels they are what `unfold` gives, and `fold_along` is the
+    adjoint."""
     window, n = ALONG[name], 29
     rng = np.random.default_rng(0)
     x = jnp.asarray(draw.integers(rng, (2, n, 3)), jnp.float32)
@@ -189,12 +239,15 @@ def test_taps_along_an_axis(name):
     np.testing.assert_array_equal(p, jnp.concatenate(list(_windows.unfold(x, window)), axis=-1))
     v = jnp.asarray(draw.integers(rng, p.shape), jnp.float32)
     np.testing.assert_array_equal(
-        _windows.fold_along(v, window, 0, n), jax.vjp(lambda x: _windows.unfold_along(x, window, 0), x)[1](v)[0]
+        _windows.fold_along(v, window, 0, n),
+        jax.vjp(lambda x: _windows.unfold_along(x, window, 0), x)[1](v)[0],
     )
 
 
 def test_patches_of_many_taps_are_refused_by_name():
-    with pytest.raises(ValueError, match=r"method PATCHES takes windows of up to 64 taps.* got size \(9, 9\)"):
+    with pytest.raises(
+        ValueError, match=r"method PATCHES takes windows of up to 64 taps.* got size \(9, 9\)"
+    ):
         jaxcnn.conv(jnp.ones((1, 9, 9, 1)), jnp.ones((9, 9, 1, 1)), method=jaxcnn.PATCHES)
 
 
@@ -208,9 +261,13 @@ COMPOSED = {
 
 @pytest.mark.parametrize("name", COMPOSED)
 def test_loops_under_transformations(name):
-    """vmap, scan, and second derivatives against those of the autodiff twin's kind: central differences."""
+    """vmap, scan, and second derivatives against those of the autodiff twin's kind:
+    central differences."""
     rng = np.random.default_rng(0)
-    x, w = (jnp.asarray(draw.distinct(rng, shape), jnp.float32) for shape in ((2, 10, 11, 2), (9, 8, 1, 2)))
+    x, w = (
+        jnp.asarray(draw.distinct(rng, shape), jnp.float32)
+        for shape in ((2, 10, 11, 2), (9, 8, 1, 2))
+    )
 
     def loss(scale, x=x):
         return jnp.sum(COMPOSED[name](x * scale, w) ** 2)
@@ -222,12 +279,16 @@ def test_loops_under_transformations(name):
     def transformed(x):
         plain = gradient(one, x)
         mapped = jax.vmap(lambda x: gradient(one, x))(jnp.stack([x, 2 * x]))
-        scanned = jax.lax.scan(lambda carry, x: (carry, gradient(one, x)), 0, jnp.stack([2 * x, x]))[1]
+        scanned = jax.lax.scan(
+            lambda carry, x: (carry, gradient(one, x)), 0, jnp.stack([2 * x, x])
+        )[1]
         return plain, mapped, scanned, jax.jacrev(gradient)(one, x), jax.jacfwd(gradient)(one, x)
 
     plain, mapped, scanned, reverse, forward = transformed(x)
     np.testing.assert_allclose(mapped[0], plain, rtol=1e-5)
     np.testing.assert_allclose(scanned[1], plain, rtol=1e-5)
     np.testing.assert_allclose(forward, reverse, rtol=1e-4, atol=1e-3)
-    differences = (gradient(one * 1.001) - gradient(one * 0.999)) / 0.002  # the loss is a square: along `one` the slope is g
+    differences = (
+        gradient(one * 1.001) - gradient(one * 0.999)
+    ) / 0.002  # the loss is a square: along `one` the slope is g
     np.testing.assert_allclose(reverse @ one, differences, rtol=1e-2)

@@ -1,4 +1,5 @@
-"""The operations that mix no positions, in JAX's strict modes, and in the forward mode that their rules do not have."""
+"""The operations that mix no positions, in JAX's strict modes, and in the forward mode
+that their rules do not have."""
 
 from __future__ import annotations
 
@@ -20,16 +21,25 @@ OPERATIONS = {  # functions of x (4, 5, 3) and w (3,)
     },
     "gelu, exact": lambda x, w, **m: jaxcnn.gelu(x * w[None, None], False, **m),
     "batch_norm": lambda x, w, **m: jaxcnn.batch_norm(x, w, w, STATE, train=True, **m)[0],
-    "batch_norm, inference": lambda x, w, **m: jaxcnn.batch_norm(x, w, w, STATE, train=False, **m)[0],
+    "batch_norm, inference": lambda x, w, **m: jaxcnn.batch_norm(x, w, w, STATE, train=False, **m)[
+        0
+    ],
     "layer_norm": lambda x, w, **m: jaxcnn.layer_norm(x, w, w, **m),
-    "dropout": lambda x, w, **m: jaxcnn.dropout(x * w[None, None], jax.random.key(0, impl="rbg"), rate=0.5, **m),
+    "dropout": lambda x, w, **m: jaxcnn.dropout(
+        x * w[None, None], jax.random.key(0, impl="rbg"), rate=0.5, **m
+    ),
     "softmax_cross_entropy": lambda x, w, **m: jaxcnn.softmax_cross_entropy(
         x * w[None, None], np.ones(x.shape[:-1], int), label_smoothing=0.1, **m
     ),
-    "sigmoid_binary_cross_entropy": lambda x, w, **m: jaxcnn.sigmoid_binary_cross_entropy(x * w[None, None], x * x, **m),
+    "sigmoid_binary_cross_entropy": lambda x, w, **m: jaxcnn.sigmoid_binary_cross_entropy(
+        x * w[None, None], x * x, **m
+    ),
     "mean_squared_error": lambda x, w, **m: jaxcnn.mean_squared_error(x * w[None, None], x, **m),
 }
-X, W = (jnp.asarray(np.random.default_rng(0).uniform(0.1, 0.9, shape), jnp.float32) for shape in ((4, 5, 3), (3,)))
+X, W = (
+    jnp.asarray(np.random.default_rng(0).uniform(0.1, 0.9, shape), jnp.float32)
+    for shape in ((4, 5, 3), (3,))
+)
 
 each_operation = pytest.mark.parametrize("name", OPERATIONS)
 
@@ -41,7 +51,8 @@ def gradients(name, **mode):
 @pytest.mark.parametrize("autodiff", [False, True], ids=["explicit", "autodiff"])
 @each_operation
 def test_no_rank_is_promoted(name, autodiff):
-    """Found while tracing: nothing needs to be compiled. With gradients, and under vmap."""
+    """Found while tracing: nothing needs to be compiled. With gradients, and under
+    vmap."""
     with jax.numpy_rank_promotion("raise"):
         dx, dw = jax.eval_shape(gradients(name, autodiff=autodiff), X, W)
         jax.eval_shape(jax.vmap(gradients(name, autodiff=autodiff), (0, None)), X[None], W)
@@ -58,7 +69,9 @@ def test_no_nan_and_no_infinity_on_the_way(name):
 
 @each_operation
 def test_forward_mode_names_the_operation(name):
-    with pytest.raises(TypeError, match=rf"^{name.split(',')[0]} is differentiated by .* jaxcnn.AUTODIFF"):
+    with pytest.raises(
+        TypeError, match=rf"^{name.split(',')[0]} is differentiated by .* jaxcnn.AUTODIFF"
+    ):
         jax.jvp(partial(OPERATIONS[name], w=W), (X,), (X,))
     jax.eval_shape(lambda x: jax.jvp(partial(OPERATIONS[name], w=W, autodiff=True), (x,), (x,)), X)
 

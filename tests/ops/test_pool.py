@@ -1,4 +1,5 @@
-"""Pools and their gradients against NumPy loops, PyTorch, autodiff of the same forward, and lax."""
+"""Pools and their gradients against NumPy loops, PyTorch, autodiff of the same forward,
+and lax."""
 
 from functools import cache
 
@@ -17,7 +18,10 @@ from tests import naive
 
 def window_of(case: PoolCase):
     """The window, and the pads before ceil_mode changed them."""
-    options = {"stride": case.size, **{k: v for k, v in case.options.items() if k in ("stride", "padding", "dilation")}}
+    options = {
+        "stride": case.size,
+        **{k: v for k, v in case.options.items() if k in ("stride", "padding", "dilation")},
+    }
     window = make_window(case.size, case.x[1:-1], **options)
     return window.ceil(case.x[1:-1]) if case.options.get("ceil_mode") else window, window.pads
 
@@ -46,10 +50,14 @@ def test_max_pool_equals_the_definition(case):
 
 @pytest.mark.parametrize("special", [np.nan, -np.inf, np.inf], ids=str)
 @pytest.mark.parametrize(
-    "case", **ids([c for c in POOL_CASES if c.id in ("1d-overlap-padding", "2d-ceil-padding", "2d-dilated")])
+    "case",
+    **ids(
+        [c for c in POOL_CASES if c.id in ("1d-overlap-padding", "2d-ceil-padding", "2d-dilated")]
+    ),
 )
 def test_max_pool_of_nan_and_infinity(case, special):
-    """The last NaN wins; a window of -inf gives its gradient to the first in-bounds tap; the padding gets none."""
+    """The last NaN wins; a window of -inf gives its gradient to the first in-bounds
+    tap; the padding gets none."""
     x, dy = whole_numbers(case.id)
     x = np.where(np.random.default_rng(1).random(x.shape) < 0.6, special, x)
     got = value_and_gradient(lambda x: jaxcnn.max_pool(x, case.size, **case.options), x, dy)
@@ -81,34 +89,58 @@ def test_equals_pytorch(case):
     torch = pytest.importorskip("torch", reason="PyTorch is an optional peer")
     axes = len(case.size)
     window, pads = window_of(case)
-    if case.x[0] == 0 or any(lo != hi or lo < 0 or lo > k // 2 for (lo, hi), k in zip(pads, case.size, strict=True)):
+    if case.x[0] == 0 or any(
+        lo != hi or lo < 0 or lo > k // 2 for (lo, hi), k in zip(pads, case.size, strict=True)
+    ):
         pytest.skip("PyTorch does not take this padding, or an empty batch")
     x, dy = whole_numbers(case.id)
     ceil = case.options.get("ceil_mode", False)
     padding = tuple(lo for lo, _ in pads)
-    pools = [(jaxcnn.max_pool, f"max_pool{axes}d", (case.size, window.stride, padding, window.dilation, ceil), {})]
+    pools = [
+        (
+            jaxcnn.max_pool,
+            f"max_pool{axes}d",
+            (case.size, window.stride, padding, window.dilation, ceil),
+            {},
+        )
+    ]
     if set(window.dilation) == {1}:
         for count in (True, False):
             options = {"count_include_pad": count}
-            pools.append((jaxcnn.avg_pool, f"avg_pool{axes}d", (case.size, window.stride, padding, ceil, count), options))
+            pools.append(
+                (
+                    jaxcnn.avg_pool,
+                    f"avg_pool{axes}d",
+                    (case.size, window.stride, padding, ceil, count),
+                    options,
+                )
+            )
     for ours, name, args, options in pools:
         leaf = torch.tensor(x).movedim(-1, 1).contiguous().requires_grad_()
         y = getattr(torch.nn.functional, name)(leaf, *args)
         y.backward(torch.tensor(dy).movedim(-1, 1))
-        got = value_and_gradient(lambda x, f=ours, o=options: f(x, case.size, **case.options, **o), x, dy)
+        got = value_and_gradient(
+            lambda x, f=ours, o=options: f(x, case.size, **case.options, **o), x, dy
+        )
         for a, b in zip(got, (y.detach(), leaf.grad), strict=True):
             np.testing.assert_allclose(a, b.movedim(1, -1).numpy(), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("case", **ids([c for c in POOL_CASES if c.id in ("2d", "2d-overlap")]))
 def test_max_pool_equals_lax(case):
-    """On finite data with ties, bit for bit: select-and-scatter has the same convention."""
+    """On finite data with ties, bit for bit: select-and-scatter has the same
+    convention."""
     x, dy = whole_numbers(case.id)
     window, _ = window_of(case)
 
     def lax_pool(x):
         return lax.reduce_window(
-            x, -jnp.inf, lax.max, (1, *window.size, 1), (1, *window.stride, 1), ((0, 0), *window.pads, (0, 0))
+            x,
+            -jnp.inf,
+            lax.max,
+            (1, *window.size, 1),
+            (1, *window.stride, 1),
+            ((0, 0), *window.pads, (0, 0)),
         )
 
     got = value_and_gradient(lambda x: jaxcnn.max_pool(x, case.size, **case.options), x, dy)
@@ -120,7 +152,9 @@ POOLS = {
     "max": lambda x, **o: jaxcnn.max_pool(x, 3, stride=2, padding=1, **o),
     "max-dilated": lambda x, **o: jaxcnn.max_pool(x, 2, stride=1, dilation=2, **o),
     "avg": lambda x, **o: jaxcnn.avg_pool(x, 3, stride=2, padding=1, **o),
-    "avg-uncounted": lambda x, **o: jaxcnn.avg_pool(x, (2, 3), stride=1, padding=1, count_include_pad=False, **o),
+    "avg-uncounted": lambda x, **o: jaxcnn.avg_pool(
+        x, (2, 3), stride=1, padding=1, count_include_pad=False, **o
+    ),
     "global-max": jaxcnn.global_max_pool,
     "global-avg": jaxcnn.global_avg_pool,
 }
@@ -133,7 +167,14 @@ def test_certificate(name, dtype):
     shape = jax.ShapeDtypeStruct((2, 5, 6, 2), dtype)
     linear = () if "max" in name else (0,)
     exact = "max" in name and dtype == "float32"
-    result = certify(pool, lambda x: pool(x, autodiff=True), [shape], linear_in=linear, integers=exact, names=("x",))
+    result = certify(
+        pool,
+        lambda x: pool(x, autodiff=True),
+        [shape],
+        linear_in=linear,
+        integers=exact,
+        names=("x",),
+    )
     assert result.passed, f"\n{result}"
 
 
@@ -151,7 +192,10 @@ def test_global_pools_agree_with_a_window_over_all_of_space():
     x = draw.integers(rng, (3, 3, 4, 5), largest=1)
     x[0, rng.random((3, 4)) < 0.3] = np.nan
     dy = draw.integers(rng, (3, 5))
-    for whole, pool in ((jaxcnn.global_max_pool, jaxcnn.max_pool), (jaxcnn.global_avg_pool, jaxcnn.avg_pool)):
+    for whole, pool in (
+        (jaxcnn.global_max_pool, jaxcnn.max_pool),
+        (jaxcnn.global_avg_pool, jaxcnn.avg_pool),
+    ):
         got = value_and_gradient(whole, x, dy)
         want = value_and_gradient(lambda x, pool=pool: pool(x, (3, 4)).reshape(3, 5), x, dy)
         for a, b in zip(got, want, strict=True):
@@ -164,10 +208,13 @@ def test_document_example():
 
 
 def test_max_pool_keeps_a_byte_per_axis():
-    """The residuals are the winners' indices along each axis, the last one first: int8 up to 128 taps."""
+    """The residuals are the winners' indices along each axis, the last one first: int8
+    up to 128 taps."""
     for size, dtype in ((2, jnp.int8), (128, jnp.int8), (129, jnp.int16)):
         x = jax.ShapeDtypeStruct((1, 258, 258, 1), jnp.float32)
-        vjp = jax.eval_shape(lambda x, size=size: jax.vjp(lambda x: jaxcnn.max_pool(x, size), x)[1], x)
+        vjp = jax.eval_shape(
+            lambda x, size=size: jax.vjp(lambda x: jaxcnn.max_pool(x, size), x)[1], x
+        )
         m = 258 // size
         kept = [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(vjp) if leaf.ndim == 4]
         assert kept == [((1, 258, m, 1), dtype), ((1, m, m, 1), dtype)]
@@ -187,11 +234,20 @@ def test_max_pool_keeps_a_byte_per_axis():
             "must not be negative at the high end with ceil_mode",
         ),
         (lambda x: jaxcnn.max_pool(x, 0), "size must be at least 1"),
-        (lambda x: jaxcnn.max_pool(x, (2, 2, 2)), r"size must be an int or one int per spatial axis \(2 here\)"),
+        (
+            lambda x: jaxcnn.max_pool(x, (2, 2, 2)),
+            r"size must be an int or one int per spatial axis \(2 here\)",
+        ),
         (lambda x: jaxcnn.avg_pool(x, 2, stride=0), "stride must be at least 1"),
         (lambda x: jaxcnn.max_pool(x[0, 0], 2), "is the batch axis missing"),
-        (lambda x: jaxcnn.max_pool(x.astype(jnp.uint8), 2), "x must have a floating dtype, got uint8"),
-        (lambda x: jaxcnn.max_pool(x, 2, layout="NCHW"), "layout must be 'channels_last' or 'channels_first', got 'NCHW'"),
+        (
+            lambda x: jaxcnn.max_pool(x.astype(jnp.uint8), 2),
+            "x must have a floating dtype, got uint8",
+        ),
+        (
+            lambda x: jaxcnn.max_pool(x, 2, layout="NCHW"),
+            "layout must be 'channels_last' or 'channels_first', got 'NCHW'",
+        ),
         (lambda x: jaxcnn.global_max_pool(x[:, :0]), "at least one position to pool"),
     ],
 )

@@ -1,12 +1,15 @@
-"""A test of the tests: each known way to get a hand-written rule wrong, put into the shipped operation, must be caught.
+"""A test of the tests: each known way to get a hand-written rule wrong, put into the
+shipped operation, must be caught.
 
-The wrong rules are those on record in other projects: a forgotten flip; groups mixed (pytorch#51430); a lost stride remainder
-(FlagGems#1576); = instead of += over the batch or over overlapping windows (NNlib#205); pool padding (NNlib#133); height and
-width exchanged (np-conv2d#2); asymmetric SAME taken as symmetric (opacus#451); the bias gradient over the wrong axes; a mean
-for a sum; the gradient of a tie split or doubled; relu'(0) = 1/2; batch statistics taken as constants.
+The wrong rules are those on record in other projects: a forgotten flip; groups mixed
+(pytorch#51430); a lost stride remainder (FlagGems#1576); = instead of += over the batch
+or over overlapping windows (NNlib#205); pool padding (NNlib#133); height and width
+exchanged (np-conv2d#2); asymmetric SAME taken as symmetric (opacus#451); the bias
+gradient over the wrong axes; a mean for a sum; the gradient of a tie split or doubled;
+relu'(0) = 1/2; batch statistics taken as constants.
 
-`WRONG_CONVOLUTIONS` and `WRONG_RULES` are the table of what catches what: the checks that fail, all of them and no other, and
-what the certificate says of the mistake.
+`WRONG_CONVOLUTIONS` and `WRONG_RULES` are the table of what catches what: the checks
+that fail, all of them and no other, and what the certificate says of the mistake.
 """
 
 from contextlib import contextmanager
@@ -35,7 +38,9 @@ def channels_of_groups_mixed(dy, w, spec, x_shape):
 def lost_remainder_of_the_input(dy, w, spec, x_shape):
     tails = spec.window.remainder(x_shape[1:-1])
     touched = (x_shape[0], *(n - r for n, r in zip(x_shape[1:-1], tails, strict=True)), x_shape[-1])
-    return jnp.pad(DISPATCH.input_grad(dy, w, spec, touched), [(0, 0), *((r, 0) for r in tails), (0, 0)])
+    return jnp.pad(
+        DISPATCH.input_grad(dy, w, spec, touched), [(0, 0), *((r, 0) for r in tails), (0, 0)]
+    )
 
 
 def lost_remainder_of_the_kernel(x, dy, spec, w_shape):
@@ -59,7 +64,9 @@ def mean_over_the_batch(x, dy, spec, w_shape):
 def pads_exchanged(dy, w, spec, x_shape):
     """Asymmetric SAME, the odd zero at the wrong end."""
     pads = tuple((hi, lo) for lo, hi in spec.window.pads)
-    return DISPATCH.input_grad(dy, w, spec._replace(window=spec.window._replace(pads=pads)), x_shape)
+    return DISPATCH.input_grad(
+        dy, w, spec._replace(window=spec.window._replace(pads=pads)), x_shape
+    )
 
 
 IMAGES, KERNEL = (2, 6, 6, 4), (3, 3, 4, 4)
@@ -73,7 +80,13 @@ THE_LAST_ALONE = "of which only the last entry of axis 0 counts (= instead of +=
 
 WRONG_CONVOLUTIONS = {
     "forgotten flip": ({"input_grad": forgotten_flip}, KERNEL, {}, "x", AS_FOR_THE_FLIPPED),
-    "forgotten flip, depthwise": ({"input_grad": forgotten_flip}, (3, 3, 1, 4), {"groups": 4}, "x", AS_FOR_THE_FLIPPED),
+    "forgotten flip, depthwise": (
+        {"input_grad": forgotten_flip},
+        (3, 3, 1, 4),
+        {"groups": 4},
+        "x",
+        AS_FOR_THE_FLIPPED,
+    ),
     "groups mixed": (
         {"input_grad": channels_of_groups_mixed},
         (3, 3, 2, 4),
@@ -88,7 +101,13 @@ WRONG_CONVOLUTIONS = {
         "x",
         "fits what is expected, moved by 1 along axes 1 and 2",
     ),
-    "lost remainder, kernel": ({"kernel_grad": lost_remainder_of_the_kernel}, KERNEL, {"stride": 2}, "w", ""),
+    "lost remainder, kernel": (
+        {"kernel_grad": lost_remainder_of_the_kernel},
+        KERNEL,
+        {"stride": 2},
+        "w",
+        "",
+    ),
     "= over the batch": (
         {"kernel_grad": last_image_only},
         KERNEL,
@@ -103,7 +122,13 @@ WRONG_CONVOLUTIONS = {
         "w",
         "fits what is expected, with axes 0 and 1 exchanged",
     ),
-    "mean instead of sum": ({"kernel_grad": mean_over_the_batch}, KERNEL, {}, "w", "fits what is expected times 0.5"),
+    "mean instead of sum": (
+        {"kernel_grad": mean_over_the_batch},
+        KERNEL,
+        {},
+        "w",
+        "fits what is expected times 0.5",
+    ),
     "asymmetric SAME exchanged": (
         {"input_grad": pads_exchanged},
         KERNEL,
@@ -133,9 +158,13 @@ def test_wrong_convolution_is_caught(mistake):
     wrong, kernel, options, argument, diagnosis = WRONG_CONVOLUTIONS[mistake]
     result = certify_conv(DISPATCH._replace(**wrong), kernel, options)
     assert {check.name for check in result.failures} == BILINEAR, f"\n{result}"
-    told = [check for check in result.failures if check.name in ("integers", "accuracy", "linearity")]
+    told = [
+        check for check in result.failures if check.name in ("integers", "accuracy", "linearity")
+    ]
     assert {check.of for check in told} == {argument}, f"\n{result}"
-    assert {check.diagnosis for check in told if check.name != "linearity"} == {diagnosis}, f"\n{result}"
+    assert {check.diagnosis for check in told if check.name != "linearity"} == {diagnosis}, (
+        f"\n{result}"
+    )
 
 
 # Other operations: the backward rule of the shipped core is exchanged, and put back.
@@ -252,7 +281,12 @@ WRONG_RULES = {
         {*SLOPES, "conservation"},
         f"fits what is expected for dy {THE_LAST_ALONE}",
     ),
-    "relu'(0) = 1/2": ((activation._relu, keep_x, half_at_zero), (jaxcnn.relu, (IMAGE,)), {"integers"}, ""),
+    "relu'(0) = 1/2": (
+        (activation._relu, keep_x, half_at_zero),
+        (jaxcnn.relu, (IMAGE,)),
+        {"integers"},
+        "",
+    ),
     "= over windows": (
         (pool._max_pool, None, overwritten_in_overlaps),
         (overlapping_max, (IMAGE,)),
@@ -265,7 +299,12 @@ WRONG_RULES = {
         {"integers", "conservation"},
         "",
     ),
-    "tie split": ((pool._max_pool, keep_x_and_y, tie_split), (overlapping_max, (IMAGE,)), {"integers"}, ""),
+    "tie split": (
+        (pool._max_pool, keep_x_and_y, tie_split),
+        (overlapping_max, (IMAGE,)),
+        {"integers"},
+        "",
+    ),
     "pool padding": (
         (mean_pool._avg_pool, None, pool_padding_forgotten),
         (padded_mean, (IMAGE,)),
@@ -287,10 +326,14 @@ def test_wrong_rule_is_caught(mistake):
 
     def verdict():
         whole = "integers" in checks
-        return certify(operation, lambda *a: operation(*a, autodiff=True), args, integers=whole, skip=SKIP)
+        return certify(
+            operation, lambda *a: operation(*a, autodiff=True), args, integers=whole, skip=SKIP
+        )
 
     with rule(*broken):
         result = verdict()
     assert {failure.name for failure in result.failures} == checks, f"\n{result}"
-    assert {f.diagnosis for f in result.failures if f.name in ("integers", "accuracy")} == {diagnosis}, f"\n{result}"
+    assert {f.diagnosis for f in result.failures if f.name in ("integers", "accuracy")} == {
+        diagnosis
+    }, f"\n{result}"
     assert verdict().passed, "the shipped rule, put back"

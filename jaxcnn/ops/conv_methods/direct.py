@@ -1,7 +1,9 @@
-"""The three maps as three calls of `lax.conv_general_dilated`, as the derivation in `conv.py` reads.
+"""The three maps as three calls of `lax.conv_general_dilated`, as the derivation in
+`conv.py` reads.
 
-Nothing is transposed: dimension numbers say which axis plays which part. XLA's GPU compiler recognises a kernel gradient in this
-form, and its CPU compiler brings it into the order of its fast path, though only outside `scan`, `while` and `cond`.
+Nothing is transposed: dimension numbers say which axis plays which part. XLA's GPU
+compiler recognises a kernel gradient in this form, and its CPU compiler brings it into
+the order of its fast path, though only outside `scan`, `while` and `cond`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from jaxcnn.sizes import is_known
 from jaxcnn.window import Window, dilated
 
 
-def forward(x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec) -> Num[Array, "n *j o"]:
+def forward(
+    x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec
+) -> Num[Array, "n *j o"]:
     """y[n, j, (g o)] = sum_{t, c} x[n, s j + d t - p_lo, (g c)] w[t, c, (g o)]"""
     images, kernels = _channels_last(x.ndim)
     dimensions = lax.ConvDimensionNumbers(images, kernels, images)
@@ -27,11 +31,14 @@ def forward(x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec) -
 def input_grad(
     dy: Num[Array, "n *j o"], w: Num[Array, "*t cg o"], spec: ConvSpec, x_shape: Sequence[int]
 ) -> Num[Array, "n *i c"]:
-    """dx[n, i, (g c)] = sum_{j, t: s j + d t - p_lo = i} sum_o dy[n, j, (g o)] w[t, c, (g o)]"""
+    """dx[n, i, (g c)] = sum_{j, t: s j + d t - p_lo = i} sum_o dy[n, j, (g o)] w[t, c,
+    (g o)]"""
     images, (out, into, *space) = _channels_last(dy.ndim)
     dimensions = lax.ConvDimensionNumbers(images, (into, out, *space), images)
     window = spec.window.input_grad(x_shape[1:-1])
-    return correlate(dy, flip(w, spec.groups), spec, window, dimensions, feature_group_count=spec.groups)
+    return correlate(
+        dy, flip(w, spec.groups), spec, window, dimensions, feature_group_count=spec.groups
+    )
 
 
 def kernel_grad(
@@ -39,16 +46,20 @@ def kernel_grad(
 ) -> Num[Array, "*t cg o"]:
     """dw[t, c, (g o)] = sum_{n, j} x[n, s j + d t - p_lo, (g c)] dy[n, j, (g o)]
 
-    x plays the image, with its channels as batch and its batch as channels, dy the kernel, with its batch as input channels.
+    x plays the image, with its channels as batch and its batch as channels, dy the
+    kernel, with its batch as input channels.
     """
     (batch, channel, *space), (out, into, *taps) = _channels_last(x.ndim)
-    dimensions = lax.ConvDimensionNumbers((channel, batch, *space), (channel, batch, *space), (into, out, *taps))
+    dimensions = lax.ConvDimensionNumbers(
+        (channel, batch, *space), (channel, batch, *space), (into, out, *taps)
+    )
     window = spec.window.kernel_grad(x.shape[1:-1])
     return correlate(x, dy, spec, window, dimensions, batch_group_count=spec.groups)
 
 
 def _channels_last(ndim: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Where (batch, channel, *space) stand in an image, and (out, in, *space) in a kernel."""
+    """Where (batch, channel, *space) stand in an image, and (out, in, *space) in a
+    kernel."""
     return (0, ndim - 1, *range(1, ndim - 1)), (ndim - 1, ndim - 2, *range(ndim - 2))
 
 
@@ -62,10 +73,12 @@ def correlate(
     feature_group_count: int = 1,
     batch_group_count: int = 1,
 ) -> Array:
-    """`lax.conv_general_dilated`, made safe: it never gets a negative pad, nor an empty array, nor two dtypes.
+    """`lax.conv_general_dilated`, made safe: it never gets a negative pad, nor an empty
+    array, nor two dtypes.
 
-    A negative low pad beside a positive high one makes XLA's CPU backend read out of bounds (openxla/xla#48713). So that lax's
-    own derivative of this call has none either, no pad is left to lax that is larger than D_k - 1; nor one that is symbolic.
+    A negative low pad beside a positive high one makes XLA's CPU backend read out of
+    bounds (openxla/xla#48713). So that lax's own derivative of this call has none
+    either, no pad is left to lax that is larger than D_k - 1; nor one that is symbolic.
     """
     (lhs_batch, _, *lhs_space), (rhs_out, _, *_), (out_batch, out_channel, *out_space) = dimensions
     dtype = operand_dtype(lhs, rhs, spec)
@@ -88,7 +101,9 @@ def correlate(
         return lax.full(out_shape, 0, spec.accumulation_dtype or dtype)
     beyond = [
         axis
-        for axis, (pads, k, d) in enumerate(zip(window.pads, window.size, window.dilation, strict=True))
+        for axis, (pads, k, d) in enumerate(
+            zip(window.pads, window.size, window.dilation, strict=True)
+        )
         if not is_known(*pads) or (is_known(k) and max(pads) >= dilated(k, d))
     ]
     lhs, window = pad_explicitly(lhs, window, lhs_space, beyond)
@@ -109,8 +124,11 @@ def correlate(
     )
 
 
-def pad_explicitly(lhs: Array, window: Window, lhs_space: Sequence[int], axes: Sequence[int]) -> tuple[Array, Window]:
-    """The window's `axes` padded and base-dilated here, not by the convolution; `lhs_space` says where axes stand in lhs."""
+def pad_explicitly(
+    lhs: Array, window: Window, lhs_space: Sequence[int], axes: Sequence[int]
+) -> tuple[Array, Window]:
+    """The window's `axes` padded and base-dilated here, not by the convolution;
+    `lhs_space` says where axes stand in lhs."""
     if not axes:
         return lhs, window
     amounts = [(0, 0, 0)] * lhs.ndim
@@ -118,4 +136,6 @@ def pad_explicitly(lhs: Array, window: Window, lhs_space: Sequence[int], axes: S
     for axis in axes:
         amounts[lhs_space[axis]] = (*pads[axis], base_dilation[axis] - 1)
         pads[axis], base_dilation[axis] = (0, 0), 1
-    return lax.pad(lhs, jnp.zeros((), lhs.dtype), amounts), window._replace(pads=tuple(pads), base_dilation=tuple(base_dilation))
+    return lax.pad(lhs, jnp.zeros((), lhs.dtype), amounts), window._replace(
+        pads=tuple(pads), base_dilation=tuple(base_dilation)
+    )

@@ -1,44 +1,51 @@
-"""Which method computes which map: decided from static shapes, for each platform. It is itself a method, the default one.
+"""Which method computes which map: decided from static shapes, for each platform. It is
+itself a method, the default one.
 
-On a CPU the first line that fits, as measured by `python -m experiments.benchmark --parts maps --methods canonical wide blocked
-patches groupwise shifted` (numbers in `experiments/README.md`), with k taps in all, c input channels in a group, o outputs:
+On a CPU the first line that fits, as measured by `python -m experiments.benchmark
+--parts maps --methods canonical wide blocked patches groupwise shifted` (numbers in
+`experiments/README.md`), with k taps in all, c input channels in a group, o outputs:
 
-    forward            depthwise                                                    shifted
-                       groups of fewer than 16 channels                             patches
-                       groups                                                       groupwise
-                       one tap (1x1)                                                patches
-                       fewer than k positions in x: two axes of space, no stride
-                       in the last, and c >= 16                                     wide
-                       other such x                                                 patches
-                       c k <= 32 unless o > 16 and c = 1 or space has one axis, or
-                       a stride and k <= 9 and c >= 32 and 2,048 positions, unless
-                       c >= 128 >= o                                                patches
-                       rows that only several images together fill, and c > 3       wide
-                       else                                                         canonical
-    input gradient     depthwise                                                    shifted
-                       groups, as above                                             patches, groupwise
-                       fewer than k positions in y, k > 1: as above                 wide, patches
-                       one tap, or a stride, or c k <= 32                           patches
-                       c <= 8 and c k <= 100                                        patches
-                       rows that only several images together fill, and o > 3       wide
-                       else                                                         canonical
-    kernel gradient    depthwise                                                    shifted
-                       groups of fewer than 8 channels                              groupwise
-                       c = 1 and o <= 16, windows that overlap                      canonical
-                       else                                                         patches
+    forward          depthwise                                               shifted
+                     groups of fewer than 16 channels                        patches
+                     groups                                                  groupwise
+                     one tap (1x1)                                           patches
+                     fewer than k positions in x: two axes of space, no stride
+                     in the last, and c >= 16                                wide
+                     other such x                                            patches
+                     c k <= 32 unless o > 16 and c = 1 or space has one axis, or
+                     a stride and k <= 9 and c >= 32 and 2,048 positions, unless
+                     c >= 128 >= o                                           patches
+                     rows that only several images together fill, and c > 3  wide
+                     else                                                    canonical
+    input gradient   depthwise                                               shifted
+                     groups, as above                                        patches,
+                                                                             groupwise
+                     fewer than k positions in y, k > 1: as above            wide,
+                                                                             patches
+                     one tap, or a stride, or c k <= 32                      patches
+                     c <= 8 and c k <= 100                                   patches
+                     rows that only several images together fill, and o > 3  wide
+                     else                                                    canonical
+    kernel gradient  depthwise                                               shifted
+                     groups of fewer than 8 channels                         groupwise
+                     c = 1 and o <= 16, windows that overlap                 canonical
+                     else                                                    patches
 
-`patches` is passed over for `canonical` where a window has too many taps for it, and in three axes `canonical` for `direct`.
-`blocked` is never chosen, nor are groups joined for forward or
-input gradient: both multiply zeros with values that an output does not see, and where such a value is not finite, 0 times it is
-NaN. That costs a first layer of few channels up to 2.5 times its time, and narrow groups up to 2.
+`patches` is passed over for `canonical` where a window has too many taps for it, and in
+three axes `canonical` for `direct`. `blocked` is never chosen, nor are groups joined
+for forward or input gradient: both multiply zeros with values that an output does not
+see, and where such a value is not finite, 0 times it is NaN. That costs a first layer
+of few channels up to 2.5 times its time, and narrow groups up to 2.
 
-A product is computed once. What `shifted` gives XLA computes anew in each loop that uses it, unless something between is no
-loop: as single maps, one multiply-add per tap and channel is faster than a product for few channels too, and in LeNet slower.
+A product is computed once. What `shifted` gives XLA computes anew in each loop that
+uses it, unless something between is no loop: as single maps, one multiply-add per tap
+and channel is faster than a product for few channels too, and in LeNet slower.
 
-Where several devices share the batch, the images are those of one. A batch of symbolic size counts as one image; where the
-size of space is symbolic, `direct` computes on a CPU too. On every other platform `direct`. Where the type of an array
-says that it is sharded (an Explicit mesh) axes cannot be merged freely: there depthwise is `shifted` on a CPU, all else
-`canonical`.
+Where several devices share the batch, the images are those of one. A batch of symbolic
+size counts as one image; where the size of space is symbolic, `direct` computes on a
+CPU too. On every other platform `direct`. Where the type of an array says that it is
+sharded (an Explicit mesh) axes cannot be merged freely: there depthwise is `shifted` on
+a CPU, all else `canonical`.
 """
 
 from __future__ import annotations
@@ -71,50 +78,91 @@ class Choice(NamedTuple):
 
 
 DIRECT = Choice(direct, "XLA's own kernels, until a measurement on this platform says otherwise")
-CANONICAL = Choice(canonical, "as fast as direct at the top level of a program, many times faster in the body of a scan")
-DEPTHWISE = Choice(shifted, "depthwise: one multiply-add per tap, where XLA's CPU backend would compute a dense convolution")
-FEW_CHANNELS = Choice(patches, "few input channels: one matrix product, where XLA's convolutions leave registers empty")
-GROUPS = Choice(groupwise, "groups: each a dense convolution, where XLA's CPU backend computes all in one slow loop")
-NARROW_GROUPS = Choice(patches, "groups of few channels: one product for each, where convolutions leave registers empty")
+CANONICAL = Choice(
+    canonical,
+    "as fast as direct at the top level of a program, many times faster in the body of a scan",
+)
+DEPTHWISE = Choice(
+    shifted,
+    "depthwise: one multiply-add per tap, where XLA's CPU backend would compute a dense"
+    " convolution",
+)
+FEW_CHANNELS = Choice(
+    patches,
+    "few input channels: one matrix product, where XLA's convolutions leave registers empty",
+)
+GROUPS = Choice(
+    groupwise,
+    "groups: each a dense convolution, where XLA's CPU backend computes all in one slow loop",
+)
+NARROW_GROUPS = Choice(
+    patches,
+    "groups of few channels: one product for each, where convolutions leave registers empty",
+)
 TOO_MANY_FOR_PLANES = Choice(direct, "three axes and many taps: XLA's own, as one convolution")
 TOO_MANY_TO_LAY_OUT = Choice(canonical, "too many taps to lay out for a product")
 ONE_TAP = Choice(patches, "one tap: a matrix product")
 PRODUCT_FOLDED = Choice(
-    patches, "one matrix product, added up where windows overlap: a convolution would multiply zeros, or have few outputs"
+    patches,
+    "one matrix product, added up where windows overlap: a convolution would multiply zeros, or"
+    " have few outputs",
 )
-PRODUCT = Choice(patches, "windows that overlap little: one matrix product of patches that are hardly larger than x")
-SUM = Choice(patches, "one matrix product, with the taps beside the channels or beside the outputs, as copies less")
-SMALL_IMAGES = Choice(patches, "fewer positions than taps: XLA's convolutions exchange image and window, and are slow")
+PRODUCT = Choice(
+    patches,
+    "windows that overlap little: one matrix product of patches that are hardly larger than x",
+)
+SUM = Choice(
+    patches,
+    "one matrix product, with the taps beside the channels or beside the outputs, as copies less",
+)
+SMALL_IMAGES = Choice(
+    patches, "fewer positions than taps: XLA's convolutions exchange image and window, and are slow"
+)
 SMALL_IMAGES_WIDE = SMALL_IMAGES._replace(method=wide)
 SYMBOLIC = Choice(direct, "the size of space is symbolic: nothing can be decided by it")
 WIDE = Choice(wide, "several images side by side make rows long enough for all cores")
 
 
-def explain(spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int]) -> dict[str, dict[str, Choice]]:
-    """What computes each map of a convolution of these channels-last shapes, and why: by map, then by platform.
+def explain(
+    spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int]
+) -> dict[str, dict[str, Choice]]:
+    """What computes each map of a convolution of these channels-last shapes, and why:
+    by map, then by platform.
 
     "default" is every platform not named.
 
     >>> from jaxcnn.window import make_window
-    >>> choices = explain(ConvSpec(make_window((1, 1), (8, 8))), (2, 8, 8, 64), (1, 1, 64, 32))
+    >>> spec = ConvSpec(make_window((1, 1), (8, 8)))
+    >>> choices = explain(spec, (2, 8, 8, 64), (1, 1, 64, 32))
     >>> choices["forward"]["cpu"].name, choices["kernel_grad"]["default"].name
     ('patches', 'direct')
     """
-    cpu = {"forward": _forward_on_cpu, "input_grad": _input_grad_on_cpu, "kernel_grad": _kernel_grad_on_cpu}
+    cpu = {
+        "forward": _forward_on_cpu,
+        "input_grad": _input_grad_on_cpu,
+        "kernel_grad": _kernel_grad_on_cpu,
+    }
     n, *others = x_shape
     if not is_known(*others, *w_shape):
         return {name: {"cpu": SYMBOLIC, "default": DIRECT} for name in cpu}
     share = (n if is_known(n) else 1, *others)
-    choices = {name: _with_bound(choose(spec, share, tuple(w_shape)), spec) for name, choose in cpu.items()}
+    choices = {
+        name: _with_bound(choose(spec, share, tuple(w_shape)), spec) for name, choose in cpu.items()
+    }
     return {name: {"cpu": choice, "default": DIRECT} for name, choice in choices.items()}
 
 
 def _with_bound(choice: Choice, spec: ConvSpec) -> Choice:
-    """The choice, or another where its program would grow with the taps: products of patches, and volumes computed as planes."""
+    """The choice, or another where its program would grow with the taps: products of
+    patches, and volumes computed as planes."""
     size = spec.window.size
     if choice.method is patches and not patches.lays_out(spec.window):
         choice = TOO_MANY_TO_LAY_OUT
-    return TOO_MANY_FOR_PLANES if choice.method is canonical and len(size) == 3 and math.prod(size) > MANY_TAPS else choice
+    return (
+        TOO_MANY_FOR_PLANES
+        if choice.method is canonical and len(size) == 3 and math.prod(size) > MANY_TAPS
+        else choice
+    )
 
 
 def _forward_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:
@@ -133,7 +181,9 @@ def _forward_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int
     return WIDE if c > 3 and _fills_rows(spec, x_shape, c, o) else CANONICAL
 
 
-def _input_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:
+def _input_grad_on_cpu(
+    spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]
+) -> Choice:
     taps, c, o = math.prod(w_shape[:-2]), *w_shape[-2:]
     if spec.groups > 1:
         return _of_groups(c)
@@ -148,7 +198,9 @@ def _input_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[
     return WIDE if o > 3 and _fills_rows(spec, x_shape, o, c) else CANONICAL
 
 
-def _kernel_grad_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:
+def _kernel_grad_on_cpu(
+    spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]
+) -> Choice:
     taps, c, o = math.prod(w_shape[:-2]), *w_shape[-2:]
     if spec.groups > 1 and c < 8:
         return DEPTHWISE if c == 1 else GROUPS
@@ -168,41 +220,63 @@ def _of_groups(channels: int) -> Choice:
 
 
 def _fills_rows(spec: ConvSpec, x_shape: tuple[int, ...], inputs: int, outputs: int) -> bool:
-    """Whether a row of one image is too short for two cores, and one of several images is long enough."""
+    """Whether a row of one image is too short for two cores, and one of several images
+    is long enough."""
     n, *space, _ = x_shape
     short, enough = (96, 128) if outputs >= 64 else (256, 512)
-    fits = not _strided(spec) and set(spec.window.base_dilation) == {1} and len(space) == 2 and 16 < max(inputs, outputs) < 128
+    fits = (
+        not _strided(spec)
+        and set(spec.window.base_dilation) == {1}
+        and len(space) == 2
+        and 16 < max(inputs, outputs) < 128
+    )
     return fits and space[-1] < short and space[-1] * wide.images_in_a_row(n, space[-1]) >= enough
 
 
 def _of_small_images(spec: ConvSpec, inputs: int) -> Choice:
-    """For so many input channels of the map in question: `wide` where it has a form, without a step along the last axis."""
-    has_wide_form = len(spec.window.size) == 2 and spec.window.stride[-1] == spec.window.base_dilation[-1] == 1
+    """For so many input channels of the map in question: `wide` where it has a form,
+    without a step along the last axis."""
+    has_wide_form = (
+        len(spec.window.size) == 2 and spec.window.stride[-1] == spec.window.base_dilation[-1] == 1
+    )
     return SMALL_IMAGES_WIDE if has_wide_form and inputs >= 16 else SMALL_IMAGES
 
 
 def choose(
     spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int], map_name: str, *operands: Array
 ) -> dict[str, ModuleType]:
-    """The module that computes a map, by platform: as `explain` has it for the images of each device, where the operands are not
-    sharded by their type."""
+    """The module that computes a map, by platform: as `explain` has it for the images
+    of each device, where the operands are not sharded by their type."""
     if any(sharding_of(a) is not None for a in operands):
-        return {"cpu": shifted if spec.groups > 1 and w_shape[-2] == 1 else canonical, "default": direct}
+        return {
+            "cpu": shifted if spec.groups > 1 and w_shape[-2] == 1 else canonical,
+            "default": direct,
+        }
     n, *others = x_shape
     share = (-(-n // devices_of(*operands)) if is_known(n) else n, *others)
-    return {platform: choice.method for platform, choice in explain(spec, share, w_shape)[map_name].items()}
+    return {
+        platform: choice.method
+        for platform, choice in explain(spec, share, w_shape)[map_name].items()
+    }
 
 
-def forward(x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec) -> Num[Array, "n *j o"]:
+def forward(
+    x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec
+) -> Num[Array, "n *j o"]:
     methods = choose(spec, x.shape, w.shape, "forward", x, w)
-    return lax.platform_dependent(x, w, **{name: partial(method.forward, spec=spec) for name, method in methods.items()})
+    return lax.platform_dependent(
+        x, w, **{name: partial(method.forward, spec=spec) for name, method in methods.items()}
+    )
 
 
 def input_grad(
     dy: Num[Array, "n *j o"], w: Num[Array, "*t cg o"], spec: ConvSpec, x_shape: Sequence[int]
 ) -> Num[Array, "n *i c"]:
     methods = choose(spec, x_shape, w.shape, "input_grad", dy, w)
-    branches = {name: partial(method.input_grad, spec=spec, x_shape=x_shape) for name, method in methods.items()}
+    branches = {
+        name: partial(method.input_grad, spec=spec, x_shape=x_shape)
+        for name, method in methods.items()
+    }
     return lax.platform_dependent(dy, w, **branches)
 
 
@@ -210,5 +284,8 @@ def kernel_grad(
     x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], spec: ConvSpec, w_shape: Sequence[int]
 ) -> Num[Array, "*t cg o"]:
     methods = choose(spec, x.shape, w_shape, "kernel_grad", x, dy)
-    branches = {name: partial(method.kernel_grad, spec=spec, w_shape=w_shape) for name, method in methods.items()}
+    branches = {
+        name: partial(method.kernel_grad, spec=spec, w_shape=w_shape)
+        for name, method in methods.items()
+    }
     return lax.platform_dependent(x, dy, **branches)

@@ -1,8 +1,10 @@
-"""The three maps of a grouped convolution group by group, each a dense convolution of its own channels.
+"""The three maps of a grouped convolution group by group, each a dense convolution of
+its own channels.
 
-XLA's CPU backend computes all groups in one slow loop. Groups of very few channels are joined first, until they have `LEAST`
-input channels, with a kernel that is 0 between the channels of different groups: f groups joined cost f times the arithmetic, and
-less time, because narrow convolutions are slow. With h joined groups of f each, (g) = (h f),
+XLA's CPU backend computes all groups in one slow loop. Groups of very few channels are
+joined first, until they have `LEAST` input channels, with a kernel that is 0 between
+the channels of different groups: f groups joined cost f times the arithmetic, and less
+time, because narrow convolutions are slow. With h joined groups of f each, (g) = (h f),
 
     w'[t, (f c), (h f' o)] = w[t, c, (h f o)]  where f = f', else 0
 
@@ -22,7 +24,9 @@ from jaxcnn.ops.conv_methods.method import ConvSpec
 LEAST = 16
 
 
-def forward(x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], spec: ConvSpec) -> Num[Array, "n *j go"]:
+def forward(
+    x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], spec: ConvSpec
+) -> Num[Array, "n *j go"]:
     """y[n, j, (h f o)]: for each h, the dense convolution of x[n, i, (f c)] with w'"""
     joined = joined_groups(spec.groups, w.shape[-2])
     h, alone = spec.groups // joined, spec._replace(groups=1)
@@ -33,30 +37,37 @@ def forward(x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], spec: ConvSpec) 
 def input_grad(
     dy: Num[Array, "n *j go"], w: Num[Array, "*t c go"], spec: ConvSpec, x_shape: Sequence[int]
 ) -> Num[Array, "n *i gc"]:
-    """dx[n, i, (h f c)]: for each h, the dense input gradient of dy[n, j, (f o)] and w'"""
+    """dx[n, i, (h f c)]: for each h, the dense input gradient of dy[n, j, (f o)] and
+    w'"""
     joined = joined_groups(spec.groups, w.shape[-2])
     h, alone = spec.groups // joined, spec._replace(groups=1)
     shape = (*x_shape[:-1], x_shape[-1] // h)
     parts = zip(_parts(dy, h), _parts(_join(w, spec.groups, joined), h), strict=True)
-    return jnp.concatenate([canonical.input_grad(dy_h, w_h, alone, shape) for dy_h, w_h in parts], axis=-1)
+    return jnp.concatenate(
+        [canonical.input_grad(dy_h, w_h, alone, shape) for dy_h, w_h in parts], axis=-1
+    )
 
 
 def kernel_grad(
     x: Num[Array, "n *i gc"], dy: Num[Array, "n *j go"], spec: ConvSpec, w_shape: Sequence[int]
 ) -> Num[Array, "*t c go"]:
-    """dw'[t, (f c), (h f' o)]: for each h, the dense kernel gradient of x[n, i, (f c)] and dy[n, j, (f' o)]"""
+    """dw'[t, (f c), (h f' o)]: for each h, the dense kernel gradient of x[n, i, (f c)]
+    and dy[n, j, (f' o)]"""
     *taps, c, go = w_shape
     joined = joined_groups(spec.groups, c)
     h, alone = spec.groups // joined, spec._replace(groups=1)
     shape = (*taps, joined * c, go // h)
     parts = zip(_parts(x, h), _parts(dy, h), strict=True)
-    dw = jnp.stack([canonical.kernel_grad(x_h, dy_h, alone, shape) for x_h, dy_h in parts], axis=-2)  # [t, (f c), h, (f' o)]
+    dw = jnp.stack(
+        [canonical.kernel_grad(x_h, dy_h, alone, shape) for x_h, dy_h in parts], axis=-2
+    )  # [t, (f c), h, (f' o)]
     blocks = dw.reshape(*taps, joined, c, h, joined, go // spec.groups)
     return jnp.stack([blocks[..., f, :, :, f, :] for f in range(joined)], axis=-2).reshape(w_shape)
 
 
 def joined_groups(groups: int, channels: int) -> int:
-    """How many groups of that many input channels are computed as one: the fewest that have `LEAST`, and divide `groups`.
+    """How many groups of that many input channels are computed as one: the fewest that
+    have `LEAST`, and divide `groups`.
 
     >>> joined_groups(32, 4), joined_groups(4, 16)
     (4, 1)
