@@ -21,7 +21,7 @@ flipped the right one, and no response to [3, 2, 1, 0] is negative. With the dif
 from __future__ import annotations
 
 if __name__ == "__main__":  # before the slow imports
-    from experiments.interruption import end_at_once
+    from jaxcnn.programs.interruption import end_at_once
 
     end_at_once("filters")
 
@@ -40,12 +40,12 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.datasets import load_digits
 
-from experiments.files import write_whole
-from experiments.options import ConfigError, require_paths
-from experiments.output import claimed
-from experiments.pictures import SIGNED
-from experiments.program import leave, run_program
 from jaxcnn import conv, convolve
+from jaxcnn.programs.files import write_whole
+from jaxcnn.programs.options import ConfigError, require_paths
+from jaxcnn.programs.output import claimed
+from jaxcnn.programs.program import leave, run_program
+from jaxcnn.programs.train.pictures import SIGNED
 
 EDGE = np.array([[-1, -1, 2], [-1, 2, 1], [2, 1, 1]], np.float32)
 FILTERS = {"the filter": EDGE, "its opposite": -EDGE, "minus its mean": EDGE - EDGE.mean()}

@@ -11,7 +11,7 @@ between explicit gradients and autodiff.
 from __future__ import annotations
 
 if __name__ == "__main__":  # before the slow imports
-    from experiments.interruption import end_at_once
+    from jaxcnn.programs.interruption import end_at_once
 
     end_at_once("own_rule")
 
@@ -25,10 +25,6 @@ import numpy as np
 import optax
 import tyro
 
-from experiments.data import digits, shuffled_batches
-from experiments.messages import plural
-from experiments.options import MOST_EPOCHS, require_count, require_seed
-from experiments.program import leave, run_program
 from jaxcnn import (
     AUTODIFF,
     EXPLICIT,
@@ -40,6 +36,10 @@ from jaxcnn import (
     make_train_step,
     models,
 )
+from jaxcnn.programs.data.dataset import digits, shuffled_batches
+from jaxcnn.programs.messages import plural
+from jaxcnn.programs.options import MOST_EPOCHS, require_count, require_seed
+from jaxcnn.programs.program import leave, run_program
 
 BATCH = 32
 

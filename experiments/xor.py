@@ -10,7 +10,7 @@ No line can part {(0, 1), (1, 0)} from {(0, 0), (1, 1)}, so one layer is not eno
 from __future__ import annotations
 
 if __name__ == "__main__":  # before the slow imports
-    from experiments.interruption import end_at_once
+    from jaxcnn.programs.interruption import end_at_once
 
     end_at_once("xor")
 
@@ -23,9 +23,9 @@ import jax.numpy as jnp
 import optax
 import tyro
 
-from experiments.options import require_seed
-from experiments.program import leave, run_program
 from jaxcnn import AUTODIFF, EXPLICIT, init_train_state, layers, make_train_step
+from jaxcnn.programs.options import require_seed
+from jaxcnn.programs.program import leave, run_program
 
 STEPS = 200
 X = jnp.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])

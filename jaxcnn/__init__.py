@@ -26,22 +26,16 @@ from jaxcnn.ops import (
     softmax_cross_entropy,
     tanh,
 )
-from jaxcnn.ops.conv import conv_bias_grad, conv_input_grad, conv_kernel_grad, explain_conv
-from jaxcnn.ops.conv_lax import conv_general_dilated
-from jaxcnn.ops.conv_methods import (
-    BLOCKED,
-    CANONICAL,
-    DIRECT,
-    DISPATCH,
-    GROUPWISE,
-    PATCHES,
-    SHIFTED,
-    WIDE,
-    ConvMethod,
-    ConvSpec,
+from jaxcnn.ops.convolution import methods
+from jaxcnn.ops.convolution.functions import (
+    conv_bias_grad,
+    conv_input_grad,
+    conv_kernel_grad,
+    explain_conv,
 )
+from jaxcnn.ops.convolution.general_dilated import conv_general_dilated
 from jaxcnn.ops.norm import BatchNormState
-from jaxcnn.receptive_field import ReceptiveField, receptive_field, receptive_fields
+from jaxcnn.receptive import ReceptiveField, receptive_field, receptive_fields
 from jaxcnn.training import (
     TrainState,
     find_nonfinite,
@@ -54,18 +48,8 @@ from jaxcnn.window import Window, make_window
 
 __all__ = [
     "AUTODIFF",
-    "BLOCKED",
-    "CANONICAL",
-    "DIRECT",
-    "DISPATCH",
     "EXPLICIT",
-    "GROUPWISE",
-    "PATCHES",
-    "SHIFTED",
-    "WIDE",
     "BatchNormState",
-    "ConvMethod",
-    "ConvSpec",
     "Layer",
     "Ops",
     "ReceptiveField",
@@ -96,6 +80,7 @@ __all__ = [
     "make_window",
     "max_pool",
     "mean_squared_error",
+    "methods",
     "models",
     "receptive_field",
     "receptive_fields",

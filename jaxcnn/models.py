@@ -35,7 +35,7 @@ from jaxcnn.ops._common import as_array
 from jaxcnn.window import Padding
 
 
-def example(classes: int = 10, *, ops: Ops = EXPLICIT) -> Layer:
+def cnn_basics(classes: int = 10, *, ops: Ops = EXPLICIT) -> Layer:
     """The example network of the document "Deep Learning - CNN Basics", for 32x32x1
     images.
 
@@ -49,7 +49,7 @@ def example(classes: int = 10, *, ops: Ops = EXPLICIT) -> Layer:
 
     >>> import jax
     >>> params, state = jax.eval_shape(
-    ...     lambda key: example().init(key, (1, 32, 32, 1)), jax.random.key(0)
+    ...     lambda key: cnn_basics().init(key, (1, 32, 32, 1)), jax.random.key(0)
     ... )
     >>> params["7_dense"]["w"].shape
     (196, 10)
@@ -362,5 +362,5 @@ def _check_images(name: str, shape: tuple[int, ...]) -> None:
 
 MODELS: dict[str, Callable[..., Layer]] = {
     model.__name__: model
-    for model in (example, lenet, vgg, vgg16, resnet20, mobilenet, mobilenet_v1)
+    for model in (cnn_basics, lenet, vgg, vgg16, resnet20, mobilenet, mobilenet_v1)
 }

@@ -13,12 +13,13 @@ from jaxtyping import install_import_hook
 
 with install_import_hook("jaxcnn", "beartype.beartype"):
     import jaxcnn
-    from jaxcnn.ops.conv import forward_map, make_spec
+    from jaxcnn.ops.convolution.functions import forward_map, make_spec
 
 import jax
 import jax.numpy as jnp
 import pytest
 
+M = jaxcnn.methods
 x = jnp.linspace(-1.0, 1.0, 2 * 6 * 6 * 4).reshape(2, 6, 6, 4)
 operations = [
     *(
@@ -26,10 +27,10 @@ operations = [
             x, w[:, :, : 4 // groups], w[0, 0, 0],
             groups=groups, stride=2, padding=((2, 0), (-1, 1)), method=method,
         )
-        for method in (jaxcnn.DIRECT, jaxcnn.CANONICAL, jaxcnn.BLOCKED, jaxcnn.PATCHES, None)
+        for method in (M.LAX, M.NHWC, M.BLOCKED_OUTPUTS, M.IM2COL, None)
         for groups in (1, 2, 4)
     ),
-    lambda x, w: jaxcnn.conv(x, w[:, :, :1], groups=4, method=jaxcnn.SHIFTED),
+    lambda x, w: jaxcnn.conv(x, w[:, :, :1], groups=4, method=jaxcnn.methods.DEPTHWISE),
     lambda x, w: jaxcnn.conv_general_dilated(
         x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
     ),
@@ -65,7 +66,7 @@ spec = make_spec(
     precision=None, preferred_element_type=None,
 )
 with pytest.raises(Exception, match="Type-check"):  # the hook is at work
-    forward_map(x[0], w[0, 0, 0, 0], spec, jaxcnn.DIRECT)
+    forward_map(x[0], w[0, 0, 0, 0], spec, jaxcnn.methods.LAX)
 print("operations checked:", len(operations))
 """
 

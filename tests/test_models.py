@@ -15,7 +15,7 @@ import pytest
 from jaxcnn import receptive_field
 from jaxcnn.models import (
     MODELS,
-    example,
+    cnn_basics,
     lenet,
     mobilenet,
     mobilenet_v1,
@@ -61,8 +61,8 @@ def separable(c_in, c):
 # normalisations.
 
 COUNTS = {
-    "example": (
-        example(),
+    "cnn_basics": (
+        cnn_basics(),
         (1, 32, 32, 1),
         (3 * 3 * 1 * 2 + 2) + (3 * 3 * 2 * 4 + 4) + (7 * 7 * 4 * 10 + 10),
         0,
@@ -302,7 +302,7 @@ def test_every_image_is_on_its_own():
 # What each model calls in a forward pass, counted by hand.
 
 CALLS = {
-    "example": {"conv": 2, "relu": 2, "max_pool": 2, "dense": 1},
+    "cnn_basics": {"conv": 2, "relu": 2, "max_pool": 2, "dense": 1},
     "lenet": {"conv": 2, "relu": 4, "max_pool": 2, "dropout": 2, "dense": 3},
     "vgg": {"conv": 6, "batch_norm": 6, "relu": 7, "max_pool": 3, "dense": 2, "dropout": 1},
     "vgg16": {"conv": 13, "relu": 15, "max_pool": 5, "dense": 3, "dropout": 2},

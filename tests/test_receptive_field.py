@@ -14,7 +14,7 @@ import pytest
 
 import jaxcnn
 from jaxcnn import layers, models
-from jaxcnn.receptive_field import receptive_field, receptive_fields
+from jaxcnn.receptive import receptive_field, receptive_fields
 from jaxcnn.window import Window, dilated, make_window
 from tests.naive import window_taps
 
@@ -116,7 +116,7 @@ def test_axes_are_on_their_own():
 def test_the_source_document_s_example_network():
     """3x3, pool 2, 3x3, pool 2: 3, 4, 4 + 2 * 2 = 8, 8 + 1 * 2 = 10; then all 7
     outputs, 4 apart: 10 + 6 * 4 = 34."""
-    fields = receptive_fields(models.example(), (32, 32))
+    fields = receptive_fields(models.cnn_basics(), (32, 32))
     assert [field.size for field in fields.values()] == [
         (r, r) for r in (3, 3, 4, 8, 8, 10, 34, 34)
     ]

@@ -27,7 +27,7 @@ x, w = jnp.ones((1, 8, 8, 3)), jnp.ones((3, 3, 3, 4))
 
 # Operations.
 
-y: jax.Array = jaxcnn.conv(x, w, stride=2, padding="same", method=jaxcnn.DIRECT)
+y: jax.Array = jaxcnn.conv(x, w, stride=2, padding="same", method=jaxcnn.methods.LAX)
 jaxcnn.conv(x, w, stride=(1, 2), padding=((1, 0), (0, 1)), layout="channels_last")
 jaxcnn.conv(x, w, stride=[1, 2], padding=[1, 2])
 jaxcnn.conv(x, w, padding="SAME")
@@ -36,7 +36,7 @@ jaxcnn.conv(x, w, padding="sane")  # wrong
 jaxcnn.conv(x, w, layout="NHWC")  # wrong
 jaxcnn.conv(x, w, stride="2")  # wrong
 jaxcnn.conv(x, w, stride={1, 2})  # wrong
-jaxcnn.conv(x, w, method="patches")  # wrong
+jaxcnn.conv(x, w, method="im2col")  # wrong
 jaxcnn.conv(x)  # wrong
 jaxcnn.conv_kernel_grad(x, y, w.shape, stride=2, padding="same")
 jaxcnn.conv_kernel_grad(x, y, (3, 3, 3, "4"))  # wrong

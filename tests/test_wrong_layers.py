@@ -13,7 +13,7 @@ import pytest
 
 import jaxcnn
 from jaxcnn import layers, models
-from jaxcnn.receptive_field import receptive_field, receptive_fields
+from jaxcnn.receptive import receptive_field, receptive_fields
 
 KEY = jax.random.key(0)
 X = jnp.ones((2, 8, 8, 1))
@@ -218,11 +218,11 @@ MADE = {
         "two functions",
     ),
     "a method by its name": (
-        lambda: layers.conv(4, 3, method="patches"),
+        lambda: layers.conv(4, 3, method="im2col"),
         "method",
-        "pass jaxcnn.PATCHES",
+        "pass jaxcnn.methods.IM2COL",
     ),
-    "no such method": (lambda: layers.conv(4, 3, method="fft"), "method", "DIRECT.*got 'fft'"),
+    "no such method": (lambda: layers.conv(4, 3, method="fft"), "method", "LAX.*got 'fft'"),
     "a misspelt padding": (
         lambda: layers.conv(4, 3, padding="sane"),
         "padding",

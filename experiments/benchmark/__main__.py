@@ -1,12 +1,12 @@
 """python -m experiments.benchmark: see `program.py`."""
 
-from experiments.huge_pages import use_huge_pages
-from experiments.interruption import end_at_once
+from jaxcnn.programs.huge_pages import use_huge_pages
+from jaxcnn.programs.interruption import end_at_once
 
 if __name__ == "__main__":
     end_at_once("benchmark")
     use_huge_pages()
     from experiments.benchmark.program import command_line
-    from experiments.program import leave
+    from jaxcnn.programs.program import leave
 
     leave(command_line())

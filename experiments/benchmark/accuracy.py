@@ -21,9 +21,9 @@ from rich.table import Table
 from experiments.benchmark.cases import BenchmarkCase
 from experiments.benchmark.columns import compile_map
 from experiments.benchmark.config import Config, chosen_cases
-from experiments.benchmark.maps import draw, relative_error
-from experiments.messages import plural
-from experiments.readable import number
+from experiments.benchmark.operations import draw, relative_error
+from jaxcnn.programs.messages import plural
+from jaxcnn.programs.readable import number
 
 Row = dict[str, Any]
 
@@ -66,7 +66,7 @@ def measure_errors(case: BenchmarkCase, config: Config) -> Iterator[Row]:
 
 def in_float64(case: BenchmarkCase, map_name: str, operands: Sequence[np.ndarray]) -> np.ndarray:
     with jax.enable_x64(True):
-        program = compile_map(case, "patches", map_name, "top level", "float64")
+        program = compile_map(case, "im2col", map_name, "top level", "float64")
         assert program is not None, "a product of patches computes every convolution"
         return np.asarray(program(*map(jnp.asarray, operands)))
 
@@ -87,7 +87,7 @@ def accuracy_table(rows: Sequence[Row]) -> Table:
     table.add_column("column")
     for heading in (
         "dtype",
-        "maps",
+        "operations",
         "median",
         "worst",
         f"beyond {FACTOR} times plain's + {plural(UNITS, 'unit')}",

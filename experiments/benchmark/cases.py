@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from jaxcnn.ops.conv import make_spec
-from jaxcnn.ops.conv_methods import ConvSpec
+from jaxcnn.ops.convolution.functions import make_spec
+from jaxcnn.ops.convolution.methods import ConvSpec
 
 Shape = tuple[int, ...]
 NONE: Mapping[str, Any] = MappingProxyType({})

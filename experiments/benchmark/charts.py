@@ -15,7 +15,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from experiments.benchmark.cases import CONV_MAPS, PLACES
 from experiments.benchmark.summary import dtypes_of, families_of, family_spread
-from experiments.files import write_whole
+from jaxcnn.programs.files import write_whole
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt

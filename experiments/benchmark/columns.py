@@ -1,11 +1,11 @@
 """The columns of JAX: who computes a map, and the program that is compiled for it at
 each place.
 
-    plain      lax as people write it, differentiated by JAX (`experiments/plain.py`)
+    plain      lax as people write it, differentiated by JAX (`programs/plain.py`)
     autodiff   jaxcnn's forward, differentiated by JAX
     explicit   jaxcnn with its rules
     others     jaxcnn with its rules, by one of the methods of
-               `jaxcnn.ops.conv_methods`; for convolutions only
+               `jaxcnn.ops.convolution.methods`; for convolutions only
 
 A program takes only the operands that its map needs. In a scan these are stacked, as
 are the results: nothing can be moved out of the loop or left out.
@@ -22,17 +22,13 @@ from jax import Array, lax
 
 import jaxcnn
 from experiments.benchmark.cases import BenchmarkCase, Case, OperationCase
-from experiments.plain import PLAIN, SPACE
-from jaxcnn.ops import conv_methods
-from jaxcnn.ops.conv import input_grad_map
-from jaxcnn.ops.conv_methods import DISPATCH, ConvMethod
+from jaxcnn.ops.convolution.functions import input_grad_map
+from jaxcnn.ops.convolution.methods import AUTO, Method
+from jaxcnn.ops.convolution.methods import METHODS as BY_NAME
+from jaxcnn.programs.plain import PLAIN, SPACE
 
 OPS = {"plain": PLAIN, "autodiff": jaxcnn.AUTODIFF, "explicit": jaxcnn.EXPLICIT}
-METHODS: dict[str, ConvMethod] = {
-    name.lower(): method
-    for name in conv_methods.__all__
-    if name.isupper() and isinstance(method := getattr(conv_methods, name), ConvMethod)
-}
+METHODS: dict[str, Method] = {name.lower(): method for name, method in BY_NAME.items()}
 
 LENGTH = 2  # steps of the scan
 
@@ -76,7 +72,7 @@ def _transposed(case: BenchmarkCase, column: str) -> Callable[..., Any]:
             transpose_kernel=True,
         )
     if column == "autodiff":
-        return lambda x, w: input_grad_map(x, w, case.spec, DISPATCH, case.x)
+        return lambda x, w: input_grad_map(x, w, case.spec, AUTO, case.x)
     return lambda x, w: jaxcnn.conv_input_grad(
         x, w, case.x, method=METHODS.get(column), **case.options
     )

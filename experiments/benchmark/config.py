@@ -8,9 +8,9 @@ from pathlib import Path
 
 from experiments.benchmark import cases as table
 from experiments.benchmark.columns import METHODS
-from experiments.options import ConfigError, require_count, shown
+from jaxcnn.programs.options import ConfigError, require_count, shown
 
-PARTS = ("maps", "accuracy", "growth", "steps", "memory")
+PARTS = ("operations", "accuracy", "growth", "steps", "memory")
 DTYPES = ("float32", "bfloat16")
 MOST_REPETITIONS = 10_000
 MAPS = tuple(dict.fromkeys((*table.CONV_MAPS, *table.OTHER_MAPS)))
@@ -41,8 +41,7 @@ class Config:
     """Of convolutions forward, "input gradient" and "kernel gradient"; of other
     operations forward and gradient."""
     methods: tuple[str, ...] = ()
-    """Further columns for convolutions: methods of jaxcnn.ops.conv_methods, in small
-    letters."""
+    """Further columns for convolutions: those of jaxcnn.methods, in small letters."""
     repetitions: int = 9
     """Timings of each map by each column, in turns; 6 where a call takes more than half
     a second."""
@@ -60,11 +59,11 @@ def check(config: Config) -> None:
         ("families", tuple(dict.fromkeys(case.family for case in table.CASES))),
         ("places", table.PLACES),
         ("dtypes", DTYPES),
-        ("maps", MAPS),
+        ("operations", MAPS),
         ("methods", tuple(METHODS)),
     ):
         _check_names(name, getattr(config, name), there)
-    for name in ("parts", "places", "dtypes", "maps"):
+    for name in ("parts", "places", "dtypes", "operations"):
         if not getattr(config, name):
             raise OptionError(f"--{name} must have one at least")
     unknown = [part for part in config.cases if not any(part in case.id for case in table.CASES)]
@@ -75,7 +74,7 @@ def check(config: Config) -> None:
         )
     if "memory" in config.parts and "steps" not in config.parts:
         raise OptionError("--parts memory goes with steps: it is the memory of them")
-    if "maps" in config.parts and not chosen_cases(config):
+    if "operations" in config.parts and not chosen_cases(config):
         raise OptionError("no case is left by --families, --cases, --maps and --places together")
 
 

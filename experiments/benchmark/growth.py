@@ -16,7 +16,7 @@ from rich.progress import track
 
 from experiments.benchmark.cases import BenchmarkCase
 from experiments.benchmark.columns import value_and_gradients
-from experiments.benchmark.maps import Row, ratios, seconds, time_calls
+from experiments.benchmark.operations import Row, ratios, seconds, time_calls
 
 KINDS = ("dense 3x3", "depthwise 3x3", "strided 3x3")
 COLUMNS = ("plain", "explicit")

@@ -35,7 +35,7 @@ from experiments.benchmark.steps import (
     temporary_bytes,
     torch_networks,
 )
-from experiments.devices import make_mesh
+from jaxcnn.programs.devices import make_mesh
 
 DISPATCHES = 3
 STATUS = Path("/proc/self/status")

@@ -2,17 +2,17 @@ r"""How fast is every operation, beside plain JAX, jaxcnn's forward with JAX's a
 and PyTorch?
 
     python -m experiments.benchmark
-    python -m experiments.benchmark --parts maps --families depthwise grouped \
+    python -m experiments.benchmark --parts operations --families depthwise grouped \
         --dtypes float32 --methods canonical shifted
-    python -m experiments.benchmark --parts maps --cases 3x3/2 \
+    python -m experiments.benchmark --parts operations --cases 3x3/2 \
         --maps "kernel gradient" --places "top level"
     python -m experiments.benchmark --summarise runs/benchmark
 
 Operations at sizes from networks that people train, at the top level of a program and
 in the body of a scan; how accurate convolutions are; how time grows with batch, image
 and channels; and whole training steps with their memory. The columns take turns, as
-`experiments/timing.py` says, and their values are compared first. Into a folder go the
-numbers as JSON, a file for each part, written anew with each row, so that an
+`jaxcnn/programs/timing.py` says, and their values are compared first. Into a folder go
+the numbers as JSON, a file for each part, written anew with each row, so that an
 interrupted run leaves what it has, and charts. The exit status is 2 when the options
 make no sense.
 """
@@ -39,15 +39,15 @@ from experiments.benchmark import charts
 from experiments.benchmark.accuracy import accuracy_table, measure_accuracy
 from experiments.benchmark.config import DTYPES, PARTS, Config, OptionError, check
 from experiments.benchmark.growth import measure_growth
-from experiments.benchmark.maps import LEAST_REPETITIONS, matrix_product_rate, measure_maps
+from experiments.benchmark.operations import LEAST_REPETITIONS, matrix_product_rate, measure_maps
 from experiments.benchmark.step_charts import draw_steps, step_summary
 from experiments.benchmark.steps import NETWORKS, DisagreementError, measure_memories, measure_steps
 from experiments.benchmark.summary import growth_table, print_maps
-from experiments.devices import use_all_cores
-from experiments.files import write_whole
-from experiments.options import require_paths
-from experiments.output import claimed
-from experiments.program import run_program
+from jaxcnn.programs.devices import use_all_cores
+from jaxcnn.programs.files import write_whole
+from jaxcnn.programs.options import require_paths
+from jaxcnn.programs.output import claimed
+from jaxcnn.programs.program import run_program
 
 Row = dict[str, Any]
 Report = dict[str, Any]
@@ -85,7 +85,7 @@ def measure(config: Config, folder: Path, command: str, console: Console) -> Non
         use_all_cores()
     rates = (
         {dtype: matrix_product_rate(dtype) for dtype in DTYPES}
-        if {"maps", "growth"} & set(config.parts)
+        if {"operations", "growth"} & set(config.parts)
         else {}
     )
     environment = describe(command, config, rates)
@@ -99,8 +99,8 @@ def measure(config: Config, folder: Path, command: str, console: Console) -> Non
             write(report, folder / f"{part}.json")
 
     try:
-        if "maps" in config.parts:
-            collect(measure_maps(config, console, rates), "maps")
+        if "operations" in config.parts:
+            collect(measure_maps(config, console, rates), "operations")
         if "accuracy" in config.parts:
             collect(measure_accuracy(config, console), "accuracy")
         if "growth" in config.parts:
@@ -200,9 +200,9 @@ def show(reports: Mapping[str, Report], folder: Path, console: Console) -> None:
         where = (
             f"{environment['device']} with {environment['cores']} cores, jax {environment['jax']}"
         )
-        if part == "maps":
+        if part == "operations":
             print_maps(rows, console)
-            charts.draw_maps(rows, f"Operations by jaxcnn, {where}", folder / "maps.png")
+            charts.draw_maps(rows, f"Operations by jaxcnn, {where}", folder / "operations.png")
             charts.draw_peak(rows, f"Convolutions by jaxcnn, {where}", folder / "peak.png")
         if part == "accuracy":
             console.print(accuracy_table(rows))

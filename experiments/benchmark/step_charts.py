@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from experiments.benchmark.steps import MODES, NETWORKS, OPS, PYTORCH, TOGETHER
-from experiments.files import write_whole
-from experiments.messages import plural
-from experiments.readable import NONE, TIMES, size
+from jaxcnn.programs.files import write_whole
+from jaxcnn.programs.messages import plural
+from jaxcnn.programs.readable import NONE, TIMES, size
 
 Row = Mapping[str, Any]
 Result = Mapping[str, Sequence[Row]]

@@ -2,9 +2,9 @@
 jaxcnn, and PyTorch where it is installed.
 
 The columns have the same network, initial parameters, images, optimiser and devices,
-and take turns as `experiments/timing.py` says; that they compute the same is checked
-first. PyTorch is on the CPU alone, with a thread for each core: it takes its turns
-beside one device and beside several, and is the same both times.
+and take turns as `jaxcnn/programs/timing.py` says; that they compute the same is
+checked first. PyTorch is on the CPU alone, with a thread for each core: it takes its
+turns beside one device and beside several, and is the same both times.
 
     from rich.console import Console
     rows = list(measure_steps(["lenet"], 7, Console(), devices=(1, 2)))
@@ -34,15 +34,15 @@ from jax import Array, lax
 from jax.sharding import Mesh
 from rich.console import Console
 
-from experiments.devices import make_mesh, replicate, split, use_all_cores
-from experiments.messages import plural
-from experiments.plain import PLAIN
-from experiments.readable import seconds as readable_seconds
-from experiments.readable import size
-from experiments.timing import Timing, interleaved, ratio
 from jaxcnn.layers import Layer
 from jaxcnn.models import lenet, mobilenet, resnet20
 from jaxcnn.ops import AUTODIFF, EXPLICIT
+from jaxcnn.programs.devices import make_mesh, replicate, split, use_all_cores
+from jaxcnn.programs.messages import plural
+from jaxcnn.programs.plain import PLAIN
+from jaxcnn.programs.readable import seconds as readable_seconds
+from jaxcnn.programs.readable import size
+from jaxcnn.programs.timing import Timing, interleaved, ratio
 from jaxcnn.training import Loss, Metrics, TrainState, init_train_state, make_train_step, scan_steps
 
 OPS = {"plain": PLAIN, "autodiff": AUTODIFF, "explicit": EXPLICIT}

@@ -13,9 +13,9 @@ from rich.table import Table
 
 from experiments.benchmark.cases import CONV_FAMILIES, CONV_MAPS, FAMILIES, PLACES
 from experiments.benchmark.columns import OPS
-from experiments.benchmark.maps import disagreement
-from experiments.messages import plural
-from experiments.readable import NONE, ratio, seconds
+from experiments.benchmark.operations import disagreement
+from jaxcnn.programs.messages import plural
+from jaxcnn.programs.readable import NONE, ratio, seconds
 
 Row = dict[str, Any]
 

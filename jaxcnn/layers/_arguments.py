@@ -18,14 +18,10 @@ import numpy as np
 from jax import Array, export
 
 from jaxcnn.arguments import as_flag, as_int, as_ints, as_number, described, is_several, per_axis
-from jaxcnn.ops import Ops, conv_methods
-from jaxcnn.ops.conv_methods import ConvMethod
+from jaxcnn.ops import Ops
+from jaxcnn.ops.convolution.methods import METHODS, Method
 from jaxcnn.sizes import is_known
 from jaxcnn.window import Window, dilated, make_window
-
-METHODS = tuple(
-    name for name in conv_methods.__all__ if isinstance(getattr(conv_methods, name), ConvMethod)
-)
 
 RAW_KEY_SHAPES = {"threefry2x32": (2,), "rbg": (4,), "unsafe_rbg": (4,)}
 
@@ -68,16 +64,16 @@ def as_epsilon(value: Any) -> float:
     return epsilon
 
 
-def as_method(method: Any) -> ConvMethod | None:
-    if method is None or isinstance(method, ConvMethod):
+def as_method(method: Any) -> Method | None:
+    if method is None or isinstance(method, Method):
         return method
     hint = (
-        f": pass jaxcnn.{method.upper()}"
+        f": pass jaxcnn.methods.{method.upper()}"
         if isinstance(method, str) and method.upper() in METHODS
         else ""
     )
     raise ValueError(
-        f"method must be one of {', '.join(METHODS)}, a ConvMethod of your own or None, got"
+        f"method must be one of {', '.join(METHODS)}, a Method of your own or None, got"
         f" {described(method)}{hint}"
     )
 

@@ -25,7 +25,7 @@ from jaxcnn.layers._arguments import (
 )
 from jaxcnn.layers.layer import Layer, abstract_x, checked
 from jaxcnn.ops import EXPLICIT, Ops
-from jaxcnn.ops.conv_methods import ConvMethod
+from jaxcnn.ops.convolution.methods import Method
 from jaxcnn.ops.norm import BatchNormState
 from jaxcnn.window import Padding, make_window
 
@@ -47,7 +47,7 @@ def conv(
     groups: int = 1,
     bias: bool = True,
     kernel_init: Initializer = HE_NORMAL,
-    method: ConvMethod | None = None,
+    method: Method | None = None,
     ops: Ops = EXPLICIT,
 ) -> Layer:
     """A convolution in 1, 2 or 3 dimensions, (n, *space, c) -> (n, *space', features).

@@ -26,14 +26,14 @@ from functools import partial
 from typing import NamedTuple
 
 from jaxcnn.ops.activation import gelu, leaky_relu, relu, sigmoid, silu, tanh
-from jaxcnn.ops.conv import conv, convolve
-from jaxcnn.ops.dense import dense
-from jaxcnn.ops.dropout import dropout
-from jaxcnn.ops.global_pool import global_avg_pool, global_max_pool
+from jaxcnn.ops.average_pooling import avg_pool
+from jaxcnn.ops.convolution.functions import conv, convolve
+from jaxcnn.ops.fully_connected import dense
+from jaxcnn.ops.global_pooling import global_avg_pool, global_max_pool
+from jaxcnn.ops.inverted_dropout import dropout
 from jaxcnn.ops.loss import mean_squared_error, sigmoid_binary_cross_entropy, softmax_cross_entropy
-from jaxcnn.ops.mean_pool import avg_pool
+from jaxcnn.ops.max_pooling import max_pool
 from jaxcnn.ops.norm import batch_norm, layer_norm
-from jaxcnn.ops.pool import max_pool
 
 
 class Ops(NamedTuple):

@@ -239,15 +239,15 @@ def bias_grad(dy: Array) -> Array:
     return jnp.sum(at_least_float32(dy), axis=tuple(range(dy.ndim - 1)))
 
 
-def _add_bias_forward(z: Array, b: Array) -> Array:
+def _add_bias_definition(z: Array, b: Array) -> Array:
     return z + b.astype(z.dtype).reshape((1,) * (z.ndim - 1) + b.shape)
 
 
-_add_bias = jax.custom_vjp(_add_bias_forward)
+_add_bias = jax.custom_vjp(_add_bias_definition)
 
 
 def _add_bias_fwd(z: Array, b: Array):
-    return _add_bias_forward(z, b), b  # b is kept for its dtype and sharding only
+    return _add_bias_definition(z, b), b  # b is kept for its dtype and sharding only
 
 
 def _add_bias_bwd(b: Array, dy: Array):
@@ -268,4 +268,4 @@ def add_bias(z: Array, b: ArrayLike | None, *, autodiff: bool) -> Array:
         )
     check_floating("b", b)
     z, b = align_varying(z, b)
-    return (_add_bias_forward if autodiff else _add_bias)(z, b)
+    return (_add_bias_definition if autodiff else _add_bias)(z, b)

@@ -62,19 +62,19 @@ def _from_below(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
 # relu(x) = max(x, 0)
 
 
-def _relu_forward(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
+def _relu_definition(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
     return jnp.where(x <= 0, jnp.zeros_like(x), x)
 
 
 def _relu_fwd(x: Float[Array, "*s"]) -> tuple[Float[Array, "*s"], Bool[Array, "*s"]]:
-    return _relu_forward(x), x <= 0
+    return _relu_definition(x), x <= 0
 
 
 def _relu_bwd(blocked: Bool[Array, "*s"], dy: Float[Array, "*s"]) -> tuple[Float[Array, "*s"]]:
     return (jnp.where(blocked, jnp.zeros_like(dy), dy),)  # dx = dy where x > 0, else 0
 
 
-_relu = jax.custom_vjp(_relu_forward)
+_relu = jax.custom_vjp(_relu_definition)
 _relu.defvjp(_relu_fwd, _relu_bwd)
 
 
@@ -85,13 +85,13 @@ def relu(x: ArrayLike, *, autodiff: bool = False) -> Array:
     >>> jax.vmap(jax.grad(relu))(jnp.array([-1.0, 0.0, 2.0])).tolist()
     [0.0, 0.0, 1.0]
     """
-    return (_relu_forward if as_flag("autodiff", autodiff) else _relu)(_check(x))
+    return (_relu_definition if as_flag("autodiff", autodiff) else _relu)(_check(x))
 
 
 # leaky_relu(x) = x where x > 0, slope x elsewhere
 
 
-def _leaky_relu_forward(x: Float[Array, "*s"], slope: float) -> Float[Array, "*s"]:
+def _leaky_relu_definition(x: Float[Array, "*s"], slope: float) -> Float[Array, "*s"]:
     return jnp.where(x <= 0, _scaled(x, slope), x)
 
 
@@ -102,14 +102,14 @@ def _scaled(a: Float[Array, "*s"], slope: float) -> Float[Array, "*s"]:
 
 
 def _leaky_relu_fwd(x: Float[Array, "*s"], slope: float):
-    return _leaky_relu_forward(x, slope), x <= 0
+    return _leaky_relu_definition(x, slope), x <= 0
 
 
 def _leaky_relu_bwd(slope: float, reduced: Bool[Array, "*s"], dy: Float[Array, "*s"]):
     return (jnp.where(reduced, _scaled(dy, slope), dy),)  # dx = dy where x > 0, slope dy elsewhere
 
 
-_leaky_relu = jax.custom_vjp(_leaky_relu_forward, nondiff_argnums=(1,))
+_leaky_relu = jax.custom_vjp(_leaky_relu_definition, nondiff_argnums=(1,))
 _leaky_relu.defvjp(_leaky_relu_fwd, _leaky_relu_bwd)
 
 
@@ -124,18 +124,20 @@ def leaky_relu(x: ArrayLike, negative_slope: float = 0.01, *, autodiff: bool = F
     slope = as_number("negative_slope", negative_slope, "a finite number, static")
     if not math.isfinite(slope):
         raise ValueError(f"negative_slope must be finite, got {slope}")
-    return (_leaky_relu_forward if as_flag("autodiff", autodiff) else _leaky_relu)(_check(x), slope)
+    return (_leaky_relu_definition if as_flag("autodiff", autodiff) else _leaky_relu)(
+        _check(x), slope
+    )
 
 
 # sigmoid(x) = s(x) = 1 / (1 + exp(-x))
 
 
-def _sigmoid_forward(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
+def _sigmoid_definition(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
     return lax.logistic(at_least_float32(x)).astype(x.dtype)
 
 
 def _sigmoid_fwd(x: Float[Array, "*s"]):
-    return _sigmoid_forward(x), x
+    return _sigmoid_definition(x), x
 
 
 def _sigmoid_bwd(x: Float[Array, "*s"], dy: Float[Array, "*s"]):
@@ -146,7 +148,7 @@ def _sigmoid_slope(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
     return lax.logistic(x) * lax.logistic(-x)
 
 
-_sigmoid = jax.custom_vjp(_sigmoid_forward)
+_sigmoid = jax.custom_vjp(_sigmoid_definition)
 _sigmoid.defvjp(_sigmoid_fwd, _sigmoid_bwd)
 
 
@@ -157,25 +159,25 @@ def sigmoid(x: ArrayLike, *, autodiff: bool = False) -> Array:
     >>> float(jax.grad(sigmoid)(0.0))
     0.25
     """
-    return (_sigmoid_forward if as_flag("autodiff", autodiff) else _sigmoid)(_check(x))
+    return (_sigmoid_definition if as_flag("autodiff", autodiff) else _sigmoid)(_check(x))
 
 
 # tanh(x) = 2 s(2x) - 1
 
 
-def _tanh_forward(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
+def _tanh_definition(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
     return jnp.tanh(at_least_float32(x)).astype(x.dtype)
 
 
 def _tanh_fwd(x: Float[Array, "*s"]):
-    return _tanh_forward(x), x
+    return _tanh_definition(x), x
 
 
 def _tanh_bwd(x: Float[Array, "*s"], dy: Float[Array, "*s"]):
     return (_times(dy, 4 * _sigmoid_slope(2 * at_least_float32(x))),)  # dx = 4 s(2x) s(-2x) dy
 
 
-_tanh = jax.custom_vjp(_tanh_forward)
+_tanh = jax.custom_vjp(_tanh_definition)
 _tanh.defvjp(_tanh_fwd, _tanh_bwd)
 
 
@@ -186,19 +188,19 @@ def tanh(x: ArrayLike, *, autodiff: bool = False) -> Array:
     >>> float(jax.grad(tanh)(0.0))
     1.0
     """
-    return (_tanh_forward if as_flag("autodiff", autodiff) else _tanh)(_check(x))
+    return (_tanh_definition if as_flag("autodiff", autodiff) else _tanh)(_check(x))
 
 
 # silu(x) = x s(x), also called swish
 
 
-def _silu_forward(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
+def _silu_definition(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
     wide = at_least_float32(x)
     return (_from_below(wide) * lax.logistic(_near(wide))).astype(x.dtype)
 
 
 def _silu_fwd(x: Float[Array, "*s"]):
-    return _silu_forward(x), x
+    return _silu_definition(x), x
 
 
 def _silu_bwd(x: Float[Array, "*s"], dy: Float[Array, "*s"]):
@@ -206,7 +208,7 @@ def _silu_bwd(x: Float[Array, "*s"], dy: Float[Array, "*s"]):
     return (_times(dy, lax.logistic(x) * (1 + x * lax.logistic(-x))),)  # dx = s(x) (1 + x s(-x)) dy
 
 
-_silu = jax.custom_vjp(_silu_forward)
+_silu = jax.custom_vjp(_silu_definition)
 _silu.defvjp(_silu_fwd, _silu_bwd)
 
 
@@ -217,7 +219,7 @@ def silu(x: ArrayLike, *, autodiff: bool = False) -> Array:
     >>> float(jax.grad(silu)(0.0))
     0.5
     """
-    return (_silu_forward if as_flag("autodiff", autodiff) else _silu)(_check(x))
+    return (_silu_definition if as_flag("autodiff", autodiff) else _silu)(_check(x))
 
 
 # gelu(x) = x Phi(x), with Phi and phi the distribution and the density of the standard
@@ -229,7 +231,7 @@ _GELU_SCALE = math.sqrt(2 / math.pi)
 _GELU_CUBIC = 0.044715
 
 
-def _gelu_forward(x: Float[Array, "*s"], approximate: bool) -> Float[Array, "*s"]:
+def _gelu_definition(x: Float[Array, "*s"], approximate: bool) -> Float[Array, "*s"]:
     wide = at_least_float32(x)
     near = _near(wide)
     distribution = (
@@ -243,7 +245,7 @@ def _twice_u(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
 
 
 def _gelu_fwd(x: Float[Array, "*s"], approximate: bool):
-    return _gelu_forward(x, approximate), x
+    return _gelu_definition(x, approximate), x
 
 
 def _gelu_bwd(approximate: bool, x: Float[Array, "*s"], dy: Float[Array, "*s"]):
@@ -258,7 +260,7 @@ def _gelu_bwd(approximate: bool, x: Float[Array, "*s"], dy: Float[Array, "*s"]):
     return (_times(dy, derivative),)
 
 
-_gelu = jax.custom_vjp(_gelu_forward, nondiff_argnums=(1,))
+_gelu = jax.custom_vjp(_gelu_definition, nondiff_argnums=(1,))
 _gelu.defvjp(_gelu_fwd, _gelu_bwd)
 
 
@@ -278,7 +280,7 @@ def gelu(x: ArrayLike, approximate: bool = True, *, autodiff: bool = False) -> A
             f" {approximate!r}"
         )
     approximate = as_flag("approximate", approximate)
-    return (_gelu_forward if as_flag("autodiff", autodiff) else _gelu)(_check(x), approximate)
+    return (_gelu_definition if as_flag("autodiff", autodiff) else _gelu)(_check(x), approximate)
 
 
 # Shared.

@@ -85,7 +85,7 @@ from jaxcnn.ops._common import (
 # softmax_cross_entropy(z, l) = log sum_j exp(z[j]) - [(1 - a) z[l] + a mean z]
 
 
-def _softmax_cross_entropy_forward(
+def _softmax_cross_entropy_definition(
     z: Float[Array, "*n k"], labels: Integer[Array, "*n"], smoothing: float
 ) -> Float[Array, "*n"]:
     return _softmax_losses(z, labels, smoothing)[0].astype(z.dtype)
@@ -157,7 +157,7 @@ def _wide(labels: Integer[Array, "*n"]) -> Integer[Array, "*n"]:
     return labels if labels.dtype.itemsize >= 4 else labels.astype(jnp.int32)
 
 
-_softmax_cross_entropy = jax.custom_vjp(_softmax_cross_entropy_forward, nondiff_argnums=(2,))
+_softmax_cross_entropy = jax.custom_vjp(_softmax_cross_entropy_definition, nondiff_argnums=(2,))
 _softmax_cross_entropy.defvjp(_softmax_cross_entropy_fwd, _softmax_cross_entropy_bwd)
 
 
@@ -215,7 +215,7 @@ def softmax_cross_entropy(
             f" {labels.dtype} of {labels.shape}{hint}"
         )
     z, labels = align_varying(z, labels)
-    return (_softmax_cross_entropy_forward if autodiff else _softmax_cross_entropy)(
+    return (_softmax_cross_entropy_definition if autodiff else _softmax_cross_entropy)(
         z, labels, smoothing
     )
 
@@ -223,7 +223,7 @@ def softmax_cross_entropy(
 # sigmoid_binary_cross_entropy(x, y) = max(x, 0) - x y + log(1 + exp(-|x|))
 
 
-def _sigmoid_binary_cross_entropy_forward(
+def _sigmoid_binary_cross_entropy_definition(
     x: Float[Array, "*s"], y: Float[Array, "*s"]
 ) -> Float[Array, "*s"]:
     wide, y = _of_one_dtype(x, y)
@@ -240,7 +240,7 @@ def _sigmoid_binary_cross_entropy_forward(
 
 
 def _sigmoid_binary_cross_entropy_fwd(x: Float[Array, "*s"], y: Float[Array, "*s"]):
-    return _sigmoid_binary_cross_entropy_forward(x, y), (x, y)
+    return _sigmoid_binary_cross_entropy_definition(x, y), (x, y)
 
 
 def _sigmoid_binary_cross_entropy_bwd(residuals, dloss: Float[Array, "*s"]):
@@ -252,7 +252,7 @@ def _sigmoid_binary_cross_entropy_bwd(residuals, dloss: Float[Array, "*s"]):
     return cotangent_like(dx, x), cotangent_like(dy, y)
 
 
-_sigmoid_binary_cross_entropy = jax.custom_vjp(_sigmoid_binary_cross_entropy_forward)
+_sigmoid_binary_cross_entropy = jax.custom_vjp(_sigmoid_binary_cross_entropy_definition)
 _sigmoid_binary_cross_entropy.defvjp(
     _sigmoid_binary_cross_entropy_fwd, _sigmoid_binary_cross_entropy_bwd
 )
@@ -295,7 +295,7 @@ def sigmoid_binary_cross_entropy(
     check_floating("labels", y)
     x, y = align_varying(x, y)
     return (
-        _sigmoid_binary_cross_entropy_forward
+        _sigmoid_binary_cross_entropy_definition
         if as_flag("autodiff", autodiff)
         else _sigmoid_binary_cross_entropy
     )(x, y)
@@ -304,13 +304,15 @@ def sigmoid_binary_cross_entropy(
 # mean_squared_error(p, t) = 1/M sum (p - t)^2
 
 
-def _mean_squared_error_forward(p: Float[Array, "*s"], t: Float[Array, "*s"]) -> Float[Array, ""]:
+def _mean_squared_error_definition(
+    p: Float[Array, "*s"], t: Float[Array, "*s"]
+) -> Float[Array, ""]:
     p_wide, t = _of_one_dtype(p, t)
     return jnp.mean(jnp.square(p_wide - t)).astype(p.dtype)  # (7)
 
 
 def _mean_squared_error_fwd(p: Float[Array, "*s"], t: Float[Array, "*s"]):
-    return _mean_squared_error_forward(p, t), (p, t)
+    return _mean_squared_error_definition(p, t), (p, t)
 
 
 def _mean_squared_error_bwd(residuals, dy: Float[Array, ""]):
@@ -320,7 +322,7 @@ def _mean_squared_error_bwd(residuals, dy: Float[Array, ""]):
     return cotangent_like(dp, p), cotangent_like(-dp, t)
 
 
-_mean_squared_error = jax.custom_vjp(_mean_squared_error_forward)
+_mean_squared_error = jax.custom_vjp(_mean_squared_error_definition)
 _mean_squared_error.defvjp(_mean_squared_error_fwd, _mean_squared_error_bwd)
 
 
@@ -355,9 +357,9 @@ def mean_squared_error(
     if p.size == 0:
         raise ValueError(f"predictions must not be empty, got shape {p.shape}: nothing has no mean")
     p, t = align_varying(p, t)
-    return (_mean_squared_error_forward if as_flag("autodiff", autodiff) else _mean_squared_error)(
-        p, t
-    )
+    return (
+        _mean_squared_error_definition if as_flag("autodiff", autodiff) else _mean_squared_error
+    )(p, t)
 
 
 def _of_one_dtype(a: Array, b: Array) -> tuple[Array, Array]:

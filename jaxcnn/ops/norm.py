@@ -152,7 +152,7 @@ def _cotangents(dx, dscale, dbias, x_like, scale, bias):
 # Inference: y = scale (x - mean) inv_std + bias, the statistics being arguments
 
 
-def _standardize_forward(
+def _standardize_definition(
     x: Float[Array, "*s"],
     mean: Float[Array, "*m"],
     var: Float[Array, "*m"],
@@ -173,7 +173,7 @@ def _standardized(
 
 
 def _standardize_fwd(x, mean, var, scale, bias, epsilon):
-    return _standardize_forward(x, mean, var, scale, bias, epsilon), (x, mean, var, scale, bias)
+    return _standardize_definition(x, mean, var, scale, bias, epsilon), (x, mean, var, scale, bias)
 
 
 def _standardize_bwd(epsilon, residuals, dy: Float[Array, "*s"]):
@@ -189,7 +189,7 @@ def _standardize_bwd(epsilon, residuals, dy: Float[Array, "*s"]):
     return dx, cotangent_like(dmean, mean), cotangent_like(dvar, var), dscale, dbias
 
 
-_standardize = jax.custom_vjp(_standardize_forward, nondiff_argnums=(5,))
+_standardize = jax.custom_vjp(_standardize_definition, nondiff_argnums=(5,))
 _standardize.defvjp(_standardize_fwd, _standardize_bwd)
 
 
@@ -223,7 +223,7 @@ def _normalize(x, scale, bias, axes: tuple[int, ...], epsilon: float):
 # Layer norm: the scale varies within a set
 
 
-def _layer_norm_forward(
+def _layer_norm_definition(
     x: Float[Array, "*s"],
     scale: Float[Array, "*f"] | None,
     bias: Float[Array, "*f"] | None,
@@ -249,7 +249,7 @@ def _layer_norm_bwd(axes, epsilon, residuals, dy: Float[Array, "*s"]):
     return _cotangents(dx, dscale, dbias, kept.x, scale, bias)
 
 
-_layer_norm = jax.custom_vjp(_layer_norm_forward, nondiff_argnums=(3, 4))
+_layer_norm = jax.custom_vjp(_layer_norm_definition, nondiff_argnums=(3, 4))
 _layer_norm.defvjp(_layer_norm_fwd, _layer_norm_bwd)
 
 
@@ -258,7 +258,7 @@ _layer_norm.defvjp(_layer_norm_fwd, _layer_norm_bwd)
 # definition.
 
 
-def _batch_norm_forward(
+def _batch_norm_definition(
     x: Float[Array, "*s"],
     scale: Float[Array, "*m"] | None,
     bias: Float[Array, "*m"] | None,
@@ -286,7 +286,7 @@ def _batch_norm_bwd(axes, epsilon, residuals, cotangents):
     return _cotangents(dx, dscale, dbias, kept.x, scale, bias)
 
 
-_batch_norm = jax.custom_vjp(_batch_norm_forward, nondiff_argnums=(3, 4))
+_batch_norm = jax.custom_vjp(_batch_norm_definition, nondiff_argnums=(3, 4))
 _batch_norm.defvjp(_batch_norm_fwd, _batch_norm_bwd)
 
 
@@ -371,7 +371,9 @@ def batch_norm(
 
     if not train:
         arrays = _align_given(x, mean, var, scale, bias)
-        return (_standardize_forward if autodiff else _standardize)(*arrays, epsilon=epsilon), state
+        return (_standardize_definition if autodiff else _standardize)(
+            *arrays, epsilon=epsilon
+        ), state
 
     axes = tuple(axis for axis in range(x.ndim) if axis != channel)
     count = math.prod(x.shape[axis] for axis in axes)
@@ -383,7 +385,7 @@ def batch_norm(
             " train=False"
         )
     arrays = _align_given(x, scale, bias)
-    y, batch_mean, batch_var = (_batch_norm_forward if autodiff else _batch_norm)(
+    y, batch_mean, batch_var = (_batch_norm_definition if autodiff else _batch_norm)(
         *arrays, axes=axes, epsilon=epsilon
     )
     new_state = BatchNormState(
@@ -440,7 +442,7 @@ def layer_norm(
     autodiff, epsilon = as_flag("autodiff", autodiff), check_epsilon(epsilon)
     axes = check_axes(axes, x)
     scale, bias = parameter("scale", scale, x, axes), parameter("bias", bias, x, axes)
-    return (_layer_norm_forward if autodiff else _layer_norm)(
+    return (_layer_norm_definition if autodiff else _layer_norm)(
         *_align_given(x, scale, bias), axes=axes, epsilon=epsilon
     )
 

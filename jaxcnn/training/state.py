@@ -40,7 +40,7 @@ class TrainState(NamedTuple):
     average: tuple[Any, Any] | None = None
     frozen: Frozen | None = None
 
-    def best_guess(self) -> tuple[Any, Any]:
+    def eval_params(self) -> tuple[Any, Any]:
         """The (params, model_state) to predict with: the average where one is kept."""
         return (self.params, self.model_state) if self.average is None else self.average
 

@@ -206,7 +206,7 @@ def make_eval_step(model: Layer, *, loss: Loss = softmax_cross_entropy) -> EvalS
     model, loss = as_layer("model", model), as_loss(loss)
 
     def evaluate(state: TrainState, x: Array, y: Array) -> Metrics:
-        logits, _ = model.apply(*state.best_guess(), x, train=False)
+        logits, _ = model.apply(*state.eval_params(), x, train=False)
         return _metrics(mean_loss(loss, logits, y), logits, y)
 
     return EvalStep(evaluate)

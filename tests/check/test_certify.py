@@ -11,7 +11,7 @@ from jax import lax
 
 import jaxcnn
 from jaxcnn.check import certify, draw
-from jaxcnn.check.certify import CHECKS
+from jaxcnn.check.certificate import CHECKS
 
 
 def cube(x):

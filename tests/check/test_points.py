@@ -10,7 +10,7 @@ import pytest
 
 import jaxcnn
 from jaxcnn.check import certify, draw
-from jaxcnn.check.certify import CHECKS
+from jaxcnn.check.certificate import CHECKS
 from jaxcnn.check.slopes import walk
 
 X = jax.ShapeDtypeStruct((3, 4), "float32")

@@ -1,5 +1,5 @@
 """Right rules are not refused, whatever the window: a few dozen drawn cases.
-`experiments.compare_gradients` has hundreds."""
+`jaxcnn.programs.certify` has hundreds."""
 
 from __future__ import annotations
 

@@ -21,14 +21,14 @@ import pytest
 from rich.console import Console
 
 import jaxcnn
-from experiments.benchmark import accuracy, columns, growth, maps, peers, program, summary
+from experiments.benchmark import accuracy, columns, growth, operations, peers, program, summary
 from experiments.benchmark import cases as table
 from experiments.benchmark.cases import BenchmarkCase, Case, OperationCase
 from experiments.benchmark.config import Config, OptionError, check, chosen_cases
 from experiments.benchmark.program import command_line
-from experiments.cases import ids
-from experiments.readable import NONE, TIMES
-from experiments.timing import Timing
+from jaxcnn.check.cases import ids
+from jaxcnn.programs.readable import NONE, TIMES
+from jaxcnn.programs.timing import Timing
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -97,7 +97,7 @@ def once(functions, repetitions, **clocks) -> dict[str, Timing]:
 
 @pytest.fixture
 def untimed(monkeypatch):
-    monkeypatch.setattr(maps, "interleaved", once)
+    monkeypatch.setattr(operations, "interleaved", once)
 
 
 # The table.
@@ -176,7 +176,7 @@ def test_flops():
 
 
 def check_columns(case: Case, config: Config) -> None:
-    rows = list(maps.measure_case(case, config, {}))
+    rows = list(operations.measure_case(case, config, {}))
     assert len(rows) == len(case.maps) * len(config.places)
     for row in rows:
         torch = [peers.PYTORCH] if row["place"] == "top level" and peers.available() else []
@@ -216,7 +216,7 @@ def test_a_wrong_column_is_named(monkeypatch, untimed, capsys):
     monkeypatch.setitem(columns.OPS, "explicit", wrong)
     monkeypatch.setattr(table, "CASES", TINY_CONVS[:1])
     config = Config(dtypes=("float32",), maps=("forward",))
-    rows = list(maps.measure_maps(config, Console(width=200), {}))
+    rows = list(operations.measure_maps(config, Console(width=200), {}))
     assert [row["disagrees"] for row in rows] == [["explicit"]] * 2
     assert [row["identical"] for row in rows] == [False, False]
     assert rows[0]["columns"]["explicit"]["error"] == pytest.approx(0.01, rel=1e-3)
@@ -228,12 +228,12 @@ def test_a_wrong_column_is_named(monkeypatch, untimed, capsys):
 
 def test_errors_of_arrays():
     a = np.array([1.0, -4.0])
-    assert maps.relative_error([a], [a]) == 0
-    assert maps.relative_error([a, a], [a, a + np.array([0, 1])]) == pytest.approx(1 / 3)
-    assert maps.relative_error([np.array([1.0, np.nan])], [a]) == math.inf
-    assert maps.relative_error([a[:1]], [a]) == math.inf
-    assert maps.relative_error([a], [a, a]) == math.inf
-    assert maps.relative_error([np.zeros(2)], [np.zeros(2)]) == 0
+    assert operations.relative_error([a], [a]) == 0
+    assert operations.relative_error([a, a], [a, a + np.array([0, 1])]) == pytest.approx(1 / 3)
+    assert operations.relative_error([np.array([1.0, np.nan])], [a]) == math.inf
+    assert operations.relative_error([a[:1]], [a]) == math.inf
+    assert operations.relative_error([a], [a, a]) == math.inf
+    assert operations.relative_error([np.zeros(2)], [np.zeros(2)]) == 0
 
 
 def test_a_method_that_refuses_has_no_entry(untimed):
@@ -241,12 +241,12 @@ def test_a_method_that_refuses_has_no_entry(untimed):
         dtypes=("float32",),
         places=("top level",),
         maps=("kernel gradient",),
-        methods=("shifted", "direct"),
+        methods=("depthwise", "lax"),
     )
-    (dense,) = maps.measure_case(TINY_CONVS[0], config, {})
-    (depthwise,) = maps.measure_case(TINY_CONVS[5], config, {})
-    assert {"direct"} == {*config.methods} & {*dense["columns"]}
-    assert {"direct", "shifted"} == {*config.methods} & {*depthwise["columns"]}
+    (dense,) = operations.measure_case(TINY_CONVS[0], config, {})
+    (depthwise,) = operations.measure_case(TINY_CONVS[5], config, {})
+    assert {"lax"} == {*config.methods} & {*dense["columns"]}
+    assert {"lax", "depthwise"} == {*config.methods} & {*depthwise["columns"]}
     assert depthwise["disagrees"] == []
     assert "shifted/explicit" in depthwise["ratios"]
 
@@ -256,14 +256,16 @@ def test_an_error_of_another_column_is_raised(monkeypatch):
         raise ValueError("no such map")
 
     monkeypatch.setattr(columns, "make_map", lambda *_: refuse)
-    assert columns.compile_map(TINY_CONVS[0], "shifted", "forward", "top level", "float32") is None
+    assert (
+        columns.compile_map(TINY_CONVS[0], "depthwise", "forward", "top level", "float32") is None
+    )
     with pytest.raises(ValueError, match="no such map"):
         columns.compile_map(TINY_CONVS[0], "explicit", "forward", "top level", "float32")
 
 
 def test_methods_are_the_public_ones():
-    assert {"direct", "canonical", "shifted", "dispatch"} <= columns.METHODS.keys()
-    assert columns.METHODS["direct"] is jaxcnn.DIRECT
+    assert {"lax", "nhwc", "depthwise", "auto"} <= columns.METHODS.keys()
+    assert columns.METHODS["lax"] is jaxcnn.methods.LAX
 
 
 def test_a_scan_has_the_operands_that_a_map_needs_and_is_a_loop():
@@ -293,17 +295,19 @@ def test_same_program():
         return product + right
 
     a = compiled(one, (4, 4), (4, 4))
-    assert maps.same_program(a, compiled(the_same_in_other_words, (4, 4), (4, 4)))
-    assert not maps.same_program(a, compiled(lambda x, y: jnp.cos(x) @ y + y, (4, 4), (4, 4)))
-    assert not maps.same_program(a, compiled(lambda x, y: jnp.sin(y) @ x + x, (4, 4), (4, 4))), (
-        "arguments exchanged"
-    )
-    assert not maps.same_program(a, compiled(one, (5, 5), (5, 5)))
+    assert operations.same_program(a, compiled(the_same_in_other_words, (4, 4), (4, 4)))
+    assert not operations.same_program(a, compiled(lambda x, y: jnp.cos(x) @ y + y, (4, 4), (4, 4)))
+    assert not operations.same_program(
+        a, compiled(lambda x, y: jnp.sin(y) @ x + x, (4, 4), (4, 4))
+    ), "arguments exchanged"
+    assert not operations.same_program(a, compiled(one, (5, 5), (5, 5)))
 
 
 def test_same_program_sees_constants_and_which_operand():
-    assert not maps.same_program(compiled(lambda x: x + 1, (3,)), compiled(lambda x: x + 2, (3,)))
-    assert not maps.same_program(
+    assert not operations.same_program(
+        compiled(lambda x: x + 1, (3,)), compiled(lambda x: x + 2, (3,))
+    )
+    assert not operations.same_program(
         compiled(lambda x, y: x - y, (3,), (3,)), compiled(lambda x, y: y - x, (3,), (3,))
     )
 
@@ -311,7 +315,7 @@ def test_same_program_sees_constants_and_which_operand():
 def test_plain_and_explicit_of_a_dense_convolution_are_one_program(untimed):
     case = conv("dense", (2, 5, 6, 12), (3, 3, 12, 12))
     rows = list(
-        maps.measure_case(
+        operations.measure_case(
             case, Config(dtypes=("float32",), places=("top level",), maps=("forward",)), {}
         )
     )
@@ -323,7 +327,7 @@ def test_plain_and_explicit_of_a_dense_convolution_are_one_program(untimed):
 
 def test_a_row(untimed):
     config = Config(dtypes=("float32",), maps=("forward",), repetitions=7)
-    top, scan = maps.measure_case(TINY_CONVS[0], config, {"float32": 1e4})
+    top, scan = operations.measure_case(TINY_CONVS[0], config, {"float32": 1e4})
     assert top["columns"]["explicit"]["median"] == 3
     assert scan["columns"]["explicit"]["median"] == 3 / columns.LENGTH
     assert (top["flops"], top["peak_fraction"]) == (
@@ -335,20 +339,22 @@ def test_a_row(untimed):
     assert top["repetitions"] == 7
     assert [row["place"] for row in (top, scan)] == ["top level", "scan"]
     config = Config(dtypes=("float32",), maps=("gradient",), places=("scan",))
-    (pool,) = maps.measure_case(TINY_OTHERS[0], config, {"float32": 1e4})
+    (pool,) = operations.measure_case(TINY_OTHERS[0], config, {"float32": 1e4})
     assert (pool["flops"], pool["peak_fraction"]) == (None, None)
 
 
 def test_slow_calls_are_repeated_less(monkeypatch):
     asked = []
-    monkeypatch.setattr(maps, "interleaved", lambda calls, repetitions: asked.append(repetitions))
+    monkeypatch.setattr(
+        operations, "interleaved", lambda calls, repetitions: asked.append(repetitions)
+    )
     for repetitions, slowest in ((9, 0.1), (9, 0.6), (3, 0.6)):
-        maps.time_calls({}, repetitions, slowest)
+        operations.time_calls({}, repetitions, slowest)
     assert asked == [9, 6, 3]
 
 
 def test_matrix_product_rate():
-    assert 1e4 < maps.matrix_product_rate("float32", size=32, repetitions=2) < 1e15
+    assert 1e4 < operations.matrix_product_rate("float32", size=32, repetitions=2) < 1e15
 
 
 # Summary.
@@ -523,9 +529,12 @@ def run(*options: str) -> Run:
             ["--families", "dens"],
             '--families has dens; there are dense, "few channels", 1x1, strided',
         ),
-        (["--parts", "maps", "memory"], "--parts memory goes with steps: it is the memory of them"),
         (
-            ["--parts", "maps", "speed"],
+            ["--parts", "operations", "memory"],
+            "--parts memory goes with steps: it is the memory of them",
+        ),
+        (
+            ["--parts", "operations", "speed"],
             "--parts has speed; there are maps, accuracy, growth, steps, memory",
         ),
         (["--places", "loop"], '--places has loop; there are "top level", scan'),
@@ -534,7 +543,7 @@ def run(*options: str) -> Run:
             ["--maps", "backward"],
             '--maps has backward; there are forward, "input gradient", "kernel gradient", gradient',
         ),
-        (["--methods", "DIRECT"], "--methods has DIRECT; there are blocked, canonical, direct"),
+        (["--methods", "LAX"], "--methods has LAX; there are blocked, canonical, direct"),
         (["--cases", "9x9"], '--cases has 9x9; there are "3x3 16->16"'),
         (["--repetitions", "0"], "--repetitions must be at least 1, got 0"),
         (["--dtypes"], "--dtypes must have one at least"),
@@ -543,7 +552,7 @@ def run(*options: str) -> Run:
         (
             ["--summarise", "nowhere"],
             (
-                "--summarise must be a folder with maps.json, accuracy.json, growth.json,"
+                "--summarise must be a folder with operations.json, accuracy.json, growth.json,"
                 " steps.json, got nowhere"
             ),
         ),
@@ -580,7 +589,9 @@ def tiny(monkeypatch) -> tuple[Case, ...]:
     cases = (TINY_CONVS[5], TINY_OTHERS[0]._replace(family="max pool"))
     monkeypatch.setattr(table, "CASES", cases)
     monkeypatch.setattr(
-        program, "matrix_product_rate", partial(maps.matrix_product_rate, size=16, repetitions=1)
+        program,
+        "matrix_product_rate",
+        partial(operations.matrix_product_rate, size=16, repetitions=1),
     )
     monkeypatch.setattr(growth, "KINDS", ("dense 3x3",))
     monkeypatch.setattr(growth, "AXES", {"batch": (1, 2), "channels": (2, 4)})
@@ -599,7 +610,7 @@ def test_whole_run(tiny, tmp_path, monkeypatch):
     folder = tmp_path / "not" / "there yet"
     result = run(
         "--parts",
-        "maps",
+        "operations",
         "growth",
         "--maps",
         "forward",
@@ -610,18 +621,18 @@ def test_whole_run(tiny, tmp_path, monkeypatch):
         str(folder),
     )
     assert (result.status, result.err) == (0, "")
-    charts = ["growth.png", "maps.png", "peak.png"]
+    charts = ["growth.png", "operations.png", "peak.png"]
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        [*charts, "growth.json", "maps.json"]
+        [*charts, "growth.json", "operations.json"]
     )
     for chart in charts:
         assert (folder / chart).read_bytes().startswith(b"\x89PNG")
     assert "all columns agree" in result.out
 
-    found = report(folder, "maps")
+    found = report(folder, "operations")
     environment = found["environment"]
     assert environment["command"].startswith(
-        "python -m experiments.benchmark --parts maps growth --maps forward gradient --rep"
+        "python -m experiments.benchmark --parts operations growth --maps forward gradient --rep"
     )
     assert environment["repetitions"] == 2
     assert environment["jax"] == jax.__version__
@@ -669,7 +680,7 @@ def test_whole_run(tiny, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("part", "module", "measure", "rows"),
     [
-        ("maps", maps, "measure_case", 4),
+        ("operations", operations, "measure_case", 4),
         ("accuracy", accuracy, "measure_errors", 2),
         ("growth", growth, "measure_point", 1),
     ],
@@ -687,7 +698,7 @@ def test_interrupted_run_leaves_what_it_has(
         return whole(*args)
 
     monkeypatch.setattr(module, measure, interrupted)
-    for timed in (maps, growth):
+    for timed in (operations, growth):
         monkeypatch.setattr(timed, "time_calls", lambda functions, *_: once(functions, 1))
     result = run("--maps", "forward", "--parts", part, "--output", str(tmp_path))
     assert (result.status, result.err) == (
@@ -712,17 +723,19 @@ def test_growth_cases(kind):
         jax.jit(columns.value_and_gradients(case, column))(*args)
         for column in ("plain", "explicit")
     )
-    assert maps.relative_error(maps.as_numpy(explicit), maps.as_numpy(plain)) < 1e-5
+    assert (
+        operations.relative_error(operations.as_numpy(explicit), operations.as_numpy(plain)) < 1e-5
+    )
     assert [a.shape for a in explicit] == [case.y, case.x, case.w]
 
 
 def test_errors_against_float64():
-    rows = list(accuracy.measure_errors(TINY_CONVS[0], Config(methods=("direct", "wide"))))
+    rows = list(accuracy.measure_errors(TINY_CONVS[0], Config(methods=("lax", "side_by_side"))))
     assert [(r["map"], r["dtype"]) for r in rows] == [
         (m, d) for d in ("float32", "bfloat16") for m in TINY_CONVS[0].maps
     ]
     for r in rows:
-        assert {"plain", "explicit", "direct"} <= set(r["errors"])
+        assert {"plain", "explicit", "lax"} <= set(r["errors"])
         assert max(r["errors"].values()) < {"float32": 1e-6, "bfloat16": 1e-2}[r["dtype"]]
         assert (
             r["dtype"] == "float32" or r["errors"]["plain"] > 1e-5

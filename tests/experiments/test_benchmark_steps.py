@@ -23,11 +23,11 @@ from experiments.benchmark.steps import (
     check_losses,
     figures,
 )
-from experiments.devices import make_mesh
-from experiments.plain import PLAIN
-from experiments.readable import SPACE, TIMES
-from experiments.timing import Timing
 from jaxcnn import layers
+from jaxcnn.programs.devices import make_mesh
+from jaxcnn.programs.plain import PLAIN
+from jaxcnn.programs.readable import SPACE, TIMES
+from jaxcnn.programs.timing import Timing
 
 # PyTorch's networks.
 

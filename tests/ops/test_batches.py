@@ -14,8 +14,8 @@ from jax.sharding import PartitionSpec as P
 
 from jaxcnn.check import draw
 from jaxcnn.ops._common import devices_of
-from jaxcnn.ops.conv_methods import DIRECT, PATCHES, ConvSpec, batches, canonical, dispatch, wide
-from jaxcnn.ops.conv_methods.patches import images_of_a_sum
+from jaxcnn.ops.convolution.methods import IM2COL, LAX, ConvSpec, auto, batches, nhwc, side_by_side
+from jaxcnn.ops.convolution.methods.im2col import images_of_a_sum
 from jaxcnn.window import make_window
 
 X, W = (4, 6, 7, 16), (3, 3, 16, 16)
@@ -52,14 +52,12 @@ def compiled(function, *args):
 def test_blocks_give_what_the_batch_gives(two_at_a_time, name):
     """Bit for bit, of whole numbers, in a loop; a batch of a prime number of images has
     none."""
-    function, args = maps(PATCHES)[name], operands()
-    np.testing.assert_array_equal(jax.jit(function)(*args), maps(DIRECT)[name](*args))
+    function, args = maps(IM2COL)[name], operands()
+    np.testing.assert_array_equal(jax.jit(function)(*args), maps(LAX)[name](*args))
     assert compiled(function, *args).count(" while(") == 1
     shape = (3, *X[1:])
-    function, args = maps(PATCHES, x_shape=shape)[name], operands(images=3)
-    np.testing.assert_array_equal(
-        jax.jit(function)(*args), maps(DIRECT, x_shape=shape)[name](*args)
-    )
+    function, args = maps(IM2COL, x_shape=shape)[name], operands(images=3)
+    np.testing.assert_array_equal(jax.jit(function)(*args), maps(LAX, x_shape=shape)[name](*args))
     assert compiled(function, *args).count(" while(") == 0
 
 
@@ -85,9 +83,9 @@ def test_batches_that_are_cut():
 def test_blocks_of_groups(two_at_a_time):
     x, _, dy = operands()
     spec, w_shape = SPEC._replace(groups=2), (3, 3, 8, 16)
-    kernel_grad = maps(PATCHES, spec, w_shape=w_shape)["kernel_grad"]
+    kernel_grad = maps(IM2COL, spec, w_shape=w_shape)["kernel_grad"]
     np.testing.assert_array_equal(
-        jax.jit(kernel_grad)(x, None, dy), DIRECT.kernel_grad(x, dy, spec, w_shape)
+        jax.jit(kernel_grad)(x, None, dy), LAX.kernel_grad(x, dy, spec, w_shape)
     )
     assert compiled(kernel_grad, x, None, dy).count(" while(") == 1
 
@@ -96,8 +94,8 @@ def test_blocks_under_transformations(two_at_a_time):
     """Derivatives of the maps themselves (each is linear in either argument), vmap and
     scan."""
     args = operands()
-    for name, function in maps(PATCHES).items():
-        whole = maps(DIRECT)[name]
+    for name, function in maps(IM2COL).items():
+        whole = maps(LAX)[name]
 
         def energy(f, args):
             return jnp.sum(f(*args) ** 2)
@@ -128,11 +126,11 @@ def test_each_device_has_blocks_of_its_own_images(two_at_a_time, name):
             for a, spec in zip(args, (P("data"), P(), P("data")), strict=True)
         ]
 
-    whole, function = (maps(m, x_shape=(8, *X[1:]))[name] for m in (DIRECT, PATCHES))
+    whole, function = (maps(m, x_shape=(8, *X[1:]))[name] for m in (LAX, IM2COL))
     summed = name == "kernel_grad"
 
     def by_hand(x, w, dy):
-        part = maps(PATCHES, x_shape=(4, *X[1:]))[name](x, w, dy)
+        part = maps(IM2COL, x_shape=(4, *X[1:]))[name](x, w, dy)
         return lax.psum(part, "data") if summed else part
 
     out_specs = P() if summed else P("data")
@@ -153,7 +151,7 @@ def test_each_device_has_blocks_of_its_own_images(two_at_a_time, name):
             for a in made
             if summed and np.prod([int(d) for d in a[0].split(",")]) >= args[0].size // 2
         ]  # no copy of x
-    odd = maps(PATCHES, x_shape=(6, *X[1:]))[name]  # 3 for each: not cut
+    odd = maps(IM2COL, x_shape=(6, *X[1:]))[name]  # 3 for each: not cut
     assert compiled(odd, *place(operands(images=6))).count(" while(") == 0
 
 
@@ -161,9 +159,9 @@ def test_sums_of_blocks_are_rounded_once(two_at_a_time):
     """Positive whole numbers in bfloat16: the sum over a block is above 256, where not
     every one of them is representable."""
     x, _, dy = (jnp.abs(a) for a in operands(jnp.bfloat16, images=32))
-    dw = PATCHES.kernel_grad(x, dy, SPEC, W)
+    dw = IM2COL.kernel_grad(x, dy, SPEC, W)
     assert dw.dtype == jnp.bfloat16
-    expected = DIRECT.kernel_grad(x.astype(jnp.float32), dy.astype(jnp.float32), SPEC, W)
+    expected = LAX.kernel_grad(x.astype(jnp.float32), dy.astype(jnp.float32), SPEC, W)
     np.testing.assert_array_equal(dw, expected.astype(jnp.bfloat16))
 
 
@@ -175,9 +173,9 @@ def test_devices_that_the_compiler_divides_among():
 
     def see(name, a):
         seen[name] = devices_of(a, jnp.ones(3))
-        chosen[name] = dispatch.choose(
-            ROWS, (16, 8, 8, 64), (3, 3, 64, 64), "forward", a, jnp.ones(3)
-        )["cpu"]
+        chosen[name] = auto.choose(ROWS, (16, 8, 8, 64), (3, 3, 64, 64), "forward", a, jnp.ones(3))[
+            "cpu"
+        ]
         return a
 
     jax.jit(partial(see, "jit"))(x)
@@ -189,5 +187,5 @@ def test_devices_that_the_compiler_divides_among():
     see("alone", jnp.ones((4, 3)))
     assert seen == {"jit": 2, "scan": 2, "vmap": 2, "shard_map": 1, "alone": 1}
     assert {
-        name: wide if count == 1 else canonical for name, count in seen.items()
+        name: side_by_side if count == 1 else nhwc for name, count in seen.items()
     } == chosen  # 8 images fill no row, 16 do

@@ -10,15 +10,15 @@ from jax.sharding import PartitionSpec as P
 
 import jaxcnn
 from jaxcnn.check import draw
-from jaxcnn.ops.conv_methods import (
-    BLOCKED,
-    CANONICAL,
-    DIRECT,
-    DISPATCH,
+from jaxcnn.ops.convolution.methods import (
+    AUTO,
+    BLOCKED_OUTPUTS,
+    DEPTHWISE,
     GROUPWISE,
-    PATCHES,
-    SHIFTED,
-    WIDE,
+    IM2COL,
+    LAX,
+    NHWC,
+    SIDE_BY_SIDE,
 )
 
 N, C = 4, 4
@@ -49,17 +49,17 @@ LABELS = jnp.arange(C)
 
 # Functions of x (N, 6, 6, C) and w (3, 3, C, C).
 OPERATIONS = {
-    "conv-direct": conv(DIRECT, C, stride=2, padding=1),
-    "conv-canonical": conv(CANONICAL, C, stride=2, padding=1),
-    "conv-wide": conv(WIDE, C, padding=1),
-    "conv-blocked": conv(BLOCKED, C, stride=2, padding=1),
-    "conv-patches": conv(PATCHES, C, stride=2, padding=1),
+    "conv-lax": conv(LAX, C, stride=2, padding=1),
+    "conv-nhwc": conv(NHWC, C, stride=2, padding=1),
+    "conv-side_by_side": conv(SIDE_BY_SIDE, C, padding=1),
+    "conv-blocked_outputs": conv(BLOCKED_OUTPUTS, C, stride=2, padding=1),
+    "conv-im2col": conv(IM2COL, C, stride=2, padding=1),
     "conv-groupwise": conv(GROUPWISE, 2, padding="same"),
-    "conv-dispatch": conv(DISPATCH, C, padding=((2, 0), (-1, 1))),
-    "conv-grouped-direct": conv(DIRECT, 2, padding="same"),
-    "conv-grouped-canonical": conv(CANONICAL, 2, padding="same"),
-    "conv-depthwise-shifted": conv(SHIFTED, 1, stride=2, padding=1),
-    "conv-depthwise-dispatch": conv(DISPATCH, 1),
+    "conv-auto": conv(AUTO, C, padding=((2, 0), (-1, 1))),
+    "conv-grouped-lax": conv(LAX, 2, padding="same"),
+    "conv-grouped-nhwc": conv(NHWC, 2, padding="same"),
+    "conv-depthwise-depthwise": conv(DEPTHWISE, 1, stride=2, padding=1),
+    "conv-depthwise-auto": conv(AUTO, 1),
     "conv-general-dilated": lambda x, w: jaxcnn.conv_general_dilated(
         x, w, (1, 2), "SAME", rhs_dilation=(2, 1), dimension_numbers=("NHWC", "HWIO", "NHWC")
     ),
@@ -175,7 +175,7 @@ def test_explicit_mesh(name):
         x, w = (
             jax.device_put(a, NamedSharding(mesh, spec)) for a, spec in ((x, P("data")), (w, P()))
         )
-        if name in ("conv-wide", "conv-patches"):
+        if name in ("conv-side_by_side", "conv-im2col"):
             with pytest.raises(
                 ValueError,
                 match="merges axes, and on a mesh with Explicit axes a sharded one cannot be",
@@ -188,9 +188,7 @@ def test_explicit_mesh(name):
     close(got, expected)
 
 
-@pytest.mark.parametrize(
-    "name", ["conv-dispatch", "conv-depthwise-dispatch", "dense", "batch-norm"]
-)
+@pytest.mark.parametrize("name", ["conv-auto", "conv-depthwise-auto", "dense", "batch-norm"])
 def test_explicit_mesh_with_parameters_not_placed_on_it(name):
     """A jitted step gets parameters fresh from init: they count as replicated."""
     x, w = data()

@@ -9,44 +9,44 @@ import pytest
 import scipy.signal
 
 import jaxcnn
-from experiments.cases import CONV_CASES, ConvCase, ids
 from jaxcnn.check import certify, draw
-from jaxcnn.ops.conv import make_spec
-from jaxcnn.ops.conv_methods import (
-    BLOCKED,
-    CANONICAL,
-    DIRECT,
-    DISPATCH,
+from jaxcnn.check.cases import CONV_CASES, ConvCase, ids
+from jaxcnn.ops.convolution.functions import make_spec
+from jaxcnn.ops.convolution.methods import (
+    AUTO,
+    BLOCKED_OUTPUTS,
+    DEPTHWISE,
     GROUPWISE,
-    PATCHES,
-    SHIFTED,
-    WIDE,
+    IM2COL,
+    LAX,
+    NHWC,
+    SIDE_BY_SIDE,
     ConvSpec,
-    shifted,
+    depthwise,
 )
 from jaxcnn.window import Window, make_window
 from tests import naive
 
 METHODS = {
-    "direct": DIRECT,
-    "canonical": CANONICAL,
-    "wide": WIDE,
-    "blocked": BLOCKED,
-    "patches": PATCHES,
+    "lax": LAX,
+    "nhwc": NHWC,
+    "side_by_side": SIDE_BY_SIDE,
+    "blocked_outputs": BLOCKED_OUTPUTS,
+    "im2col": IM2COL,
     "groupwise": GROUPWISE,
-    "shifted": SHIFTED,
-    "dispatch": DISPATCH,
+    "depthwise": DEPTHWISE,
+    "auto": AUTO,
 }
 
 
 def computes(method: str, case: ConvCase) -> bool:
     """Whether a method has all three maps of a case."""
     window, groups = window_of(case), case.options.get("groups", 1)
-    if method == "shifted":
+    if method == "depthwise":
         return case.w[-2] == 1
     if method == "groupwise":
         return groups > 1
-    return method != "wide" or (groups == 1 and window.stride[-1] == 1)
+    return method != "side_by_side" or (groups == 1 and window.stride[-1] == 1)
 
 
 def window_of(case: ConvCase):
@@ -114,11 +114,11 @@ BASE_DILATED = {
 @pytest.mark.parametrize(
     ("method", "groups"),
     [
-        ("wide", 1),
-        ("shifted", 4),
+        ("side_by_side", 1),
+        ("depthwise", 4),
         *(
             (method, groups)
-            for method in ("direct", "canonical", "blocked", "patches", "dispatch")
+            for method in ("lax", "nhwc", "blocked_outputs", "im2col", "auto")
             for groups in (1, 2, 4)
         ),
         *(("groupwise", groups) for groups in (2, 4)),
@@ -136,7 +136,7 @@ def test_base_dilation_equals_the_definition_bit_for_bit(method, groups, window)
     )
     y, dx, dw, _ = naive.conv_and_gradients(x, w, np.asarray(dy), spec.window, groups)
     maps = METHODS[method]
-    if method != "wide" or spec.window.base_dilation[-1] == spec.window.stride[-1] == 1:
+    if method != "side_by_side" or spec.window.base_dilation[-1] == spec.window.stride[-1] == 1:
         np.testing.assert_array_equal(maps.forward(x, w, spec), y)
         np.testing.assert_array_equal(maps.input_grad(dy, w, spec, x_shape), dx)
     np.testing.assert_array_equal(maps.kernel_grad(x, dy, spec, w_shape), dw)
@@ -149,7 +149,7 @@ def test_certificate(case):
     shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in (case.x, case.w)]
     result = certify(
         lambda x, w: jaxcnn.conv(x, w, **case.options),
-        lambda x, w: jaxcnn.conv(x, w, method=DIRECT, autodiff=True, **case.options),
+        lambda x, w: jaxcnn.conv(x, w, method=LAX, autodiff=True, **case.options),
         shapes,
         linear_in=(0, 1),
         names=("x", "w"),
@@ -166,11 +166,11 @@ def test_dtypes(method, dtype):
     options = {
         "stride": (2, 1),
         "padding": ((1, 2), (0, 1)),
-        "groups": {"shifted": 4, "wide": 1}.get(method, 2),
+        "groups": {"depthwise": 4, "side_by_side": 1}.get(method, 2),
     }
     result = certify(
         lambda x, w, b: jaxcnn.conv(x, w, b, method=METHODS[method], **options),
-        lambda x, w, b: jaxcnn.conv(x, w, b, method=DIRECT, autodiff=True, **options),
+        lambda x, w, b: jaxcnn.conv(x, w, b, method=LAX, autodiff=True, **options),
         [
             jax.ShapeDtypeStruct(shape, dtype)
             for shape in ((2, 5, 6, 4), (3, 2, 4 // options["groups"], 4), (4,))
@@ -184,14 +184,10 @@ def test_dtypes(method, dtype):
 @pytest.mark.parametrize(
     ("groups", "method"),
     [
-        (1, "wide"),
-        (4, "shifted"),
+        (1, "side_by_side"),
+        (4, "depthwise"),
         *((g, "groupwise") for g in (2, 4)),
-        *(
-            (g, m)
-            for g in (1, 2, 4)
-            for m in ("direct", "canonical", "blocked", "patches", "dispatch")
-        ),
+        *((g, m) for g in (1, 2, 4) for m in ("lax", "nhwc", "blocked_outputs", "im2col", "auto")),
     ],
 )
 def test_accumulation_dtype(method, groups):
@@ -251,7 +247,7 @@ def test_equals_pytorch(case):
         w.grad.movedim((0, 1), (-1, -2)),
         b.grad,
     )
-    for got, want in zip(results(case.id, "dispatch"), expected, strict=True):
+    for got, want in zip(results(case.id, "auto"), expected, strict=True):
         np.testing.assert_array_equal(got, want.numpy())
 
 
@@ -297,7 +293,7 @@ def test_equals_scipy(case):
                 )
     inside = tuple(slice(window.pads[a][0], window.pads[a][0] + x.shape[1 + a]) for a in axes)
     expected = (y, dx[(slice(None), *inside)], dw[taps], dy.sum(axis=tuple(range(dy.ndim - 1))))
-    for got, want in zip(results(case.id, "dispatch"), expected, strict=True):
+    for got, want in zip(results(case.id, "auto"), expected, strict=True):
         np.testing.assert_array_equal(got, want)
 
 
@@ -331,7 +327,7 @@ def test_channels_first(case):
         *(jnp.asarray(a, jnp.float32) for a in (first(x), w_first, b)),
     )
     dx, dw, db = vjp(jnp.asarray(first(dy), jnp.float32))
-    expected = results(case.id, "dispatch")
+    expected = results(case.id, "auto")
     for got, want in zip(
         (y, dx, dw, db),
         (
@@ -461,10 +457,7 @@ def test_no_negative_pad_reaches_lax(case, method):
     ]
     assert all(lo >= 0 and hi >= 0 for lo, hi in pads)
     assert (
-        pads
-        or method in ("shifted", "patches", "dispatch")
-        or 0 in case.x
-        or case.id == "1d-crop-all"
+        pads or method in ("depthwise", "im2col", "auto") or 0 in case.x or case.id == "1d-crop-all"
     )
 
 
@@ -482,8 +475,12 @@ def all_equations(jaxpr):
 @pytest.mark.parametrize(
     ("method", "options", "message"),
     [
-        ("wide", {"stride": 2}, "method WIDE has no groups and no step along the last axis"),
-        ("wide", {"groups": 2}, "method WIDE has no groups"),
+        (
+            "side_by_side",
+            {"stride": 2},
+            "method SIDE_BY_SIDE has no groups and no step along the last axis",
+        ),
+        ("side_by_side", {"groups": 2}, "method SIDE_BY_SIDE has no groups"),
     ],
 )
 def test_what_a_method_has_not_is_refused(method, options, message):
@@ -499,8 +496,8 @@ def test_what_a_method_has_not_is_refused(method, options, message):
 def test_gradients_of_shifted_are_depthwise():
     """Its forward takes groups of any number of channels."""
     x, w = jnp.ones((2, 5, 5, 4)), jnp.ones((3, 3, 2, 4))
-    conv = partial(jaxcnn.conv, groups=2, method=SHIFTED)
-    np.testing.assert_array_equal(conv(x, w), jaxcnn.conv(x, w, groups=2, method=DIRECT))
+    conv = partial(jaxcnn.conv, groups=2, method=DEPTHWISE)
+    np.testing.assert_array_equal(conv(x, w), jaxcnn.conv(x, w, groups=2, method=LAX))
     with pytest.raises(ValueError, match="gradients of depthwise convolutions only"):
         jax.grad(lambda w: conv(x, w).sum())(w)
 
@@ -513,99 +510,115 @@ def names(*args, **options):
 
 def test_dispatch_is_the_list_of_its_docstring():
     image = (64, 28, 28)
-    assert names((*image, 96), (3, 3, 1, 96), groups=96, padding=1) == ["shifted"] * 3
-    assert names((*image, 96), (3, 3, 1, 192), groups=96, padding=1) == ["shifted"] * 3
-    assert names((*image, 128), (3, 3, 4, 128), groups=32) == ["patches", "patches", "groupwise"]
-    assert names((*image, 64), (3, 3, 16, 64), groups=4) == ["groupwise", "groupwise", "patches"]
-    assert names((*image, 64), (1, 1, 64, 128)) == ["patches"] * 3
+    assert names((*image, 96), (3, 3, 1, 96), groups=96, padding=1) == ["depthwise"] * 3
+    assert names((*image, 96), (3, 3, 1, 192), groups=96, padding=1) == ["depthwise"] * 3
+    assert names((*image, 128), (3, 3, 4, 128), groups=32) == ["im2col", "im2col", "groupwise"]
+    assert names((*image, 64), (3, 3, 16, 64), groups=4) == ["groupwise", "groupwise", "im2col"]
+    assert names((*image, 64), (1, 1, 64, 128)) == ["im2col"] * 3
     assert names((*image, 64), (9, 9, 64, 64)) == [
-        "wide",
-        "wide",
-        "canonical",
+        "side_by_side",
+        "side_by_side",
+        "nhwc",
     ]  # too many taps to lay out
-    assert names((8, 12, 12, 12, 8), (4, 5, 5, 8, 8)) == ["direct", "direct", "patches"]
-    assert names((8, 12, 12, 12, 8), (6, 6, 6, 8, 8)) == ["direct"] * 3
-    assert names((*image, 64), (1, 1, 64, 128), stride=2) == ["patches"] * 3
-    assert names((*image, 1), (5, 5, 1, 16), padding="same") == ["patches", "patches", "canonical"]
+    assert names((8, 12, 12, 12, 8), (4, 5, 5, 8, 8)) == ["lax", "lax", "im2col"]
+    assert names((8, 12, 12, 12, 8), (6, 6, 6, 8, 8)) == ["lax"] * 3
+    assert names((*image, 64), (1, 1, 64, 128), stride=2) == ["im2col"] * 3
+    assert names((*image, 1), (5, 5, 1, 16), padding="same") == ["im2col", "im2col", "nhwc"]
     assert names((*image, 1), (5, 5, 1, 16), padding="same", stride=2) == [
-        "patches",
-        "patches",
-        "canonical",
+        "im2col",
+        "im2col",
+        "nhwc",
     ]
-    assert names((*image, 1), (2, 2, 1, 16), stride=2) == ["patches"] * 3
-    assert names((8, 8000, 1), (80, 1, 64), stride=4) == ["canonical", "patches", "patches"]
+    assert names((*image, 1), (2, 2, 1, 16), stride=2) == ["im2col"] * 3
+    assert names((8, 8000, 1), (80, 1, 64), stride=4) == ["nhwc", "im2col", "im2col"]
     assert names((*image, 1), (5, 5, 1, 16), padding="same", dilation=2) == [
-        "patches",
-        "patches",
-        "canonical",
+        "im2col",
+        "im2col",
+        "nhwc",
     ]
-    assert names((*image, 1), (5, 5, 1, 32), padding="same") == ["canonical", "patches", "patches"]
-    assert names((32, 4, 4, 16), (5, 5, 16, 32), padding="same") == ["wide", "wide", "patches"]
+    assert names((*image, 1), (5, 5, 1, 32), padding="same") == ["nhwc", "im2col", "im2col"]
+    assert names((32, 4, 4, 16), (5, 5, 16, 32), padding="same") == [
+        "side_by_side",
+        "side_by_side",
+        "im2col",
+    ]
     assert names((32, 5, 5, 16), (5, 5, 16, 32), padding="same") == [
-        "canonical",
-        "canonical",
-        "patches",
+        "nhwc",
+        "nhwc",
+        "im2col",
     ]
-    assert names((32, 4, 4, 3), (5, 5, 3, 16), padding="same") == ["patches", "wide", "patches"]
+    assert names((32, 4, 4, 3), (5, 5, 3, 16), padding="same") == [
+        "im2col",
+        "side_by_side",
+        "im2col",
+    ]
     assert names((32, 4, 4, 16), (5, 5, 16, 32), stride=2, padding="same") == [
-        "patches",
-        "patches",
-        "patches",
+        "im2col",
+        "im2col",
+        "im2col",
     ]
-    assert names((32, 6, 6, 16), (5, 5, 16, 32)) == ["canonical", "wide", "patches"]  # y is 2x2
-    assert names((32, 4, 16), (5, 16, 32), padding="same") == ["patches", "patches", "patches"]
-    assert names((*image, 3), (3, 3, 3, 64), padding="same") == ["patches"] * 3
-    assert names((*image, 3), (5, 5, 3, 32), padding="same") == ["canonical", "patches", "patches"]
-    assert names((*image, 32), (5, 5, 32, 3), padding="same") == ["wide", "canonical", "patches"]
-    assert names((*image, 64), (5, 5, 64, 3), padding="same") == ["wide", "canonical", "patches"]
-    assert names((*image, 32), (5, 5, 32, 17), padding="same") == ["wide", "wide", "patches"]
-    assert names((*image, 6), (5, 5, 6, 16)) == ["canonical", "canonical", "patches"]
-    assert names((*image, 8), (5, 5, 8, 16)) == ["canonical", "canonical", "patches"]
-    assert names((*image, 8), (5, 5, 8, 32)) == ["wide", "wide", "patches"]
-    assert names((*image, 8), (3, 3, 8, 32)) == ["wide", "patches", "patches"]
-    assert names((64, 2000, 8), (3, 8, 32)) == ["canonical", "patches", "patches"]
-    assert names((8, *image[1:], 3, 1), (3, 3, 3, 1, 16)) == ["patches", "patches", "canonical"]
+    assert names((32, 6, 6, 16), (5, 5, 16, 32)) == ["nhwc", "side_by_side", "im2col"]  # y is 2x2
+    assert names((32, 4, 16), (5, 16, 32), padding="same") == ["im2col", "im2col", "im2col"]
+    assert names((*image, 3), (3, 3, 3, 64), padding="same") == ["im2col"] * 3
+    assert names((*image, 3), (5, 5, 3, 32), padding="same") == ["nhwc", "im2col", "im2col"]
+    assert names((*image, 32), (5, 5, 32, 3), padding="same") == ["side_by_side", "nhwc", "im2col"]
+    assert names((*image, 64), (5, 5, 64, 3), padding="same") == ["side_by_side", "nhwc", "im2col"]
+    assert names((*image, 32), (5, 5, 32, 17), padding="same") == [
+        "side_by_side",
+        "side_by_side",
+        "im2col",
+    ]
+    assert names((*image, 6), (5, 5, 6, 16)) == ["nhwc", "nhwc", "im2col"]
+    assert names((*image, 8), (5, 5, 8, 16)) == ["nhwc", "nhwc", "im2col"]
+    assert names((*image, 8), (5, 5, 8, 32)) == ["side_by_side", "side_by_side", "im2col"]
+    assert names((*image, 8), (3, 3, 8, 32)) == ["side_by_side", "im2col", "im2col"]
+    assert names((64, 2000, 8), (3, 8, 32)) == ["nhwc", "im2col", "im2col"]
+    assert names((8, *image[1:], 3, 1), (3, 3, 3, 1, 16)) == ["im2col", "im2col", "nhwc"]
     assert names((*image, 3), (7, 7, 3, 64), padding=3, stride=2) == [
-        "canonical",
-        "patches",
-        "patches",
+        "nhwc",
+        "im2col",
+        "im2col",
     ]
-    assert names((*image, 64), (2, 2, 64, 128), stride=2) == ["patches"] * 3
-    assert names((*image, 64), (3, 3, 64, 128), padding=1, stride=2) == ["patches"] * 3
+    assert names((*image, 64), (2, 2, 64, 128), stride=2) == ["im2col"] * 3
+    assert names((*image, 64), (3, 3, 64, 128), padding=1, stride=2) == ["im2col"] * 3
     assert names((*image, 128), (3, 3, 128, 128), padding=1, stride=2) == [
-        "canonical",
-        "patches",
-        "patches",
+        "nhwc",
+        "im2col",
+        "im2col",
     ]
     assert names((4, 32, 32, 32), (3, 3, 32, 64), padding=1, stride=2) == [
-        "canonical",
-        "patches",
-        "patches",
+        "nhwc",
+        "im2col",
+        "im2col",
     ]
-    assert names((*image, 32), (3, 3, 32, 32), padding=1) == ["wide", "wide", "patches"]
+    assert names((*image, 32), (3, 3, 32, 32), padding=1) == [
+        "side_by_side",
+        "side_by_side",
+        "im2col",
+    ]
     assert names((1, 28, 28, 32), (3, 3, 32, 32), padding=1) == [
-        "canonical",
-        "canonical",
-        "patches",
+        "nhwc",
+        "nhwc",
+        "im2col",
     ]
     assert names((2, 28, 28, 32), (3, 3, 32, 32), padding=1) == [
-        "canonical",
-        "canonical",
-        "patches",
+        "nhwc",
+        "nhwc",
+        "im2col",
     ]
     rows = names((16, 28, 28, 32), (3, 3, 32, 64), padding=1)  # of 224: enough for 64 outputs
-    assert rows == ["wide", "canonical", "patches"]
+    assert rows == ["side_by_side", "nhwc", "im2col"]
     assert names((4, 28, 28, 32), (3, 3, 32, 64), padding=1) == [
-        "canonical",
-        "canonical",
-        "patches",
+        "nhwc",
+        "nhwc",
+        "im2col",
     ]
     assert names((8, 100, 100, 64), (3, 3, 64, 32), padding=1) == [
-        "wide",
-        "canonical",
-        "patches",
+        "side_by_side",
+        "nhwc",
+        "im2col",
     ]  # one of 100 is, too
-    assert names((*image, 16), (3, 3, 16, 16), padding=1) == ["canonical", "canonical", "patches"]
+    assert names((*image, 16), (3, 3, 16, 16), padding=1) == ["nhwc", "nhwc", "im2col"]
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -625,12 +638,12 @@ def test_images_of_fewer_positions_than_taps(x_shape, stride):
     )
     spec = ConvSpec(window)
     assert set(names(x_shape, w_shape, padding="same", stride=window.stride)[:2]) <= {
-        "wide",
-        "patches",
+        "side_by_side",
+        "im2col",
     }
-    np.testing.assert_array_equal(DISPATCH.forward(x, w, spec), DIRECT.forward(x, w, spec))
+    np.testing.assert_array_equal(AUTO.forward(x, w, spec), LAX.forward(x, w, spec))
     np.testing.assert_array_equal(
-        DISPATCH.input_grad(dy, w, spec, x_shape), DIRECT.input_grad(dy, w, spec, x_shape)
+        AUTO.input_grad(dy, w, spec, x_shape), LAX.input_grad(dy, w, spec, x_shape)
     )
 
 
@@ -638,7 +651,7 @@ def test_other_platforms_take_direct():
     choices = jaxcnn.explain_conv(
         (8, 4, 28, 28), (4, 4, 1, 1), layout="channels_first", platform="gpu"
     )
-    assert {choice.name for choice in choices.values()} == {"direct"}
+    assert {choice.name for choice in choices.values()} == {"lax"}
 
 
 def test_depthwise_kernel_gradient_in_blocks_of_rows():
@@ -651,18 +664,20 @@ def test_depthwise_kernel_gradient_in_blocks_of_rows():
     )
     options = {"stride": (2, 1), "padding": ((1, 0), (1, 1)), "groups": 33}
     window = make_window((3, 3), (18, 40), stride=(2, 1), padding=((1, 0), (1, 1)))
-    assert shifted._block_size(window, (3, 900, 40, 33)) == (
+    assert depthwise._block_size(window, (3, 900, 40, 33)) == (
         3,
         6,
     )  # 47,520 bytes a row: 22 rows of them
-    assert shifted._block_size(window, (1, 900, 40, 33)) == (1, 20)
-    assert shifted._block_size(window, (64, 9, 40, 99)) == (1, 3)
+    assert depthwise._block_size(window, (1, 900, 40, 33)) == (1, 20)
+    assert depthwise._block_size(window, (64, 9, 40, 99)) == (1, 3)
     for budget in (2**20, 2**18, 1):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(shifted, "SUMS_BYTES", budget)
-            got = shifted.kernel_grad(x, dy, make_spec(x.shape, w.shape, **SPEC | options), w.shape)
+            patch.setattr(depthwise, "SUMS_BYTES", budget)
+            got = depthwise.kernel_grad(
+                x, dy, make_spec(x.shape, w.shape, **SPEC | options), w.shape
+            )
         np.testing.assert_array_equal(
-            got, jaxcnn.conv_kernel_grad(x, dy, w.shape, method=DIRECT, **options)
+            got, jaxcnn.conv_kernel_grad(x, dy, w.shape, method=LAX, **options)
         )
 
 
@@ -677,12 +692,12 @@ def test_depthwise_kernel_gradient_in_blocks_of_positions(monkeypatch, budget, o
     dy = jnp.asarray(
         draw.integers(rng, jax.eval_shape(lambda: jaxcnn.conv(x, w, **options)).shape), jnp.float32
     )
-    monkeypatch.setattr(shifted, "SUMS_BYTES", budget)
-    got = shifted.kernel_grad(
+    monkeypatch.setattr(depthwise, "SUMS_BYTES", budget)
+    got = depthwise.kernel_grad(
         x, dy, make_spec(x.shape, w.shape, **SPEC | {"stride": 1} | options), w.shape
     )
     np.testing.assert_array_equal(
-        got, jaxcnn.conv_kernel_grad(x, dy, w.shape, method=DIRECT, **options)
+        got, jaxcnn.conv_kernel_grad(x, dy, w.shape, method=LAX, **options)
     )
 
 
@@ -695,7 +710,7 @@ def test_two_blocks_of_a_depthwise_kernel_gradient_are_a_loop_still(images, loop
         jax.ShapeDtypeStruct((3, 3, 1, 32), jnp.float32),
     )
     spec = make_spec(x.shape, w.shape, **SPEC | {"stride": 1, "padding": 1, "groups": 32})
-    gradient = jax.jit(partial(shifted.kernel_grad, spec=spec, w_shape=w.shape))
+    gradient = jax.jit(partial(depthwise.kernel_grad, spec=spec, w_shape=w.shape))
     assert (" while(" in gradient.lower(x, x).compile().as_text()) == loop
 
 

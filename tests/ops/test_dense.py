@@ -12,7 +12,7 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 import jaxcnn.ops._common as common
-from jaxcnn.ops.dense import _dense, dense
+from jaxcnn.ops.fully_connected import _dense, dense
 from tests.ops.naive_elementwise import (
     assert_close,
     broken,

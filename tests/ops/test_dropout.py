@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from jaxcnn.ops.dropout import _dropout, _dropout_forward, dropout
+from jaxcnn.ops.inverted_dropout import _dropout, _dropout_definition, dropout
 from tests.ops.naive_elementwise import (
     broken,
     compare_on_explicit_mesh,
@@ -262,10 +262,10 @@ def test_errors(case):
 
 WRONG_RULES = {
     "mask_forgotten": lambda rate, keep, dy: (dy / (1 - rate), None),
-    "mask_inverted": lambda rate, keep, dy: (_dropout_forward(dy, ~keep, rate), None),
+    "mask_inverted": lambda rate, keep, dy: (_dropout_definition(dy, ~keep, rate), None),
     "factor_forgotten": lambda rate, keep, dy: (jnp.where(keep, dy, 0), None),
     "divided_by_rate": lambda rate, keep, dy: (jnp.where(keep, dy / rate, 0), None),
-    "another_mask": lambda rate, keep, dy: (_dropout_forward(dy, keep[::-1], rate), None),
+    "another_mask": lambda rate, keep, dy: (_dropout_definition(dy, keep[::-1], rate), None),
 }
 
 

@@ -87,8 +87,8 @@ BAD = {
     "method without strides": (
         X,
         W,
-        {"method": jaxcnn.WIDE, "stride": 2},
-        "method WIDE has no groups and no step",
+        {"method": jaxcnn.methods.SIDE_BY_SIDE, "stride": 2},
+        "method SIDE_BY_SIDE has no groups and no step",
     ),
 }
 

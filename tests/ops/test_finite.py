@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import jaxcnn
-from experiments.cases import CONV_CASES, POOL_CASES, ConvCase, ids
 from jaxcnn.check import draw
-from jaxcnn.ops.conv_methods import CANONICAL, PATCHES
+from jaxcnn.check.cases import CONV_CASES, POOL_CASES, ConvCase, ids
+from jaxcnn.ops.convolution.methods import IM2COL, NHWC
 from jaxcnn.window import make_window
 from tests import naive
 
@@ -21,25 +21,29 @@ from tests import naive
 CHOSEN = (
     (
         ConvCase("rows of several images", (16, 6, 32, 16), (3, 3, 16, 24), {"padding": 1}),
-        "wide",
-        "wide",
+        "side_by_side",
+        "side_by_side",
     ),
-    (ConvCase("small images", (2, 4, 4, 16), (5, 5, 16, 16), {"padding": 2}), "wide", "wide"),
+    (
+        ConvCase("small images", (2, 4, 4, 16), (5, 5, 16, 16), {"padding": 2}),
+        "side_by_side",
+        "side_by_side",
+    ),
     (
         ConvCase("a first layer", (2, 8, 9, 1), (5, 5, 1, 8), {"padding": "same"}),
-        "patches",
-        "patches",
+        "im2col",
+        "im2col",
     ),
-    (ConvCase("few outputs", (2, 6, 7, 8), (3, 3, 8, 3), {"padding": 1}), "canonical", "patches"),
+    (ConvCase("few outputs", (2, 6, 7, 8), (3, 3, 8, 3), {"padding": 1}), "nhwc", "im2col"),
     (
         ConvCase("causal", (2, 12, 3), (4, 3, 8), {"padding": "causal", "dilation": 2}),
-        "patches",
-        "patches",
+        "im2col",
+        "im2col",
     ),
     (
         ConvCase("narrow groups", (1, 6, 6, 8), (3, 3, 2, 8), {"groups": 4, "padding": 1}),
-        "patches",
-        "patches",
+        "im2col",
+        "im2col",
     ),
     (
         ConvCase("groups", (1, 5, 6, 32), (3, 3, 16, 32), {"groups": 2, "padding": 1}),
@@ -48,15 +52,15 @@ CHOSEN = (
     ),
     (
         ConvCase("a strided product", (8, 32, 32, 32), (3, 3, 32, 8), {"stride": 2, "padding": 1}),
-        "patches",
-        "patches",
+        "im2col",
+        "im2col",
     ),
     (
         ConvCase("many taps, depthwise", (1, 12, 12, 2), (9, 8, 1, 2), {"groups": 2, "padding": 3}),
-        "shifted",
-        "shifted",
+        "depthwise",
+        "depthwise",
     ),
-    (ConvCase("many taps", (1, 12, 10, 3), (9, 8, 3, 4), {"padding": 3}), "canonical", "canonical"),
+    (ConvCase("many taps", (1, 12, 10, 3), (9, 8, 3, 4), {"padding": 3}), "nhwc", "nhwc"),
 )
 CASES = [(case, None, None) for case in CONV_CASES if case.x[0]] + list(CHOSEN)
 
@@ -182,7 +186,7 @@ def test_maximum(case):
         )
 
 
-@pytest.mark.parametrize("method", [CANONICAL, PATCHES])
+@pytest.mark.parametrize("method", [NHWC, IM2COL])
 def test_what_the_kernel_gradient_may_do_is_documented(method):
     """It may spoil taps that never met the value, and its docstring says so."""
     x = np.zeros((1, 4, 1), np.float32)

@@ -246,9 +246,9 @@ def test_taps_along_an_axis(name):
 
 def test_patches_of_many_taps_are_refused_by_name():
     with pytest.raises(
-        ValueError, match=r"method PATCHES takes windows of up to 64 taps.* got size \(9, 9\)"
+        ValueError, match=r"method IM2COL takes windows of up to 64 taps.* got size \(9, 9\)"
     ):
-        jaxcnn.conv(jnp.ones((1, 9, 9, 1)), jnp.ones((9, 9, 1, 1)), method=jaxcnn.PATCHES)
+        jaxcnn.conv(jnp.ones((1, 9, 9, 1)), jnp.ones((9, 9, 1, 1)), method=jaxcnn.methods.IM2COL)
 
 
 COMPOSED = {

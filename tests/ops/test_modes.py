@@ -81,14 +81,14 @@ def test_images_larger_than_a_16_bit_float_can_count(name, dtype):
         assert (dx.sum(), np.argmax(dx)) == (1024, np.argmax(exact))
 
 
-NAMED = ("DIRECT", "CANONICAL", "BLOCKED", "PATCHES", "SHIFTED", "GROUPWISE", "DISPATCH")
+NAMED = ("LAX", "NHWC", "BLOCKED_OUTPUTS", "IM2COL", "DEPTHWISE", "GROUPWISE", "AUTO")
 
 
 @pytest.mark.parametrize("name", NAMED)
 def test_an_eager_call_is_compiled_once(name):
     """Also of a method that is named, and of all three maps: a second call compiles
     nothing."""
-    groups = 4 if name in ("SHIFTED", "GROUPWISE") else 1
+    groups = 4 if name in ("DEPTHWISE", "GROUPWISE") else 1
     x = jnp.asarray(draw.distinct(np.random.default_rng(0), (16, 10, 9, 4)), jnp.float32)
     w = jnp.ones((3, 3, 4 // groups, 4))
     options = {"groups": groups, "method": getattr(jaxcnn, name)}

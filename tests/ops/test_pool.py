@@ -10,8 +10,8 @@ import pytest
 from jax import lax
 
 import jaxcnn
-from experiments.cases import POOL_CASES, PoolCase, ids
 from jaxcnn.check import certify, draw
+from jaxcnn.check.cases import POOL_CASES, PoolCase, ids
 from jaxcnn.window import make_window
 from tests import naive
 

@@ -20,18 +20,26 @@ import pytest
 
 import jaxcnn
 from jaxcnn.check import certify
-from jaxcnn.ops import _common, _pool_windows, _windows, activation, mean_pool, norm, pool
-from jaxcnn.ops.conv_methods import DISPATCH
+from jaxcnn.ops import (
+    _common,
+    _pool_windows,
+    _windows,
+    activation,
+    average_pooling,
+    max_pooling,
+    norm,
+)
+from jaxcnn.ops.convolution.methods import AUTO
 
 # Convolutions: `method._replace(...)` of the method that users get.
 
 
 def forgotten_flip(dy, w, spec, x_shape):
-    return DISPATCH.input_grad(dy, jnp.flip(w, axis=tuple(range(w.ndim - 2))), spec, x_shape)
+    return AUTO.input_grad(dy, jnp.flip(w, axis=tuple(range(w.ndim - 2))), spec, x_shape)
 
 
 def channels_of_groups_mixed(dy, w, spec, x_shape):
-    dx = DISPATCH.input_grad(dy, w, spec, x_shape)
+    dx = AUTO.input_grad(dy, w, spec, x_shape)
     return jnp.swapaxes(dx.reshape(*dx.shape[:-1], spec.groups, -1), -1, -2).reshape(dx.shape)
 
 
@@ -39,34 +47,32 @@ def lost_remainder_of_the_input(dy, w, spec, x_shape):
     tails = spec.window.remainder(x_shape[1:-1])
     touched = (x_shape[0], *(n - r for n, r in zip(x_shape[1:-1], tails, strict=True)), x_shape[-1])
     return jnp.pad(
-        DISPATCH.input_grad(dy, w, spec, touched), [(0, 0), *((r, 0) for r in tails), (0, 0)]
+        AUTO.input_grad(dy, w, spec, touched), [(0, 0), *((r, 0) for r in tails), (0, 0)]
     )
 
 
 def lost_remainder_of_the_kernel(x, dy, spec, w_shape):
     tails = spec.window.remainder(x.shape[1:-1])
     shifted = jnp.roll(x, [-r for r in tails], axis=tuple(range(1, x.ndim - 1)))
-    return DISPATCH.kernel_grad(shifted, dy, spec, w_shape)
+    return AUTO.kernel_grad(shifted, dy, spec, w_shape)
 
 
 def last_image_only(x, dy, spec, w_shape):
-    return DISPATCH.kernel_grad(x[-1:], dy[-1:], spec, w_shape)
+    return AUTO.kernel_grad(x[-1:], dy[-1:], spec, w_shape)
 
 
 def height_and_width_exchanged(x, dy, spec, w_shape):
-    return jnp.swapaxes(DISPATCH.kernel_grad(x, dy, spec, w_shape), 0, 1)
+    return jnp.swapaxes(AUTO.kernel_grad(x, dy, spec, w_shape), 0, 1)
 
 
 def mean_over_the_batch(x, dy, spec, w_shape):
-    return DISPATCH.kernel_grad(x, dy, spec, w_shape) / x.shape[0]
+    return AUTO.kernel_grad(x, dy, spec, w_shape) / x.shape[0]
 
 
 def pads_exchanged(dy, w, spec, x_shape):
     """Asymmetric SAME, the odd zero at the wrong end."""
     pads = tuple((hi, lo) for lo, hi in spec.window.pads)
-    return DISPATCH.input_grad(
-        dy, w, spec._replace(window=spec.window._replace(pads=pads)), x_shape
-    )
+    return AUTO.input_grad(dy, w, spec._replace(window=spec.window._replace(pads=pads)), x_shape)
 
 
 IMAGES, KERNEL = (2, 6, 6, 4), (3, 3, 4, 4)
@@ -156,7 +162,7 @@ def certify_conv(method, kernel, options):
 def test_wrong_convolution_is_caught(mistake):
     """By every check that can, blamed on the right argument, and called by its name."""
     wrong, kernel, options, argument, diagnosis = WRONG_CONVOLUTIONS[mistake]
-    result = certify_conv(DISPATCH._replace(**wrong), kernel, options)
+    result = certify_conv(AUTO._replace(**wrong), kernel, options)
     assert {check.name for check in result.failures} == BILINEAR, f"\n{result}"
     told = [
         check for check in result.failures if check.name in ("integers", "accuracy", "linearity")
@@ -185,7 +191,7 @@ def keep_x(x):
 
 
 def keep_x_and_y(x, window, input_size):
-    y = pool._max_pool(x, window, input_size)
+    y = max_pooling._max_pool(x, window, input_size)
     return y, (x, y)
 
 
@@ -288,25 +294,25 @@ WRONG_RULES = {
         "",
     ),
     "= over windows": (
-        (pool._max_pool, None, overwritten_in_overlaps),
+        (max_pooling._max_pool, None, overwritten_in_overlaps),
         (overlapping_max, (IMAGE,)),
         {*SLOPES, "integers", "conservation"},
         "",
     ),
     "tie to all": (
-        (pool._max_pool, keep_x_and_y, tie_to_all),
+        (max_pooling._max_pool, keep_x_and_y, tie_to_all),
         (overlapping_max, (IMAGE,)),
         {"integers", "conservation"},
         "",
     ),
     "tie split": (
-        (pool._max_pool, keep_x_and_y, tie_split),
+        (max_pooling._max_pool, keep_x_and_y, tie_split),
         (overlapping_max, (IMAGE,)),
         {"integers"},
         "",
     ),
     "pool padding": (
-        (mean_pool._avg_pool, None, pool_padding_forgotten),
+        (average_pooling._avg_pool, None, pool_padding_forgotten),
         (padded_mean, (IMAGE,)),
         SLOPES,
         "fits what is expected, moved by 1 along axes 1 and 2",

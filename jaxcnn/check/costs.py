@@ -1,0 +1,369 @@
+"""`compare`: what a gradient costs, by a hand-written rule and by another, side by
+side. Nothing is computed or timed.
+
+What is costed is one program: the value and all cotangents, as a function of the
+arguments and the value's cotangent dy. Its counts are read from what the compiler makes
+of it for the device at hand; what is kept between forward and backward, from the
+closure that `jax.vjp` returns.
+
+Limits
+    A count is one of instructions in the compiled text. What stands in the body of a
+    loop counts once, however often it runs, in XLA's `flops` too: `loops` tells whether
+    there is one. `flops` is of the compiled program, not of the one that was asked for.
+    It is the hand count, 2 per multiply-add and tap, for each map of a dense
+    convolution; but where the compiler makes a depthwise kernel gradient a dense one,
+    it is the dense one's. Taps that stand on padding do not count, nor do
+    transcendental functions; what a fusion computes twice counts twice. `temp_bytes` is
+    what XLA plans. It misses what a library's kernel allocates for itself, as Eigen's
+    convolution on a CPU does for its patches (im2col). `residual_bytes` is what the
+    backward needs if it runs apart from the forward, as in a `scan` or over many
+    layers; in one program XLA may compute a residual again instead. A reshaped or
+    broadcast copy of an argument is an array of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+from jax.extend.core import Literal
+
+from jaxcnn.check._arguments import (
+    among,
+    check_differentiable,
+    check_same_structure,
+    floating,
+    strong,
+)
+
+EXCERPT_LINES = 40
+
+
+class Cost(NamedTuple):
+    """What the value and all cotangents of a function cost. `._asdict()` can be written
+    as JSON."""
+
+    convolutions: int
+    """Convolutions in the compiled program, those inside fusions and calls of a library
+    (cuDNN) included."""
+    dots: int
+    """Matrix products in the compiled program, those inside fusions and calls of a
+    library (cuBLAS) included."""
+    fusions: int
+    """Groups of instructions that the compiler made one kernel of."""
+    custom_calls: int
+    """Calls of a library or of host code."""
+    loops: int
+    """`while` loops. What stands in one counts once."""
+    scatters: int
+    """Scatters, select-and-scatters included."""
+    flops: float | None
+    """Floating-point operations of the compiled program by XLA's count, a loop's body
+    once; None if it does not say."""
+    residual_bytes: int
+    """Bytes of the arrays that are computed in the forward and kept for the backward;
+    the value too, where it is kept."""
+    argument_bytes_kept: int
+    """Bytes of the arguments that are kept for the backward. They exist already, but
+    cannot be freed meanwhile."""
+    temp_bytes: int | None
+    """Bytes beside arguments and results that XLA plans for; None if it does not say. A
+    library's own buffers are not in it."""
+    output_bytes: int | None
+    """Bytes of the results, value and cotangents, as XLA lays them out; None if it does
+    not say."""
+    excerpt: str
+    """The lines of `hlo` that matter most, shortened, by computation."""
+    hlo: str
+    """The compiled program's text, without the tables of source lines."""
+    jaxpr: str
+    """The program before compilation."""
+
+
+class Comparison(NamedTuple):
+    """The costs of two functions for the same arguments."""
+
+    explicit: Cost
+    reference: Cost
+
+
+def compare_costs(
+    explicit: Callable,
+    reference: Callable,
+    args: Sequence[Any],
+    *,
+    differentiate: Sequence[int] | None = None,
+) -> Comparison:
+    """What the gradients of two functions cost, on the device at hand.
+
+    Args:
+      explicit, reference: functions of `args` that return an array or a pytree of
+        arrays, of one structure.
+      args: arrays, numbers, or `jax.ShapeDtypeStruct`s in their place; typed PRNG keys
+        and integer labels are passed on.
+      differentiate: the numbers of the arguments whose cotangents are wanted; by
+        default all floating ones.
+
+    Returns:
+      A `Comparison` of two `Cost`s.
+
+    Raises:
+      ValueError: on arguments that are no arrays, if none is floating or a result is
+        not, or if the results differ in structure.
+
+    >>> from jaxcnn.ops.max_pooling import max_pool
+    >>> from jax import lax, numpy as jnp
+    >>> def plain(x):
+    ...     size = (1, 2, 2, 1)
+    ...     return lax.reduce_window(x, -jnp.inf, lax.max, size, size, "VALID")
+    >>> x = jax.ShapeDtypeStruct((1, 8, 8, 3), "float32")
+    >>> explicit, reference = compare_costs(lambda x: max_pool(x, 2), plain, [x])
+    >>> explicit.residual_bytes, explicit.argument_bytes_kept  # three bytes per output
+    (144, 0)
+    >>> reference.residual_bytes, reference.argument_bytes_kept  # all of x
+    (0, 768)
+    """
+    structs = _structs(args)
+    check_same_structure(jax.eval_shape(explicit, *structs), jax.eval_shape(reference, *structs))
+    return Comparison(
+        cost(explicit, structs, differentiate=differentiate),
+        cost(reference, structs, differentiate=differentiate),
+    )
+
+
+def cost(
+    function: Callable, args: Sequence[Any], *, differentiate: Sequence[int] | None = None
+) -> Cost:
+    """What the value and all cotangents of one function cost, on the device at hand;
+    arguments and errors as in `compare`.
+
+    >>> x = jax.ShapeDtypeStruct((8, 64), "float32")
+    >>> w = jax.ShapeDtypeStruct((64, 32), "float32")
+    >>> result = cost(lambda x, w: x @ w, [x, w])
+    >>> result.dots, result.convolutions, result.residual_bytes
+    (3, 0, 0)
+    >>> result.flops == 3 * 2 * 8 * 64 * 32
+    True
+    """
+    structs = _structs(args)
+    numbers = _numbers(structs, differentiate)
+    out = jax.eval_shape(function, *structs)
+    check_differentiable(out, "the function")
+    dy = jax.tree.map(lambda a: a.update(weak_type=False), out)
+
+    def value_and_pull(args):
+        return jax.vjp(among(function, args, numbers), *(args[i] for i in numbers))
+
+    def value_and_gradients(args, dy):
+        value, pull = value_and_pull(args)
+        return value, pull(dy)
+
+    traced = jax.jit(value_and_gradients).trace(structs, dy)
+    compiled = traced.lower().compile()
+    hlo = _without_locations(compiled.as_text() or "")
+    residual_bytes, argument_bytes_kept = _kept_bytes(lambda args: value_and_pull(args)[1], structs)
+    memory = compiled.memory_analysis()
+    return Cost(
+        **count(hlo),
+        flops=_flops(compiled.cost_analysis()),
+        residual_bytes=residual_bytes,
+        argument_bytes_kept=argument_bytes_kept,
+        temp_bytes=None if memory is None else memory.temp_size_in_bytes,
+        output_bytes=None if memory is None else memory.output_size_in_bytes,
+        excerpt=excerpt(hlo),
+        hlo=hlo,
+        jaxpr=str(traced.jaxpr),
+    )
+
+
+def _structs(args: Sequence[Any]) -> tuple[jax.ShapeDtypeStruct, ...]:
+    return tuple(
+        (
+            a
+            if isinstance(a, jax.ShapeDtypeStruct)
+            else jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=_sharding(a))
+        )
+        for a in strong(args)
+    )
+
+
+def _sharding(a: jax.Array) -> jax.sharding.Sharding | None:
+    """Where an array lies, if it was put there: a program of arrays on several devices
+    is another program."""
+    return a.sharding if len(a.sharding.device_set) > 1 else None
+
+
+def _numbers(
+    structs: Sequence[jax.ShapeDtypeStruct], differentiate: Sequence[int] | None
+) -> tuple[int, ...]:
+    possible = floating(structs)
+    if differentiate is None:
+        return possible
+    for i in differentiate:
+        if i not in possible:
+            raise ValueError(
+                f"differentiate must hold numbers of floating arguments, which are {possible},"
+                f" got {i}"
+            )
+    if len(set(differentiate)) != len(differentiate) or not differentiate:
+        raise ValueError(
+            "differentiate must hold at least one number and none twice, got"
+            f" {tuple(differentiate)}"
+        )
+    return tuple(differentiate)
+
+
+def _flops(analysis: Any) -> float | None:
+    figure = (analysis or {}).get("flops", -1.0)
+    return figure if figure >= 0 else None  # XLA's sign for "unknown" is -1
+
+
+# What is kept. An array is known by its origin: the number of an argument, an object
+# for what is computed from arguments, or None for what is not, such as a literal, zeros
+# that a rule broadcasts, or an array that the function closes over.
+
+
+def _kept_bytes(pull: Callable, args: Sequence[jax.ShapeDtypeStruct]) -> tuple[int, int]:
+    """Bytes of the leaves of a vjp's closure, each array once: those computed, and
+    those that are arguments."""
+    jaxpr = jax.make_jaxpr(pull)(args).jaxpr
+    kept = {
+        origin: variable.aval.size * variable.aval.dtype.itemsize
+        for origin, variable in zip(_origins(jaxpr, range(len(args))), jaxpr.outvars, strict=True)
+        if origin is not None
+    }
+    of_arguments = sum(size for origin, size in kept.items() if isinstance(origin, int))
+    return sum(kept.values()) - of_arguments, of_arguments
+
+
+def _origins(jaxpr: Any, inputs: Iterable[object]) -> list[object]:
+    """The origins of a jaxpr's outputs. It looks into inner jits: these return their
+    inputs, and constants, as residuals."""
+    origins = dict(zip(jaxpr.invars, inputs, strict=True))
+
+    def of(variables: Any) -> list[object]:
+        return [None if isinstance(v, Literal) else origins.get(v) for v in variables]
+
+    for equation in jaxpr.eqns:
+        operands = of(equation.invars)
+        if equation.primitive.name == "jit":
+            results = _origins(equation.params["jaxpr"].jaxpr, operands)
+        else:
+            constant = all(operand is None for operand in operands)
+            results = [None if constant else object() for _ in equation.outvars]
+        origins.update(zip(equation.outvars, results, strict=True))
+    return of(jaxpr.outvars)
+
+
+# What the compiled text says.
+
+_COMPUTATION = re.compile(r"^(?:ENTRY )?%?(?P<name>[\w.-]+) .*\{$")
+_INSTRUCTION = re.compile(
+    r"^\s+(?:ROOT )?%?[\w.-]+ = (?:\(.*?\)|\S+) (?P<opcode>[a-z][a-z0-9-]*)\("
+)
+_TARGET = re.compile(r'custom_call_target="(?P<target>[^"]*)"')
+# What a library calls its convolutions and matrix products: "__cudnn$convForward",
+# "__cublas$gemm", "__onednn$matmul".
+_LIBRARY = {
+    "convolution": re.compile("conv", re.IGNORECASE),
+    "dot": re.compile("gemm|matmul", re.IGNORECASE),
+}
+_TELLING = (
+    "convolution",
+    "dot",
+    "custom-call",
+    "while",
+    "scatter",
+    "select-and-scatter",
+    "reduce-window",
+    "conditional",
+    "sort",
+)
+
+
+def _without_locations(hlo: str) -> str:
+    """Without the tables of files, functions, lines and frames, and what points there:
+    they tell who called, not what runs."""
+    hlo = re.sub(
+        r"^(?:FileNames|FunctionNames|FileLocations|StackFrames)\n(?:\d+ .*\n)*\n?",
+        "",
+        hlo,
+        flags=re.MULTILINE,
+    )
+    return re.sub(r" stack_frame_id=\d+", "", hlo)
+
+
+def count(hlo: str) -> dict[str, int]:
+    """How many convolutions, dots, fusions, custom calls, loops and scatters a compiled
+    program's text has, by `Cost`'s names."""
+    counts: Counter[str] = Counter()
+    for _, opcode, line in _instructions(hlo):
+        counts[opcode] += 1
+        if opcode == "custom-call" and (target := _TARGET.search(line)):
+            counts.update(
+                kind for kind, pattern in _LIBRARY.items() if pattern.search(target["target"])
+            )
+    return {
+        "convolutions": counts["convolution"],
+        "dots": counts["dot"],
+        "fusions": counts["fusion"],
+        "custom_calls": counts["custom-call"],
+        "loops": counts["while"],
+        "scatters": counts["scatter"] + counts["select-and-scatter"],
+    }
+
+
+def excerpt(hlo: str, lines: int = EXCERPT_LINES) -> str:
+    """The telling instructions of a compiled program's text, under the name of their
+    computation, without layouts and metadata.
+
+    Fusions are left out where there are too many lines, unless they are a library's
+    (kind=kCustom); the rest is cut at `lines`.
+    """
+    every = [
+        (name, opcode, _shortened(line))
+        for name, opcode, line in _instructions(hlo)
+        if opcode in (*_TELLING, "fusion")
+    ]
+    text = _by_computation(every)
+    if len(text) > lines:
+        text = _by_computation(
+            [row for row in every if row[1] != "fusion" or "kind=kCustom" in row[2]]
+        )
+    if len(text) > lines:
+        text = [*text[: lines - 1], f"... and {len(text) - lines + 1} lines more"]
+    return "\n".join(text)
+
+
+def _by_computation(rows: Sequence[tuple[str, str, str]]) -> list[str]:
+    text: list[str] = []
+    for number, (name, _, line) in enumerate(rows):
+        if number == 0 or rows[number - 1][0] != name:
+            text.append(f"{name}:")
+        text.append(f"  {line}")
+    return text
+
+
+def _instructions(hlo: str) -> Iterator[tuple[str, str, str]]:
+    """Computation, opcode and line of every instruction."""
+    computation = ""
+    for line in hlo.splitlines():
+        if header := _COMPUTATION.match(line):
+            computation = header["name"]
+        elif instruction := _INSTRUCTION.match(line):
+            yield computation, instruction["opcode"], line
+
+
+def _shortened(line: str) -> str:
+    """A line without metadata, layouts and sigils; its result, if a tuple, by the
+    number of arrays."""
+    line = re.sub(
+        r", (?:metadata=\{.*?\}(?=,|$)|backend_config=.*)", "", line.strip().removeprefix("ROOT ")
+    )
+    line = re.sub(r"(?<=\])\{[^}]*\}|/\*index=\d+\*/|%", "", line)
+    return re.sub(
+        r"(?<= = )\(.*?\)(?= [a-z])", lambda shape: f"({shape[0].count('[')} arrays)", line
+    )

@@ -1,0 +1,67 @@
+"""Ways to compute the three maps of a convolution.
+
+Each is one file with `forward`, `input_grad` and `kernel_grad`:
+
+    LAX      lax.conv_general_dilated, as the derivation reads
+    NHWC   the same with every operand in the order that XLA's fast CPU path takes
+    SIDE_BY_SIDE        nhwc, with several images side by side in one: rows long enough
+                for all cores
+    BLOCKED_OUTPUTS     nhwc, with neighbouring outputs as channels of one: for few
+                output channels
+    IM2COL     one matrix product of what all windows see; its adjoint for the
+                input gradient
+    GROUPWISE   each group by itself, a dense convolution
+    DEPTHWISE     one multiply-add per tap, for depthwise convolutions: elementwise
+    AUTO    the default: the fastest of them, map by map, by shape and platform,
+                as measured
+"""
+
+from jaxcnn.ops.convolution.methods import (
+    auto,
+    blocked_outputs,
+    depthwise,
+    groupwise,
+    im2col,
+    nhwc,
+    side_by_side,
+)
+from jaxcnn.ops.convolution.methods import (
+    lax as lax_method,
+)
+from jaxcnn.ops.convolution.methods.method import ConvSpec, Method
+
+LAX = Method(lax_method.forward, lax_method.input_grad, lax_method.kernel_grad)
+NHWC = Method(nhwc.forward, nhwc.input_grad, nhwc.kernel_grad)
+DEPTHWISE = Method(depthwise.forward, depthwise.input_grad, depthwise.kernel_grad)
+SIDE_BY_SIDE = Method(side_by_side.forward, side_by_side.input_grad, side_by_side.kernel_grad)
+BLOCKED_OUTPUTS = Method(
+    blocked_outputs.forward, blocked_outputs.input_grad, blocked_outputs.kernel_grad
+)
+IM2COL = Method(im2col.forward, im2col.input_grad, im2col.kernel_grad)
+GROUPWISE = Method(groupwise.forward, groupwise.input_grad, groupwise.kernel_grad)
+AUTO = Method(auto.forward, auto.input_grad, auto.kernel_grad)
+
+METHODS = {
+    "LAX": LAX,
+    "NHWC": NHWC,
+    "SIDE_BY_SIDE": SIDE_BY_SIDE,
+    "BLOCKED_OUTPUTS": BLOCKED_OUTPUTS,
+    "IM2COL": IM2COL,
+    "GROUPWISE": GROUPWISE,
+    "DEPTHWISE": DEPTHWISE,
+    "AUTO": AUTO,
+}
+
+__all__ = [
+    "AUTO",
+    "BLOCKED_OUTPUTS",
+    "DEPTHWISE",
+    "GROUPWISE",
+    "IM2COL",
+    "LAX",
+    "METHODS",
+    "NHWC",
+    "SIDE_BY_SIDE",
+    "ConvSpec",
+    "Method",
+]

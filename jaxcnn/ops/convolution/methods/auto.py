@@ -1,0 +1,300 @@
+"""Which method computes which map: decided from static shapes, for each platform. It is
+itself a method, the default one.
+
+On a CPU the first line that fits, as measured by `python -m experiments.benchmark
+--parts operations --methods nhwc side_by_side blocked_outputs im2col groupwise
+depthwise`, with k taps in all, c input channels in a group, o outputs:
+
+    forward          depthwise                                          depthwise
+                     groups of fewer than 16 channels                   im2col
+                     groups                                             groupwise
+                     one tap (1x1)                                      im2col
+                     fewer than k positions in x: two axes of space,
+                     no stride in the last, and c >= 16                 side_by_side
+                     other such x                                       im2col
+                     c k <= 32 unless o > 16 and c = 1 or space has
+                     one axis, or a stride and k <= 9 and c >= 32 and
+                     2,048 positions, unless c >= 128 >= o              im2col
+                     rows that only several images fill, and c > 3      side_by_side
+                     else                                               nhwc
+    input gradient   depthwise                                          depthwise
+                     groups, as above                                   as above
+                     fewer than k positions in y, k > 1                 as above
+                     one tap, or a stride, or c k <= 32                 im2col
+                     c <= 8 and c k <= 100                              im2col
+                     rows that only several images fill, and o > 3      side_by_side
+                     else                                               nhwc
+    kernel gradient  depthwise                                          depthwise
+                     groups of fewer than 8 channels                    groupwise
+                     c = 1 and o <= 16, windows that overlap            nhwc
+                     else                                               im2col
+
+`im2col` is passed over for `nhwc` where a window has too many taps for it, and in
+three axes `nhwc` for `lax`. `blocked_outputs` is never chosen, nor are groups joined
+for forward or input gradient: both multiply zeros with values that an output does not
+see, and where such a value is not finite, 0 times it is NaN. That costs a first layer
+of few channels up to 2.5 times its time, and narrow groups up to 2.
+
+A product is computed once. What `depthwise` gives XLA computes anew in each loop that
+uses it, unless something between is no loop: as single maps, one multiply-add per tap
+and channel is faster than a product for few channels too, and in LeNet slower.
+
+Where several devices share the batch, the images are those of one. A batch of symbolic
+size counts as one image; where the size of space is symbolic, `lax` computes on a CPU
+too. On every other platform `lax`. Where the type of an array says that it is sharded
+(an Explicit mesh) axes cannot be merged freely: there depthwise is `depthwise` on a
+CPU, all else `nhwc`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from types import ModuleType
+from typing import NamedTuple
+
+from jax import lax
+from jaxtyping import Array, Num
+
+from jaxcnn.ops._common import devices_of, sharding_of
+from jaxcnn.ops._tap_loops import MANY_TAPS
+from jaxcnn.ops.convolution.methods import depthwise, groupwise, im2col, nhwc, side_by_side
+from jaxcnn.ops.convolution.methods import lax as lax_method
+from jaxcnn.ops.convolution.methods.method import ConvSpec
+from jaxcnn.sizes import is_known
+
+
+class Choice(NamedTuple):
+    """A module that computes a map, and why this one."""
+
+    method: ModuleType
+    reason: str
+
+    @property
+    def name(self) -> str:
+        return self.method.__name__.rpartition(".")[-1]
+
+
+BY_LAX = Choice(
+    lax_method, "XLA's own kernels, until a measurement on this platform says otherwise"
+)
+BY_NHWC = Choice(
+    nhwc,
+    "as fast as lax at the top level of a program, many times faster in the body of a scan",
+)
+BY_DEPTHWISE = Choice(
+    depthwise,
+    "depthwise: one multiply-add per tap, where XLA's CPU backend would compute a dense"
+    " convolution",
+)
+FEW_CHANNELS = Choice(
+    im2col,
+    "few input channels: one matrix product, where XLA's convolutions leave registers empty",
+)
+GROUPS = Choice(
+    groupwise,
+    "groups: each a dense convolution, where XLA's CPU backend computes all in one slow loop",
+)
+NARROW_GROUPS = Choice(
+    im2col,
+    "groups of few channels: one product for each, where convolutions leave registers empty",
+)
+TOO_MANY_FOR_PLANES = Choice(lax_method, "three axes and many taps: XLA's own, as one convolution")
+TOO_MANY_TO_LAY_OUT = Choice(nhwc, "too many taps to lay out for a product")
+ONE_TAP = Choice(im2col, "one tap: a matrix product")
+PRODUCT_FOLDED = Choice(
+    im2col,
+    "one matrix product, added up where windows overlap: a convolution would multiply zeros, or"
+    " have few outputs",
+)
+PRODUCT = Choice(
+    im2col,
+    "windows that overlap little: one matrix product of patches that are hardly larger than x",
+)
+SUM = Choice(
+    im2col,
+    "one matrix product, with the taps beside the channels or beside the outputs, as copies less",
+)
+SMALL_IMAGES = Choice(
+    im2col, "fewer positions than taps: XLA's convolutions exchange image and window, and are slow"
+)
+SMALL_IMAGES_WIDE = SMALL_IMAGES._replace(method=side_by_side)
+SYMBOLIC = Choice(lax_method, "the size of space is symbolic: nothing can be decided by it")
+BY_SIDE_BY_SIDE = Choice(
+    side_by_side, "several images side by side make rows long enough for all cores"
+)
+
+
+def explain(
+    spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int]
+) -> dict[str, dict[str, Choice]]:
+    """What computes each map of a convolution of these channels-last shapes, and why:
+    by map, then by platform.
+
+    "default" is every platform not named.
+
+    >>> from jaxcnn.window import make_window
+    >>> spec = ConvSpec(make_window((1, 1), (8, 8)))
+    >>> choices = explain(spec, (2, 8, 8, 64), (1, 1, 64, 32))
+    >>> choices["forward"]["cpu"].name, choices["kernel_grad"]["default"].name
+    ('im2col', 'lax')
+    """
+    cpu = {
+        "forward": _forward_on_cpu,
+        "input_grad": _input_grad_on_cpu,
+        "kernel_grad": _kernel_grad_on_cpu,
+    }
+    n, *others = x_shape
+    if not is_known(*others, *w_shape):
+        return {name: {"cpu": SYMBOLIC, "default": BY_LAX} for name in cpu}
+    share = (n if is_known(n) else 1, *others)
+    choices = {
+        name: _with_bound(choose(spec, share, tuple(w_shape)), spec) for name, choose in cpu.items()
+    }
+    return {name: {"cpu": choice, "default": BY_LAX} for name, choice in choices.items()}
+
+
+def _with_bound(choice: Choice, spec: ConvSpec) -> Choice:
+    """The choice, or another where its program would grow with the taps: products of
+    patches, and volumes computed as planes."""
+    size = spec.window.size
+    if choice.method is im2col and not im2col.lays_out(spec.window):
+        choice = TOO_MANY_TO_LAY_OUT
+    return (
+        TOO_MANY_FOR_PLANES
+        if choice.method is nhwc and len(size) == 3 and math.prod(size) > MANY_TAPS
+        else choice
+    )
+
+
+def _forward_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:
+    taps, c, o = math.prod(w_shape[:-2]), *w_shape[-2:]
+    if spec.groups > 1:
+        return _of_groups(c)
+    if taps == 1:
+        return ONE_TAP
+    if math.prod(x_shape[1:-1]) < taps:
+        return _of_small_images(spec, c)
+    if c * taps <= 32 and (o <= 16 or (c > 1 and len(x_shape) > 3)):
+        return FEW_CHANNELS
+    positions = x_shape[0] * math.prod(spec.window.output_size(x_shape[1:-1]))
+    if _strided(spec) and taps <= 9 and c >= 32 and positions >= 2048 and not c >= 128 >= o:
+        return PRODUCT
+    return BY_SIDE_BY_SIDE if c > 3 and _fills_rows(spec, x_shape, c, o) else BY_NHWC
+
+
+def _input_grad_on_cpu(
+    spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]
+) -> Choice:
+    taps, c, o = math.prod(w_shape[:-2]), *w_shape[-2:]
+    if spec.groups > 1:
+        return _of_groups(c)
+    if taps == 1:
+        return ONE_TAP
+    if math.prod(spec.window.output_size(x_shape[1:-1])) < taps:
+        return _of_small_images(spec, o)
+    if _strided(spec) or c * taps <= 32:
+        return PRODUCT_FOLDED
+    if c <= 8 and c * taps <= 100:
+        return PRODUCT_FOLDED
+    return BY_SIDE_BY_SIDE if o > 3 and _fills_rows(spec, x_shape, o, c) else BY_NHWC
+
+
+def _kernel_grad_on_cpu(
+    spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]
+) -> Choice:
+    taps, c, o = math.prod(w_shape[:-2]), *w_shape[-2:]
+    if spec.groups > 1 and c < 8:
+        return BY_DEPTHWISE if c == 1 else GROUPS
+    overlapping = any(k > s for k, s in zip(spec.window.size, spec.window.stride, strict=True))
+    if overlapping and c == 1 and o <= 16:
+        return BY_NHWC
+    return ONE_TAP if taps == 1 else SUM
+
+
+def _strided(spec: ConvSpec) -> bool:
+    return max(spec.window.stride) > 1
+
+
+def _of_groups(channels: int) -> Choice:
+    """Of forward and input gradient: those that `groupwise` would join are products."""
+    return (
+        BY_DEPTHWISE if channels == 1 else NARROW_GROUPS if channels < groupwise.LEAST else GROUPS
+    )
+
+
+def _fills_rows(spec: ConvSpec, x_shape: tuple[int, ...], inputs: int, outputs: int) -> bool:
+    """Whether a row of one image is too short for two cores, and one of several images
+    is long enough."""
+    n, *space, _ = x_shape
+    short, enough = (96, 128) if outputs >= 64 else (256, 512)
+    fits = (
+        not _strided(spec)
+        and set(spec.window.base_dilation) == {1}
+        and len(space) == 2
+        and 16 < max(inputs, outputs) < 128
+    )
+    return (
+        fits
+        and space[-1] < short
+        and space[-1] * side_by_side.images_in_a_row(n, space[-1]) >= enough
+    )
+
+
+def _of_small_images(spec: ConvSpec, inputs: int) -> Choice:
+    """For so many input channels of the map in question: `side_by_side` where it has a
+    form, without a step along the last axis."""
+    has_wide_form = (
+        len(spec.window.size) == 2 and spec.window.stride[-1] == spec.window.base_dilation[-1] == 1
+    )
+    return SMALL_IMAGES_WIDE if has_wide_form and inputs >= 16 else SMALL_IMAGES
+
+
+def choose(
+    spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int], map_name: str, *operands: Array
+) -> dict[str, ModuleType]:
+    """The module that computes a map, by platform: as `explain` has it for the images
+    of each device, where the operands are not sharded by their type."""
+    if any(sharding_of(a) is not None for a in operands):
+        return {
+            "cpu": depthwise if spec.groups > 1 and w_shape[-2] == 1 else nhwc,
+            "default": lax_method,
+        }
+    n, *others = x_shape
+    share = (-(-n // devices_of(*operands)) if is_known(n) else n, *others)
+    return {
+        platform: choice.method
+        for platform, choice in explain(spec, share, w_shape)[map_name].items()
+    }
+
+
+def forward(
+    x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec
+) -> Num[Array, "n *j o"]:
+    methods = choose(spec, x.shape, w.shape, "forward", x, w)
+    return lax.platform_dependent(
+        x, w, **{name: partial(method.forward, spec=spec) for name, method in methods.items()}
+    )
+
+
+def input_grad(
+    dy: Num[Array, "n *j o"], w: Num[Array, "*t cg o"], spec: ConvSpec, x_shape: Sequence[int]
+) -> Num[Array, "n *i c"]:
+    methods = choose(spec, x_shape, w.shape, "input_grad", dy, w)
+    branches = {
+        name: partial(method.input_grad, spec=spec, x_shape=x_shape)
+        for name, method in methods.items()
+    }
+    return lax.platform_dependent(dy, w, **branches)
+
+
+def kernel_grad(
+    x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], spec: ConvSpec, w_shape: Sequence[int]
+) -> Num[Array, "*t cg o"]:
+    methods = choose(spec, x.shape, w_shape, "kernel_grad", x, dy)
+    branches = {
+        name: partial(method.kernel_grad, spec=spec, w_shape=w_shape)
+        for name, method in methods.items()
+    }
+    return lax.platform_dependent(x, dy, **branches)

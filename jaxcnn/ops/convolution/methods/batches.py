@@ -1,0 +1,150 @@
+"""Maps of a convolution on blocks of the batch, one after the other in a loop, each
+small enough for the cache.
+
+Forward and input gradient treat each image by itself; the kernel gradient is the sum of
+those of the blocks, b q to b q + q - 1:
+
+    dw[t, c, o] = sum_b dw_b[t, c, o]
+
+The patches that are laid out for a map are read several times. Those of a large batch
+come from memory each time: blocks of a few megabytes take 0.4 to 0.8 of the time.
+Shorter sums are more accurate, too.
+
+Where several devices share the batch, each has blocks of its own images, (d b q), and
+its own sum: dw = sum_d sum_b dw_db. They meet once, behind the loop. The axis d is not
+there on one device: XLA copies the operands for it, even of length 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Num
+
+from jaxcnn.ops._common import at_least_float32, devices_of, varying_like
+from jaxcnn.ops.convolution.methods.method import ConvSpec, operand_dtype
+from jaxcnn.sizes import is_known
+
+Map = Callable[..., Array]
+
+
+def images_in_a_block(n: int, image_bytes: int, most_bytes: int, least: int = 1) -> int:
+    """q, a divisor of n that is not below `least`: the largest with at most
+    `most_bytes`, or else the smallest.
+
+    >>> images_in_a_block(64, 2**18, 2**21), images_in_a_block(64, 2**21, 2**21, 2)
+    (8, 2)
+    >>> images_in_a_block(7, 2**21, 2**21, 2)
+    7
+    """
+    divisors = [q for q in range(least, n + 1) if n % q == 0] or [n]
+    return max((q for q in divisors if q * image_bytes <= most_bytes), default=divisors[0])
+
+
+def mapped_over_blocks(images: Callable[..., int]) -> Callable[[Map], Map]:
+    """Makes of a forward (x, w, spec) -> y or an input gradient (dy, w, spec, x_shape)
+    -> dx one that treats q images at a time.
+
+    `images` gives q, for the number of images that a device has and the map's own
+    arguments.
+    """
+
+    def decorate(image_map: Map) -> Map:
+        @wraps(image_map)
+        def mapped(
+            a: Num[Array, "n *i _"],
+            w: Num[Array, "*t c go"],
+            spec: ConvSpec,
+            x_shape: Sequence[int] | None = None,
+        ) -> Num[Array, "n *j _"]:
+            static = (spec,) if x_shape is None else (spec, x_shape)
+            n, devices = a.shape[0], devices_of(a, w)
+            q = images(n // devices, a, w, *static) if divides(devices, n) else n
+            if q * devices >= n:
+                return image_map(a, w, *static)
+            of_block = _on_each(devices, lambda block: image_map(block, w, *static))
+            return _joined(
+                lax.map(
+                    lambda b: of_block(_block(a, b, q, devices)), jnp.arange(n // (q * devices))
+                ),
+                devices,
+            )
+
+        return mapped
+
+    return decorate
+
+
+def summed_over_blocks(images: Callable[..., int]) -> Callable[[Map], Map]:
+    """Makes of a kernel gradient (x, dy, spec, w_shape) -> dw one that sums those of q
+    images each; q as above."""
+
+    def decorate(kernel_grad: Map) -> Map:
+        @wraps(kernel_grad)
+        def summed(
+            x: Num[Array, "n *i gc"],
+            dy: Num[Array, "n *j go"],
+            spec: ConvSpec,
+            w_shape: Sequence[int],
+        ) -> Num[Array, "*t c go"]:
+            n, devices = x.shape[0], devices_of(x, dy)
+            q = images(n // devices, x, dy, spec, w_shape) if divides(devices, n) else n
+            if q * devices >= n:
+                return kernel_grad(x, dy, spec, w_shape)
+            dtype = spec.accumulation_dtype or operand_dtype(x, dy, spec)
+            x, dy = (
+                at_least_float32(x),
+                at_least_float32(dy),
+            )  # once: inside the loop XLA would convert them for every tap
+            total = varying_like(
+                at_least_float32(jnp.zeros((devices, *w_shape) if devices > 1 else w_shape, dtype)),
+                x,
+                dy,
+            )
+            of_block = _on_each(
+                devices,
+                lambda x, dy: kernel_grad(
+                    x, dy, spec._replace(accumulation_dtype=total.dtype), w_shape
+                ),
+            )
+
+            def add_block(total, b):
+                return total + of_block(_block(x, b, q, devices), _block(dy, b, q, devices)), None
+
+            total, _ = lax.scan(add_block, total, jnp.arange(n // (q * devices)))
+            return (total if devices == 1 else jnp.sum(total, 0)).astype(dtype)
+
+        return summed
+
+    return decorate
+
+
+def divides(devices: int, n: int) -> bool:
+    """Whether the images can be shared evenly; of a symbolic number all are one
+    block."""
+    return is_known(n) and n % devices == 0
+
+
+def _block(a: Num[Array, "dbq *i c"], b: Array, q: int, devices: int) -> Array:
+    """[(d b q), i, c] -> [d, q, i, c], block b of each device; on one device [q, i, c].
+
+    By its number inside the loop: of blocks along the leading axis of a scan, XLA
+    copies all where devices share the batch.
+    """
+    d = () if devices == 1 else (devices,)
+    return lax.dynamic_index_in_dim(a.reshape(*d, -1, q, *a.shape[1:]), b, len(d), keepdims=False)
+
+
+def _joined(blocks: Num[Array, "b *dq *i c"], devices: int) -> Num[Array, "dbq *i c"]:
+    """[b, d, q, i, c] -> [(d b q), i, c], on one device from [b, q, i, c]"""
+    if devices > 1:
+        blocks = jnp.moveaxis(blocks, 0, 1).reshape(-1, *blocks.shape[2:])
+    return blocks.reshape(-1, *blocks.shape[2:])
+
+
+def _on_each(devices: int, function: Callable[..., Array]) -> Callable[..., Array]:
+    return function if devices == 1 else jax.vmap(function)

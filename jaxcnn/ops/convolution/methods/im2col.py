@@ -1,0 +1,307 @@
+"""The three maps as one matrix product each, with what every window sees laid out as a
+row ("im2col").
+
+With  p[n, j, (g t c)] = x[n, s j + d t - p_lo, (g c)],  the patches: `unfold`, and for
+a single tap x itself,
+
+    y  = p w         the product of patches and kernel
+    dw = p' dy       its adjoint in w
+    dp = dy w'       its adjoint in p, and dx is the adjoint of taking patches: `fold`
+
+The patches take as many times x's memory as there are taps, less where windows stand
+apart. They pay where a window has one tap (a 1x1 convolution is a matrix product),
+where few channels leave XLA's convolutions idle, and for strided input gradients, which
+a convolution computes from a dy that is mostly zeros.
+
+The kernel gradient is a sum over pairs of an input and an output, so that a tap can be
+laid out on either side: along some axes of space beside x's channels (taps t, from the
+outputs j), along the others beside dy's (taps u, from the inputs i):
+
+    p[n, (j i), (t c)] = x[n, s j + d t - p_lo, i, c]
+    e[n, (j i), (u o)] = dy[n, j, i + p_lo - d u, o]    dilated by s: patches of the
+                                                        window of the input gradient
+    dw[t, u, c, o]     = sum_{n, j, i} p[n, (j i), (t c)] e[n, (j i), (u o)]
+
+For 3x3 taps, 16 channels and 16 outputs that is 48 + 48 numbers per position, not 144 +
+16, and a product of 48x48 sums, which fills registers where 144x16 does not.
+
+As in any matrix product, 0 times infinity is NaN: an x or dy that is not finite spoils
+the sums of taps that never meet it, too.
+
+As in any matrix product, 0 times infinity is NaN: an x or dy that is not finite spoils
+the sums of taps that never meet it, too. Windows of more than `MANY_TAPS` are refused,
+unless their axes are short or a few strides long: each tap, or all that lie between two
+steps, is an operation of the program, and this would have no bound.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Num
+
+from jaxcnn.ops._common import at_least_float32
+from jaxcnn.ops._tap_loops import MANY_TAPS
+from jaxcnn.ops._windows import WRITTEN_OUT, few_steps, fold, fold_along, unfold_along
+from jaxcnn.ops.convolution.methods import batches
+from jaxcnn.ops.convolution.methods.batches import mapped_over_blocks, summed_over_blocks
+from jaxcnn.ops.convolution.methods.method import (
+    ConvSpec,
+    flip_and_exchange,
+    operand_dtype,
+    refuse_sharded,
+)
+from jaxcnn.window import Window
+
+BLOCK_BYTES = 2**23
+"""What the patches of a block of images may take."""
+
+SHORT_ROW = 32
+"""Numbers laid out per position up to which blocks gain nothing."""
+
+RUN = 16
+"""Float32 numbers in a cache line."""
+
+
+MOST_SLICES = 16
+"""Taps of all axes together up to which any window is laid out: 5x5x5 has 15."""
+
+
+def lays_out(window: Window) -> bool:
+    """Whether the program for this window has a bound.
+
+    >>> from jaxcnn.window import make_window
+    >>> kernels = ((3, 1), (16, 16), (11, 4), (16, 1))
+    >>> [lays_out(make_window((k, k), (64, 64), stride=s)) for k, s in kernels]
+    [True, True, True, False]
+    """
+    slices = sum(k for k in window.size if k > 1)
+    return math.prod(window.size) <= MANY_TAPS or slices <= MOST_SLICES or few_steps(window)
+
+
+def _check_taps(window: Window) -> None:
+    if not lays_out(window):
+        raise ValueError(
+            f"method IM2COL takes windows of up to {MANY_TAPS} taps, or of a few strides along"
+            f" each axis, got size {window.size}, stride {window.stride}: leave method out, or pass"
+            " NHWC or LAX"
+        )
+
+
+def _images(n: int, positions: Sequence[int], w_shape: Sequence[int], spec: ConvSpec) -> int:
+    """How many images to lay out at a time: all where rows are short, or for one tap,
+    where they are x itself."""
+    *taps, c, _ = w_shape
+    row = math.prod(taps) * c
+    if row <= SHORT_ROW or math.prod(taps) == 1:
+        return n
+    return batches.images_in_a_block(n, 4 * math.prod(positions) * row * spec.groups, BLOCK_BYTES)
+
+
+@mapped_over_blocks(
+    lambda n, x, w, spec: _images(n, spec.window.output_size(x.shape[1:-1]), w.shape, spec)
+)
+def forward(
+    x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], spec: ConvSpec
+) -> Num[Array, "n *j go"]:
+    """y[n, j, (g o)] = sum_{t, c} p[g, n, j, (t c)] w[g, (t c), o]"""
+    _check_taps(spec.window)
+    dtype = operand_dtype(x, w, spec)
+    p, w = (
+        _patches(x.astype(dtype), spec.window, spec.groups, range(x.ndim - 2)),
+        _grouped_kernel(w.astype(dtype), spec.groups),
+    )
+    y = _product(p, w, (p.ndim - 1,), (w.ndim - 2,), spec)
+    return _join(y, spec.groups).astype(spec.accumulation_dtype or dtype)
+
+
+@mapped_over_blocks(lambda n, dy, w, spec, x_shape: _images(n, dy.shape[1:-1], w.shape, spec))
+def input_grad(
+    dy: Num[Array, "n *j go"], w: Num[Array, "*t c go"], spec: ConvSpec, x_shape: Sequence[int]
+) -> Num[Array, "n *i gc"]:
+    """dp[g, n, j, (t c)] = sum_o dy[g, n, j, o] w[g, (t c), o],  dx[n, i, (g c)] = sum
+    of dp over s j + d t - p_lo = i"""
+    _check_taps(spec.window)
+    if spec.groups > 1 and set(spec.window.stride) == {
+        1
+    }:  # gathered as y is: to fold small groups moves more than it saves
+        return forward(
+            dy,
+            flip_and_exchange(w, spec.groups),
+            spec._replace(window=spec.window.input_grad(x_shape[1:-1])),
+        )
+    dtype, taps, g = operand_dtype(dy, w, spec), math.prod(w.shape[:-2]), spec.groups
+    dy, grouped = _split(dy.astype(dtype), g), _grouped_kernel(w.astype(dtype), g)
+    dp = _product(dy, grouped, (dy.ndim - 1,), (grouped.ndim - 1,), spec)
+    if taps >= MANY_TAPS:
+        return _fold_by_axes(dp, spec, x_shape).astype(spec.accumulation_dtype or dtype)
+    c = dp.shape[-1] // taps
+    values = [_join(dp[..., t * c : (t + 1) * c], g) for t in range(taps)]
+    return fold(values, spec.window, x_shape[1:-1]).astype(spec.accumulation_dtype or dtype)
+
+
+def _fold_by_axes(dp: Array, spec: ConvSpec, x_shape: Sequence[int]) -> Array:
+    """`fold` of one axis after another, the first one first: of many taps, each by a
+    few operations."""
+    g, window = spec.groups, spec.window
+    dp = dp if g == 1 else dp.reshape(-1, *dp.shape[2:])
+    for axis in range(len(window.size)):
+        dp = fold_along(dp, window.along(axis), axis, x_shape[1 + axis])
+    return _join(dp if g == 1 else dp.reshape(g, -1, *dp.shape[1:]), g)
+
+
+class Layout(NamedTuple):
+    """Of a kernel gradient: which axes of space have their taps beside dy's outputs,
+    and what that means for an image."""
+
+    beside_dy: tuple[int, ...]
+    positions: int
+    row: int
+    """How many numbers p and e have per position and group, if any tap of theirs was
+    laid out."""
+    copied: int
+    """How many numbers are copied per group, where a run of fewer than `RUN` takes as
+    long as one of `RUN`."""
+
+
+def layout(spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int]) -> Layout:
+    """The one with the least to copy; of equals one with taps on both sides.
+
+    >>> from jaxcnn.window import make_window
+    >>> spec = ConvSpec(make_window((3, 3), (8, 8), padding=1))
+    >>> channels = ((16, 16), (3, 64), (64, 3))
+    >>> [layout(spec, (2, 8, 8, c), (3, 3, c, o)).beside_dy for c, o in channels]
+    [(1,), (), (0, 1)]
+    """
+    few = (
+        math.prod(spec.window.size) <= MANY_TAPS
+    )  # of many, the stride bounds what is laid out beside x alone
+    axes = [axis for axis, k in enumerate(spec.window.size) if k > 1 and (few or k <= WRITTEN_OUT)]
+    subsets = [
+        chosen[::-1]
+        for count in (*range(1, len(axes) + 1), 0)
+        for chosen in combinations(reversed(axes), count)
+    ]
+    return min(
+        (_lay_out(chosen, spec, x_shape, w_shape) for chosen in subsets),
+        key=lambda found: found.copied,
+    )
+
+
+def _lay_out(
+    beside_dy: tuple[int, ...], spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int]
+) -> Layout:
+    *taps, c, go = w_shape
+    inputs, outputs = x_shape[1:-1], spec.window.output_size(x_shape[1:-1])
+    alone = rows = {"x": c, "dy": go // spec.groups}
+    positions, copied = 1, 0
+    for axis, k in reversed(list(enumerate(taps))):
+        side = "dy" if axis in beside_dy else "x"
+        positions *= inputs[axis] if side == "dy" else outputs[axis]
+        if k > 1:
+            copied += k * max(rows[side], RUN)
+            rows = {**rows, side: rows[side] * k}
+    laid_out = sum(row for side, row in rows.items() if row > alone[side])
+    return Layout(beside_dy, positions, laid_out, positions * copied)
+
+
+def images_of_a_sum(n: int, x: Array, dy: Array, spec: ConvSpec, w_shape: Sequence[int]) -> int:
+    """As many as lay out 1.5 MiB and have 2,048 positions; or 8 MiB if these are fewer,
+    but at least 256 positions.
+
+    All where rows are short.
+    """
+    _, positions, row, _ = layout(spec, x.shape, w_shape)
+    if row <= SHORT_ROW:
+        return n
+    image_bytes = 4 * positions * row * spec.groups
+    enough = (
+        q
+        for q in range(1, n)
+        if n % q == 0 and q * image_bytes >= 3 * 2**19 and q * positions >= 2048
+    )
+    return min(
+        next(enough, n),
+        batches.images_in_a_block(n, image_bytes, BLOCK_BYTES, -(-256 // max(positions, 1))),
+    )
+
+
+@summed_over_blocks(images_of_a_sum)
+def kernel_grad(
+    x: Num[Array, "n *i gc"], dy: Num[Array, "n *j go"], spec: ConvSpec, w_shape: Sequence[int]
+) -> Num[Array, "*t c go"]:
+    """dw[g, t, u, c, o] = sum_{n, j, i} p[g, (n j i), (t c)] e[g, (n j i), (u o)]"""
+    _check_taps(spec.window)
+    dtype, g, window = operand_dtype(x, dy, spec), spec.groups, spec.window
+    beside_dy = layout(spec, x.shape, w_shape).beside_dy
+    beside_x = tuple(axis for axis in range(len(window.size)) if axis not in beside_dy)
+    x, dy = at_least_float32(x.astype(dtype)), at_least_float32(dy.astype(dtype))
+    p = _positions_flat(_patches(x, window, g, beside_x), g)
+    e = _positions_flat(_patches(dy, window.input_grad(x.shape[1:-1]), g, beside_dy), g)
+    sides = [(p, (*beside_x, "c")), (e, (*beside_dy, "o"))]
+    (narrow, rows), (wide, columns) = sorted(
+        sides, key=lambda side: side[0].shape[-1]
+    )  # long rows of sums are faster
+    dw = _product(narrow, wide, (narrow.ndim - 2,), (wide.ndim - 2,), spec)
+    *taps, c, go = w_shape
+    now, order = ("g", *rows, *columns), (*range(len(taps)), "c", "g", "o")
+    sizes = {**dict(enumerate(taps)), "c": c, "g": g, "o": go // g}
+    dw = jnp.transpose(
+        dw.reshape([sizes[axis] for axis in now]), [now.index(axis) for axis in order]
+    ).reshape(w_shape)
+    return jnp.flip(dw, beside_dy).astype(
+        spec.accumulation_dtype or dtype
+    )  # the window of the input gradient runs backwards
+
+
+def _product(
+    a: Array, b: Array, a_axes: tuple[int, ...], b_axes: tuple[int, ...], spec: ConvSpec
+) -> Array:
+    """Summed over the axes given, and for groups side by side over the first; in
+    float32 for 16-bit floats."""
+    refuse_sharded("IM2COL", a, b)
+    batch = ((), ()) if spec.groups == 1 else ((0,), (0,))
+    return lax.dot_general(
+        a,
+        b,
+        ((a_axes, b_axes), batch),
+        precision=spec.precision,
+        preferred_element_type=spec.accumulation_dtype or at_least_float32(a).dtype,
+    )
+
+
+def _patches(x: Array, window: Window, g: int, axes: Sequence[int]) -> Array:
+    """[n, j, (t c)], with groups [g, n, j, (t c)]: of the last axis first, so that all
+    others copy longer rows of channels."""
+    n = x.shape[0]
+    p = _split(x, g).reshape(g * n, *x.shape[1:-1], -1)
+    for axis in reversed(axes):
+        p = unfold_along(p, window.along(axis), axis)
+    return p if g == 1 else p.reshape(g, n, *p.shape[1:])
+
+
+def _positions_flat(a: Array, g: int) -> Array:
+    """[(n j), c], with groups [g, (n j), c]: as one axis they are summed faster, and
+    more accurately, than as several."""
+    return a.reshape(-1, a.shape[-1]) if g == 1 else a.reshape(g, -1, a.shape[-1])
+
+
+def _grouped_kernel(w: Array, g: int) -> Array:
+    """[(t c), o], with groups [g, (t c), o]"""
+    flat = w.reshape(-1, w.shape[-1])
+    return flat if g == 1 else jnp.moveaxis(flat.reshape(len(flat), g, -1), 1, 0)
+
+
+def _split(a: Array, g: int) -> Array:
+    """[..., (g c)] -> [g, ..., c]"""
+    return a if g == 1 else jnp.moveaxis(a.reshape(*a.shape[:-1], g, -1), -2, 0)
+
+
+def _join(a: Array, g: int) -> Array:
+    """[g, ..., c] -> [..., (g c)]"""
+    return a if g == 1 else jnp.moveaxis(a, 0, -2).reshape(*a.shape[1:-1], -1)

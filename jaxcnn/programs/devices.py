@@ -1,0 +1,65 @@
+"""Several devices: which to use, and how arrays lie on them."""
+
+from __future__ import annotations
+
+import os
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from jaxcnn.programs.train.config import ConfigError
+
+# Below this many pixels of a step's images for each device, a second one cost more than
+# it gave on two CPU cores: see `experiments/README.md`.
+LEAST_PIXELS = 10_000
+
+
+def use_all_cores() -> None:
+    """Let JAX's CPU have one virtual device per core. To be called before anything is
+    computed; later it does nothing."""
+    try:
+        jax.config.update(
+            "jax_num_cpu_devices",
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        )
+    except RuntimeError:  # JAX runs already, with the devices it has
+        return
+
+
+def make_mesh(devices: int | None, batch_size: int, pixels: int) -> Mesh:
+    """A mesh with one axis, "batch", over `devices` local devices.
+
+    Args:
+      devices: how many; None for as many as divide the batch and pay: all on an
+        accelerator, on a CPU only as many as have `LEAST_PIXELS` each.
+      batch_size: images in a step.
+      pixels: of an image.
+
+    Raises:
+      ConfigError: if there are not as many devices, or they do not divide the batch.
+    """
+    available = jax.local_devices()
+    if devices is None:
+        most = len(available)
+        if available[0].platform == "cpu":
+            most = min(most, max(1, batch_size * pixels // LEAST_PIXELS))
+        devices = max(count for count in range(1, most + 1) if batch_size % count == 0)
+    if not 1 <= devices <= len(available):
+        raise ConfigError(
+            f"--devices must be between 1 and the {len(available)} that JAX finds here, got"
+            f" {devices}"
+        )
+    if batch_size % devices:
+        raise ConfigError(f"--devices must divide the batch of {batch_size} images, got {devices}")
+    return jax.make_mesh((devices,), ("batch",), (AxisType.Auto,), devices=available[:devices])
+
+
+def replicate(mesh: Mesh, tree):
+    """The arrays of the tree, whole on every device."""
+    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+
+
+def split(mesh: Mesh, array: np.ndarray, axis: int = 0) -> jax.Array:
+    """The array with a part of the given axis on each device."""
+    return jax.device_put(array, NamedSharding(mesh, PartitionSpec(*(None,) * axis, "batch")))

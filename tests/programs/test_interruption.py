@@ -1,0 +1,155 @@
+"""Signals: a line and a status while a program imports, an exception later, and moments
+in which they wait."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jaxcnn.programs.interruption import as_exceptions, held_back, ignored, word_and_status
+from jaxcnn.programs.program import run_program
+
+ROOT = Path(__file__).parents[2]
+SIGNALS = [
+    pytest.param(signal.SIGINT, "interrupted", 130, id="Ctrl-C"),
+    pytest.param(signal.SIGTERM, "terminated", 143, id="SIGTERM"),
+    pytest.param(signal.SIGHUP, "hung up", 129, id="SIGHUP"),
+]
+PROGRAMS = ("train", "receptive_field", "benchmark", "filters", "own_rule", "summary", "xor")
+
+
+def started(
+    program: str, tmp_path: Path, number: int, ignoring: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """The program, the first of whose slow imports sends a signal to its own process;
+    its status is 7 if that goes well."""
+    for name in ("jax", "numpy"):
+        (tmp_path / f"{name}.py").write_text(
+            f"import os, sys; os.kill(os.getpid(), {int(number)}); os._exit(7)"
+        )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    command = f"{ignoring} exec {sys.executable} -m experiments.{program}"
+    return subprocess.run(
+        command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_ctrl_c_while_a_program_imports_is_one_line(program, tmp_path):
+    result = started(program, tmp_path, signal.SIGINT)
+    assert (result.returncode, result.stdout, result.stderr) == (
+        130,
+        "",
+        f"{program}: interrupted\n",
+    )
+
+
+def test_sigterm_while_a_program_imports_is_one_line(tmp_path):
+    result = started("train", tmp_path, signal.SIGTERM)
+    assert (result.returncode, result.stdout, result.stderr) == (143, "", "train: terminated\n")
+
+
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
+    """As with nohup, and with a job in the background of a script."""
+    result = started("train", tmp_path, signal.SIGHUP, ignoring="trap '' HUP;")
+    assert (result.returncode, result.stderr) == (7, "")
+
+
+@pytest.mark.parametrize(
+    ("status", "printed"), [(0, "told\ntaken down\n"), (2, "told\ntaken down\n"), (143, "told\n")]
+)
+def test_after_an_interruption_python_is_not_taken_down(status, printed):
+    """JAX's threads may be at work still; what was printed is there all the same."""
+    program = (
+        "import atexit; from jaxcnn.programs.program import leave\n"
+        f"atexit.register(print, 'taken down'); print('told'); leave({status})"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (status, printed, "")
+
+
+@pytest.mark.parametrize(("number", "word", "status"), SIGNALS)
+def test_a_running_program_is_told_in_one_line_what_was_saved(number, word, status, capsys):
+    before = signal.getsignal(number)
+
+    def body() -> int:
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt as interruption:
+            interruption.args = ("all is saved",)
+            raise
+        return 0
+
+    assert run_program("train", body) == status
+    assert run_program("train", lambda: signal.raise_signal(number)) == status
+    assert capsys.readouterr() == ("", f"train: {word}; all is saved\ntrain: {word}\n")
+    assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_comes_in_a_finaliser_is_not_lost():
+    """As in the function that JAX has called at each garbage collection: Python lets no
+    exception out of these."""
+
+    class Finalised:
+        def __del__(self):
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt) as caught, as_exceptions():
+        finalised = Finalised()
+        del finalised
+        for _ in range(1000):
+            time.sleep(0.01)
+    assert word_and_status(caught.value) == ("terminated", 143)
+
+
+def test_signals_wait_while_they_are_held_back():
+    seen = []
+    with pytest.raises(KeyboardInterrupt) as caught, as_exceptions():
+        with held_back():
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+            seen.append("inside")
+        seen.append("behind")
+    assert seen == ["inside"]
+    assert word_and_status(caught.value) == ("terminated", 143)
+
+
+def test_another_signal_is_ignored_while_the_first_is_seen_to():
+    with as_exceptions(), ignored():
+        signal.raise_signal(signal.SIGINT)
+        with held_back():
+            signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), as_exceptions():
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (
+            FileNotFoundError(2, "No such file or directory", "runs/x"),
+            1,
+            "runs/x: No such file or directory",
+        ),
+        (OSError("disk full"), 1, "disk full"),
+        (MemoryError("Unable to allocate 3 TiB"), 1, "not enough memory: Unable to allocate 3 TiB"),
+        (MemoryError(), 1, "not enough memory"),
+        (KeyError("two\nlines"), 2, "'two\\nlines'"),
+        (LookupError("two\nlines"), 2, "two lines"),
+    ],
+    ids=lambda value: repr(value) if isinstance(value, Exception) else "",
+)
+def test_what_goes_wrong_is_one_line(error, status, line, capsys):
+    def body() -> int:
+        raise error
+
+    assert run_program("train", body, refused=(LookupError,)) == status
+    assert capsys.readouterr() == ("", f"train: {line}\n")
