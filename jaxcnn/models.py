@@ -1,10 +1,9 @@
 """Networks by name, put together from layers.
 
-Each takes images (n, height, width, c) and gives logits (n, classes); `ops` says whose
-derivatives are used, `EXPLICIT` or `AUTODIFF`. `vgg`, `resnet` and `mobilenet` are
-families, small enough by default for 28x28 and 32x32 images and two cores; with the
-arguments of their papers they are the published networks. `MODELS` has the functions by
-name, for programs.
+Each takes images (n, height, width, c) and gives logits (n, classes). `vgg`, `resnet`
+and `mobilenet` are families, small enough by default for 28x28 and 32x32 images and two
+cores; with the arguments of their papers they are the published networks. `MODELS` has
+the functions by name, for programs.
 
 All raise ValueError, naming the argument, on what is not as they say; and in `init` and
 `apply` on what has not the four axes of images, unless it went through `of_any_space`.
@@ -30,12 +29,12 @@ from jaxcnn.layers import (
 )
 from jaxcnn.layers._arguments import as_entries, as_input_shape, as_rate, as_rows
 from jaxcnn.layers.layer import as_layer
-from jaxcnn.ops import EXPLICIT, Ops
-from jaxcnn.ops._common import as_array
+from jaxcnn.ops import EXPLICIT
+from jaxcnn.ops._arrays import as_array
 from jaxcnn.window import Padding
 
 
-def cnn_basics(classes: int = 10, *, ops: Ops = EXPLICIT) -> Layer:
+def cnn_basics(classes: int = 10) -> Layer:
     """The example network of the document "Deep Learning - CNN Basics", for 32x32x1
     images.
 
@@ -55,14 +54,14 @@ def cnn_basics(classes: int = 10, *, ops: Ops = EXPLICIT) -> Layer:
     (196, 10)
     """
     return _of_images(
-        conv(2, 3, padding="valid", ops=ops),
-        relu(ops=ops),
-        max_pool(2, ops=ops),
-        conv(4, 3, padding=1, ops=ops),
-        relu(ops=ops),
-        max_pool(2, ops=ops),
+        conv(2, 3, padding="valid"),
+        relu(),
+        max_pool(2),
+        conv(4, 3, padding=1),
+        relu(),
+        max_pool(2),
         flatten(),
-        _logits(classes, ops),
+        _logits(classes),
     )
 
 
@@ -72,7 +71,6 @@ def lenet(
     features: Sequence[int] = (16, 32),
     hidden: Sequence[int] = (128, 64),
     dropout_rate: float = 0.25,
-    ops: Ops = EXPLICIT,
 ) -> Layer:
     """LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998) in today's form, (n, height,
     width, c) -> logits (n, classes).
@@ -91,7 +89,6 @@ def lenet(
       hidden: widths of the two hidden dense layers; 120 and 84 in the paper.
       dropout_rate: the probability to drop an input of a hidden dense layer; 0 for
         none, and then training needs no key.
-      ops: whose derivatives are used, `EXPLICIT` or `AUTODIFF`.
 
     Images are at least 4x4, of any number of channels: 8x8x1 and 28x28x1 for digits.
 
@@ -106,20 +103,20 @@ def lenet(
     wide, narrow = as_entries("hidden", hidden, 2)
     rate = as_rate("dropout_rate", dropout_rate)
     return _of_images(
-        conv(first, 5, ops=ops),
-        relu(ops=ops),
-        max_pool(2, ops=ops),
-        conv(second, 5, ops=ops),
-        relu(ops=ops),
-        max_pool(2, ops=ops),
+        conv(first, 5),
+        relu(),
+        max_pool(2),
+        conv(second, 5),
+        relu(),
+        max_pool(2),
         flatten(),
-        dropout(rate, ops=ops),
-        dense(wide, ops=ops),
-        relu(ops=ops),
-        dropout(rate, ops=ops),
-        dense(narrow, ops=ops),
-        relu(ops=ops),
-        _logits(classes, ops),
+        dropout(rate),
+        dense(wide),
+        relu(),
+        dropout(rate),
+        dense(narrow),
+        relu(),
+        _logits(classes),
     )
 
 
@@ -130,7 +127,6 @@ def vgg(
     hidden: Sequence[int] = (128,),
     dropout_rate: float = 0.5,
     with_batch_norm: bool = True,
-    ops: Ops = EXPLICIT,
 ) -> Layer:
     """Stages of 3x3 convolutions, each stage ending in a 2x2 maximum, then dense layers
     (Simonyan and Zisserman 2015).
@@ -143,7 +139,6 @@ def vgg(
         none, and then training needs no key.
       with_batch_norm: whether a batch normalisation takes the place of each
         convolution's bias; the paper is older than it.
-      ops: whose derivatives are used, `EXPLICIT` or `AUTODIFF`.
 
     Images have at least 2^stages pixels on each side, 8x8 by default.
 
@@ -158,19 +153,19 @@ def vgg(
     parts: list[Layer] = []
     for stage in as_rows("features", features, "a sequence of ints for each stage", least=1):
         for channels in stage:
-            parts += [*_conv(channels, 3, norm=norm, ops=ops), relu(ops=ops)]
-        parts.append(max_pool(2, ops=ops))
+            parts += [*_conv(channels, 3, norm=norm), relu()]
+        parts.append(max_pool(2))
     parts.append(flatten())
     for width in as_entries("hidden", hidden):
-        parts += [dense(width, ops=ops), relu(ops=ops), dropout(rate, ops=ops)]
-    return _of_images(*parts, _logits(classes, ops))
+        parts += [dense(width), relu(), dropout(rate)]
+    return _of_images(*parts, _logits(classes))
 
 
-def vgg16(classes: int = 1000, *, ops: Ops = EXPLICIT) -> Layer:
+def vgg16(classes: int = 1000) -> Layer:
     """VGG-16, configuration D of Simonyan and Zisserman (2015): 138,357,544 parameters
     for 224x224x3 images and 1,000 classes."""
     features = ((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3)
-    return vgg(classes, features=features, hidden=(4096, 4096), with_batch_norm=False, ops=ops)
+    return vgg(classes, features=features, hidden=(4096, 4096), with_batch_norm=False)
 
 
 def resnet(
@@ -178,7 +173,6 @@ def resnet(
     *,
     features: Sequence[int] = (16, 32, 64),
     blocks: int = 3,
-    ops: Ops = EXPLICIT,
 ) -> Layer:
     """The residual network for small images of He, Zhang, Ren and Sun (2016, section
     4.2), with projection shortcuts.
@@ -200,7 +194,6 @@ def resnet(
       features: output channels of the convolutions of each stage.
       blocks: blocks per stage; 3, 5, 7, 9 and 18 are the ResNet-20, 32, 44, 56 and 110
         of the paper.
-      ops: whose derivatives are used, `EXPLICIT` or `AUTODIFF`.
 
     >>> import jax
     >>> model = resnet(features=(4, 8), blocks=1)
@@ -213,21 +206,21 @@ def resnet(
     widths, blocks = as_entries("features", features), as_int("blocks", blocks, least=1)
     if not widths:
         raise ValueError("features must have one entry for each stage, one at least, got none")
-    parts = [*_conv(widths[0], 3, ops=ops), relu(ops=ops)]
+    parts = [*_conv(widths[0], 3), relu()]
     for stage, channels in enumerate(widths):
         for block in range(blocks):
             stride = 2 if stage > 0 and block == 0 else 1
-            first = _conv(channels, 3, stride=stride, padding=1, ops=ops)
-            second = _conv(channels, 3, padding=1, ops=ops)
-            shortcut = serial(*_conv(channels, 1, stride=stride, ops=ops)) if stride == 2 else None
-            parts += [residual(serial(*first, relu(ops=ops), *second), shortcut), relu(ops=ops)]
-    return _of_images(*parts, global_avg_pool(ops=ops), _logits(classes, ops))
+            first = _conv(channels, 3, stride=stride, padding=1)
+            second = _conv(channels, 3, padding=1)
+            shortcut = serial(*_conv(channels, 1, stride=stride)) if stride == 2 else None
+            parts += [residual(serial(*first, relu(), *second), shortcut), relu()]
+    return _of_images(*parts, global_avg_pool(), _logits(classes))
 
 
-def resnet20(classes: int = 10, *, ops: Ops = EXPLICIT) -> Layer:
+def resnet20(classes: int = 10) -> Layer:
     """`resnet` with 3 stages of 3 blocks, 16, 32 and 64 wide: 272,474 parameters for
     three channels and ten classes."""
-    return resnet(classes, features=(16, 32, 64), blocks=3, ops=ops)
+    return resnet(classes, features=(16, 32, 64), blocks=3)
 
 
 def mobilenet(
@@ -235,7 +228,6 @@ def mobilenet(
     *,
     stem: Sequence[int] = (16, 1),
     blocks: Sequence[Sequence[int]] = ((32, 1), (64, 2), (64, 1), (128, 2), (128, 1)),
-    ops: Ops = EXPLICIT,
 ) -> Layer:
     """Depthwise-separable convolutions (Howard et al. 2017): a depthwise 3x3, then a
     1x1 convolution over the channels.
@@ -248,7 +240,6 @@ def mobilenet(
       stem: output channels and stride of the first convolution.
       blocks: for each block, the output channels of its 1x1 convolution, and the stride
         of its depthwise one.
-      ops: whose derivatives are used, `EXPLICIT` or `AUTODIFF`.
 
     >>> import jax
     >>> params, state = jax.eval_shape(
@@ -258,17 +249,17 @@ def mobilenet(
     ((3, 3, 1, 16), (1, 1, 16, 32))
     """
     channels, stride = as_entries("stem", stem, 2)
-    parts = [*_conv(channels, 3, stride=stride, ops=ops), relu(ops=ops)]
+    parts = [*_conv(channels, 3, stride=stride), relu()]
     for features, stride in as_rows(
         "blocks", blocks, "a pair of ints, (features, stride), for each block", entries=2
     ):
-        parts += [*_conv(channels, 3, stride=stride, groups=channels, ops=ops), relu(ops=ops)]
-        parts += [*_conv(features, 1, ops=ops), relu(ops=ops)]
+        parts += [*_conv(channels, 3, stride=stride, groups=channels), relu()]
+        parts += [*_conv(features, 1), relu()]
         channels = features
-    return _of_images(*parts, global_avg_pool(ops=ops), _logits(classes, ops))
+    return _of_images(*parts, global_avg_pool(), _logits(classes))
 
 
-def mobilenet_v1(classes: int = 1000, *, ops: Ops = EXPLICIT) -> Layer:
+def mobilenet_v1(classes: int = 1000) -> Layer:
     """MobileNet of Howard et al. (2017), table 1: 4,231,976 parameters for 224x224x3
     images and 1,000 classes.
 
@@ -286,7 +277,7 @@ def mobilenet_v1(classes: int = 1000, *, ops: Ops = EXPLICIT) -> Layer:
         (1024, 2),
         (1024, 1),
     )
-    return mobilenet(classes, stem=(32, 2), blocks=blocks, ops=ops)
+    return mobilenet(classes, stem=(32, 2), blocks=blocks)
 
 
 def _conv(
@@ -297,13 +288,10 @@ def _conv(
     padding: Padding = "same",
     groups: int = 1,
     norm: bool = True,
-    ops: Ops,
 ) -> list[Layer]:
     """A convolution with a bias, or with a batch normalisation in the place of it."""
-    layer = conv(
-        features, size, stride=stride, padding=padding, groups=groups, bias=not norm, ops=ops
-    )
-    return [layer, batch_norm(ops=ops)] if norm else [layer]
+    layer = conv(features, size, stride=stride, padding=padding, groups=groups, bias=not norm)
+    return [layer, batch_norm()] if norm else [layer]
 
 
 def of_any_space(model: Layer) -> Layer:
@@ -323,8 +311,8 @@ def of_any_space(model: Layer) -> Layer:
     return serial(*(layer for _, layer in as_layer("model", model).parts))
 
 
-def _logits(classes: int, ops: Ops) -> Layer:
-    return dense(as_int("classes", classes, least=1), ops=ops)
+def _logits(classes: int) -> Layer:
+    return dense(as_int("classes", classes, least=1))
 
 
 def _of_images(*layers: Layer) -> Layer:
@@ -337,10 +325,10 @@ def _of_images(*layers: Layer) -> Layer:
         _check_images("input_shape", shape)
         return model.init(key, shape)
 
-    def apply(params, state, x, *, train=False, key=None):
+    def apply(params, state, x, *, train=False, key=None, ops=EXPLICIT):
         x = as_array("x", x)
         _check_images("x", x.shape)
-        return model.apply(params, state, x, train=train, key=key)
+        return model.apply(params, state, x, train=train, key=key, ops=ops)
 
     return model._replace(init=init, apply=apply)
 

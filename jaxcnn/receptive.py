@@ -52,31 +52,16 @@ Learning - CNN Basics".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType
-from typing import Any, Protocol, TypeGuard, runtime_checkable
+from typing import Any
 
 from jaxcnn.arguments import as_ints, described, is_several, per_axis
+from jaxcnn.parts import LayerLike, is_layer_like, walk
 from jaxcnn.window import Window, dilated
 
 Interval = tuple[int, int]  # the first and the last position
-
-
-@runtime_checkable
-class Windowed(Protocol):
-    """What is read off a model: the attributes of a `jaxcnn.Layer`, which says what
-    they mean."""
-
-    @property
-    def window(self) -> Callable[[tuple[int, ...]], Window] | None: ...
-
-    @property
-    def parts(self) -> tuple[tuple[str, Windowed], ...]: ...
-
-    @property
-    def parallel(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -143,7 +128,7 @@ class ReceptiveField:
 
 
 def receptive_field(
-    model: Windowed | Window | Iterable[Window], input_size: int | Sequence[int]
+    model: LayerLike | Window | Iterable[Window], input_size: int | Sequence[int]
 ) -> ReceptiveField:
     """What the outputs of a model, or of windows one after another, see of an image.
 
@@ -170,8 +155,8 @@ def receptive_field(
     (8, 8)
     """
     start = _start(input_size)
-    if _is_model(model):
-        return _last(_inside(model, start))
+    if is_layer_like(model):
+        return next(reversed(walk(model, start, _field).values()))
     if isinstance(model, Window | str) or not isinstance(model, Iterable):
         return _slide(start, model)
     for window in model:
@@ -179,7 +164,9 @@ def receptive_field(
     return start
 
 
-def receptive_fields(model: Windowed, input_size: int | Sequence[int]) -> dict[str, ReceptiveField]:
+def receptive_fields(
+    model: LayerLike, input_size: int | Sequence[int]
+) -> dict[str, ReceptiveField]:
     """What the outputs of every layer inside a model see of its image, by the paths of
     `jaxcnn.layers.outputs`.
 
@@ -196,17 +183,12 @@ def receptive_fields(model: Windowed, input_size: int | Sequence[int]) -> dict[s
      '1_residual/shortcut': ((3,), (1,)), '1_residual': ((7,), (1,)),
      '2_max_pool': ((8,), (2,))}
     """
-    if not _is_model(model):
+    if not is_layer_like(model):
         raise ValueError(
             f"model must be a jaxcnn.Layer, got {described(model)}: receptive_field takes"
             f" windows{_slip(model)}"
         )
-    return _inside(model, _start(input_size))
-
-
-def _is_model(model: Any) -> TypeGuard[Windowed]:
-    """A class has the attributes too, and is none."""
-    return isinstance(model, Windowed) and not isinstance(model, type)
+    return walk(model, _start(input_size), _field)
 
 
 def _slip(model: Any) -> str:
@@ -237,46 +219,21 @@ def _start(input_size: int | Sequence[int]) -> ReceptiveField:
     )
 
 
-def _inside(layer: Windowed, x: ReceptiveField) -> dict[str, ReceptiveField]:
-    """The fields inside a layer whose input has the field x, by path; the last is the
-    layer's own."""
-    fields: dict[str, ReceptiveField] = {}
-    ends = []
-    for entry, part in _parts(layer):
-        with _noted(entry, x.output_size):
-            inside = _inside(part, x)
-        fields |= {"/".join(filter(None, (entry, path))): y for path, y in inside.items()}
-        ends.append(_last(inside))
-        if not layer.parallel:
-            x = ends[-1]
-    if not layer.parts:
-        if not (layer.window is None or callable(layer.window)):
-            raise ValueError(
-                "window must be a function of a layer's input size, or None, got"
-                f" {described(layer.window)}"
-            )
-        fields[""] = x if layer.window is None else _slide(x, layer.window(x.output_size))
-    elif layer.parallel:
-        fields[""] = _join(ends)
-    return fields
-
-
-def _parts(layer: Windowed) -> list[tuple[str, Windowed]]:
-    parts = []
-    for part in layer.parts if is_several(layer.parts) else [layer.parts]:
-        if not (
-            isinstance(part, tuple | list)
-            and len(part) == 2
-            and isinstance(part[0], str)
-            and _is_model(part[1])
-        ):
-            raise ValueError(f"parts must be pairs of a name and a layer, got {described(part)}")
-        parts.append((part[0], part[1]))
-    return parts
-
-
-def _last(fields: dict[str, ReceptiveField]) -> ReceptiveField:
-    return next(reversed(fields.values()))
+def _field(
+    layer: LayerLike, x: ReceptiveField, steps: Any, ends: Sequence[ReceptiveField]
+) -> ReceptiveField:
+    """The field of a layer whose input has the field x, and whose parallel parts have
+    `ends`."""
+    if layer.parts:
+        return _join(ends)
+    if layer.window is None:
+        return x
+    if not callable(layer.window):
+        raise ValueError(
+            "window must be a function of a layer's input size, or None, got"
+            f" {described(layer.window)}"
+        )
+    return _slide(x, layer.window(x.output_size))
 
 
 def _slide(x: ReceptiveField, window: Any) -> ReceptiveField:
@@ -367,7 +324,7 @@ def _hull(intervals: Iterable[Interval | None]) -> Interval | None:
     )
 
 
-def _join(branches: list[ReceptiveField]) -> ReceptiveField:
+def _join(branches: Sequence[ReceptiveField]) -> ReceptiveField:
     """The field of outputs that each see what all branches see there."""
     sizes = {branch.output_size for branch in branches}
     if len(sizes) > 1:
@@ -406,12 +363,3 @@ def _join(branches: list[ReceptiveField]) -> ReceptiveField:
             for axis in zip(*(branch.seen for branch in branches), strict=True)
         ),
     )
-
-
-@contextmanager
-def _noted(entry: str, size: tuple[int, ...]) -> Iterator[None]:
-    try:
-        yield
-    except ValueError as error:
-        error.add_note(f"in layer {entry!r}, given x of spatial size {size}")
-        raise

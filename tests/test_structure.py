@@ -36,6 +36,7 @@ def floor(module: str) -> int:
         "arguments": 0,
         "sizes": 0,
         "window": 0,
+        "parts": 0,
         "receptive": 0,
         "ops": 1,
         "layers": 2,

@@ -69,6 +69,7 @@ from jaxcnn.check import checks, differences, draw
 from jaxcnn.check._arguments import among, check_same_structure, floating, labels, strong
 from jaxcnn.check.measure import Check
 from jaxcnn.check.subject import Subject
+from jaxcnn.layers.pinning import pinned_in
 
 Label = Literal["exact", "unbiased", "biased"]
 
@@ -120,6 +121,9 @@ class Certificate(NamedTuple):
     checks: tuple[Check, ...]
     left_out: dict[str, str]
     """Checks that were not made, and why."""
+    not_compared: tuple[str, ...] = ()
+    """Layers of both functions that `jaxcnn.layers.using` keeps to rules of their own:
+    there the two are one, and nothing was compared."""
 
     @property
     def passed(self) -> bool:
@@ -146,6 +150,10 @@ class Certificate(NamedTuple):
                 line += f", autodiff's {c.autodiff_error:.1e}"
             lines.append("  ".join(part for part in (line, c.detail, c.diagnosis) if part))
         lines += [f"--   {name:<12} left out: {why}" for name, why in self.left_out.items()]
+        lines += [
+            f"!    not compared: layer {path!r} keeps its own rules in both functions"
+            for path in self.not_compared
+        ]
         lines += [
             f"!    autodiff is wrong here: {c.name} of {c.of}, {c.autodiff_detail}"
             for c in self.autodiff_wrong
@@ -193,21 +201,18 @@ def certify(
       seed: of the data.
 
     Returns:
-      A `Certificate`: `.passed`, `.checks`, `.failures`, `.autodiff_wrong`; `str` of it
-        is a table.
+      A `Certificate`: `.passed`, `.checks`, `.failures`, `.autodiff_wrong`,
+        `.not_compared`; `str` of it is a table.
 
     Raises:
       ValueError: if nothing can be differentiated, an argument is no array or holds NaN
         or infinity, or the results of the two functions differ in structure or are not
         floating. (Results of other shapes and dtypes are a failed check.)
 
-    >>> from jaxcnn.ops.convolution.functions import conv
+    >>> from jaxcnn.ops import AUTODIFF, EXPLICIT
     >>> x = jax.ShapeDtypeStruct((2, 5, 3), "float32")
     >>> w = jax.ShapeDtypeStruct((3, 3, 4), "float32")
-    >>> def reference(x, w):
-    ...     return conv(x, w, autodiff=True)
-    >>> result = certify(conv, reference, (x, w), linear_in=(0, 1), names=("x", "w"))
-    >>> result.passed
+    >>> certify(EXPLICIT.conv, AUTODIFF.conv, (x, w), linear_in=(0, 1)).passed
     True
     """
     args = strong(args, names)
@@ -227,8 +232,12 @@ def certify(
     made: list[Check] = []
     left_out = {name: f"skipped: {KINKS}" if name == "integers" else "skipped" for name in skip}
     with jax.enable_x64(True), jax.default_matmul_precision("highest"):
-        out = jax.eval_shape(among(explicit, args, numbers), *structs)
-        check_same_structure(out, jax.eval_shape(among(reference, args, numbers), *structs))
+        (traced, out), (other, expected) = (
+            jax.make_jaxpr(among(function, args, numbers), return_shape=True)(*structs)
+            for function in (explicit, reference)
+        )
+        check_same_structure(out, expected)
+        pinned = tuple(path for path in pinned_in(traced) if path in pinned_in(other))
         subject = Subject(
             explicit,
             reference,
@@ -260,7 +269,7 @@ def certify(
                 left_out[name] = why
             if name == "structure" and not all(check.passed for check in found):
                 break  # arrays of other shapes cannot be compared
-    return Certificate(label, tuple(made), left_out)
+    return Certificate(label, tuple(made), left_out, pinned)
 
 
 def _make(name: str, subject: Subject) -> tuple[list[Check], str]:

@@ -1,25 +1,28 @@
 """Layers: pairs of pure functions that hold an operation's parameters and state.
 
 A layer is `init(key, input_shape) -> (params, state)` and `apply(params, state, x, *,
-train, key) -> (y, new_state)`. Parameters are what an optimiser changes, state is what
-a forward pass in training changes (the running statistics of a batch normalisation);
-both are nested dicts, {} where there is nothing. `serial` and `residual` put layers
-together and return a layer again. Whole networks are made of nothing else.
+train, key, ops) -> (y, new_state)`. Parameters are what an optimiser changes, state is
+what a forward pass in training changes (the running statistics of a batch
+normalisation); both are nested dicts, {} where there is nothing. `ops` says who
+differentiates: `EXPLICIT`, `AUTODIFF`, or a selection of one's own; `using` pins it for
+one layer. `serial` and `residual` put layers together and return a layer again. Whole
+networks are made of nothing else.
 
 The functions have the names of the operations that they wrap: use them as
 `layers.conv`. Images stand channels last, (n, *space, c); `input_shape` is the whole
-shape, batch axis included. Each takes `ops`, which says whose derivatives are used:
-`EXPLICIT`, `AUTODIFF`, or a selection of one's own. Parameters are drawn in JAX's
-default floating dtype, the x that `init` assumes too; to compute in another one, cast
-both: `jax.tree.map(lambda p: p.astype(jnp.bfloat16), params)`.
+shape, batch axis included. Parameters are drawn in JAX's default floating dtype, the x
+that `init` assumes too; to compute in another one, cast both:
+`jax.tree.map(lambda p: p.astype(jnp.bfloat16), params)`.
 
 What a person passes is looked at when the layer is made, and what depends on the images
 in `init`: a ValueError says what came and what was needed. `apply` asks for the entries
 of params and state that `init` made.
 """
 
-from jaxcnn.layers.combinators import outputs, residual, serial
+from jaxcnn.layers.combinators import residual, serial
+from jaxcnn.layers.inside import outputs
 from jaxcnn.layers.layer import Layer
+from jaxcnn.layers.pinning import pinned, using
 from jaxcnn.layers.with_parameters import (
     HE_NORMAL,
     LECUN_NORMAL,
@@ -64,10 +67,12 @@ __all__ = [
     "leaky_relu",
     "max_pool",
     "outputs",
+    "pinned",
     "relu",
     "residual",
     "serial",
     "sigmoid",
     "silu",
     "tanh",
+    "using",
 ]

@@ -1,21 +1,20 @@
-"""Layers made of layers: one after another, side by side; and what each of them
-gives."""
+"""Layers made of layers: one after another, and side by side."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 from jax import Array
 
 from jaxcnn.arguments import described
-from jaxcnn.layers._arguments import as_input_shape, as_train, check_entries, check_key
-from jaxcnn.layers.layer import Layer, abstract_x, as_layer
+from jaxcnn.layers._arguments import as_input_shape, as_ops, as_train, check_entries, check_key
+from jaxcnn.layers.layer import Layer, abstract_x, apply_layer, as_layer
 from jaxcnn.layers.without_parameters import identity
-from jaxcnn.ops._common import as_array
+from jaxcnn.ops import EXPLICIT, Ops
+from jaxcnn.ops._arrays import as_array
+from jaxcnn.parts import noted
 
 
 def serial(*layers: Layer) -> Layer:
@@ -38,24 +37,9 @@ def serial(*layers: Layer) -> Layer:
     """
     for index, layer in enumerate(layers):
         as_layer(f"layer {index} of serial", layer)
-    entries = {f"{index}_{layer.name}": layer for index, layer in enumerate(layers)}
-
-    def init(key, input_shape):
-        params, state = {}, {}
-        x = _abstract_start(key, input_shape)
-        for index, (entry, layer) in enumerate(entries.items()):
-            x, params[entry], state[entry] = _init_entry(entry, layer, _fold(key, index), x)
-        return _without_empty(params), _without_empty(state)
-
-    def apply(params, state, x, *, train=False, key=None):
-        x, train, new_state = *_start(params, state, x, train, key), {}
-        for index, (entry, layer) in enumerate(entries.items()):
-            x, new_state[entry] = _apply_entry(
-                entry, layer, params, state, x, train=train, key=_fold(key, index)
-            )
-        return x, _without_empty(new_state)
-
-    return Layer("serial", init, apply, parts=tuple(entries.items()))
+    return _combined(
+        "serial", {f"{index}_{layer.name}": layer for index, layer in enumerate(layers)}
+    )
 
 
 def residual(inner: Layer, shortcut: Layer | None = None) -> Layer:
@@ -77,77 +61,42 @@ def residual(inner: Layer, shortcut: Layer | None = None) -> Layer:
         "shortcut": identity() if shortcut is None else as_layer("shortcut", shortcut),
     }
 
+    return _combined("residual", entries, join=_add)
+
+
+def _combined(
+    name: str, entries: dict[str, Layer], join: Callable[..., Array] | None = None
+) -> Layer:
+    """Each part given what the one before it gives; or, with `join`, what the whole
+    layer is given, and then their results joined."""
+
     def init(key, input_shape):
-        params, state, outputs = {}, {}, []
-        x = _abstract_start(key, input_shape)
-        for index, (entry, layer) in enumerate(entries.items()):
-            y, params[entry], state[entry] = _init_entry(entry, layer, _fold(key, index), x)
-            outputs.append(y)
-        jax.eval_shape(_add, *outputs)
+        check_key(key)
+        params, state, ends = {}, {}, []
+        x = abstract_x(as_input_shape(input_shape))
+        for place, (entry, layer) in enumerate(entries.items()):
+            y, params[entry], state[entry] = _init_entry(entry, layer, fold(key, place), x)
+            if join:
+                ends.append(y)
+            else:
+                x = y
+        if join:
+            jax.eval_shape(join, *ends)
         return _without_empty(params), _without_empty(state)
 
-    def apply(params, state, x, *, train=False, key=None):
-        x, train, new_state, outputs = *_start(params, state, x, train, key), {}, []
-        for index, (entry, layer) in enumerate(entries.items()):
-            y, new_state[entry] = _apply_entry(
-                entry, layer, params, state, x, train=train, key=_fold(key, index)
-            )
-            outputs.append(y)
-        return _add(*outputs), _without_empty(new_state)
+    def apply(params, state, x, *, train=False, key=None, ops=EXPLICIT):
+        x, train, ops = start(params, state, x, train, key, ops)
+        new_state, ends = {}, []
+        for place, (entry, layer) in enumerate(entries.items()):
+            options = {"train": train, "key": fold(key, place), "ops": ops}
+            y, new_state[entry] = _apply_entry(entry, layer, params, state, x, **options)
+            if join:
+                ends.append(y)
+            else:
+                x = y
+        return join(*ends) if join else x, _without_empty(new_state)
 
-    return Layer("residual", init, apply, parts=tuple(entries.items()), parallel=True)
-
-
-def outputs(
-    layer: Layer,
-    params: dict,
-    state: dict,
-    x: Array,
-    *,
-    train: bool = False,
-    key: Array | None = None,
-) -> OrderedDict[str, Array]:
-    """What every layer inside `layer` gives for x, by its path, in the order of
-    computation; the last is the whole layer's y.
-
-    A path is the names of the entries from the outside in, "2_residual/inner/0_conv".
-    Parts that stand side by side are followed by what they give together, under the
-    path of their combinator. `jax.eval_shape` of this function finds shapes only.
-
-    >>> import jax.numpy as jnp
-    >>> from jaxcnn.layers import conv, flatten
-    >>> model = serial(conv(2, 3), residual(conv(2, 3)), flatten())
-    >>> params, state = model.init(jax.random.key(0), (1, 4, 4, 1))
-    >>> for path, y in outputs(model, params, state, jnp.ones((1, 4, 4, 1))).items():
-    ...     print(path, y.shape)
-    0_conv (1, 4, 4, 2)
-    1_residual/inner (1, 4, 4, 2)
-    1_residual/shortcut (1, 4, 4, 2)
-    1_residual (1, 4, 4, 2)
-    2_flatten (1, 32)
-    """
-    layer, train = as_layer("layer", layer), as_train(train)
-    if layer.parts:
-        x, train = _start(params, state, x, train, key)
-    given: OrderedDict[str, Array] = OrderedDict()
-    y = x
-    for index, (entry, part) in enumerate(layer.parts):
-        with _noted(entry, y):
-            inside = outputs(
-                part,
-                params.get(entry, {}),
-                state.get(entry, {}),
-                y,
-                train=train,
-                key=_fold(key, index),
-            )
-        for path, value in inside.items():
-            given["/".join(filter(None, (entry, path)))] = value
-        if not layer.parallel:
-            y = next(reversed(inside.values()))
-    if layer.parallel or not layer.parts:
-        given[""] = layer.apply(params, state, x, train=train, key=key)[0]
-    return given
+    return Layer(name, init, apply, parts=tuple(entries.items()), parallel=join is not None)
 
 
 def _add(inner: Array, shortcut: Array) -> Array:
@@ -171,8 +120,9 @@ def _add(inner: Array, shortcut: Array) -> Array:
         ) from error
 
 
-def _fold(key: Array | None, index: int) -> Array | None:
-    return None if key is None else jax.random.fold_in(key, index)
+def fold(key: Array | None, place: int) -> Array | None:
+    """The key of a part, by its place."""
+    return None if key is None else jax.random.fold_in(key, place)
 
 
 def _without_empty(entries: dict[str, Any]) -> dict[str, Any]:
@@ -183,26 +133,22 @@ def _is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, Mapping | list | tuple) and not value)
 
 
-def _abstract_start(key: Any, input_shape: Any) -> jax.ShapeDtypeStruct:
-    """What `init` was given, looked at: the x to begin with."""
-    check_key(key)
-    return abstract_x(as_input_shape(input_shape))
-
-
-def _start(params: Any, state: Any, x: Any, train: Any, key: Any) -> tuple[Array, bool]:
+def start(
+    params: Any, state: Any, x: Any, train: Any, key: Any, ops: Any
+) -> tuple[Array, bool, Ops]:
     """What `apply` was given, looked at. Which entries there must be, the layers
     know."""
     check_entries("params", params, (), only=False)
     check_entries("state", state, (), only=False)
     check_key(key)
-    return as_array("x", x), as_train(train)
+    return as_array("x", x), as_train(train), as_ops(ops)
 
 
 def _init_entry(
     entry: str, layer: Layer, key: Any, x: jax.ShapeDtypeStruct
 ) -> tuple[jax.ShapeDtypeStruct, dict, dict]:
     """The layer's abstract y for x, its params and its state."""
-    with _noted(entry, x):
+    with noted(entry, x):
         x = _one_array("x, what the layer before gives,", x)
         params, state = _pair("init", "(params, state)", layer.init(key, x.shape))
         y, _ = _pair("apply", "(y, new_state)", jax.eval_shape(layer.apply, params, state, x))
@@ -210,13 +156,15 @@ def _init_entry(
 
 
 def _apply_entry(
-    entry: str, layer: Layer, params: dict, state: dict, x: Array, *, train: bool, key: Array | None
-):
+    entry: str, layer: Layer, params: dict, state: dict, x: Array, **options: Any
+) -> tuple[Array, dict]:
     """The layer's y and new state, with its own part of the network's params and
     state."""
-    with _noted(entry, x):
+    with noted(entry, x):
         x = _one_array("x, what the layer before gives,", x)
-        result = layer.apply(params.get(entry, {}), state.get(entry, {}), x, train=train, key=key)
+        result = apply_layer(
+            layer, params.get(entry, {}), state.get(entry, {}), x, entry=entry, **options
+        )
         return _pair("apply", "(y, new_state)", result)
 
 
@@ -236,14 +184,3 @@ def _pair(function: str, needed: str, given: Any) -> tuple[Any, Any]:
         raise ValueError(f"{function} must give {needed}, got {described(given)}")
     first, second = given
     return first, second
-
-
-@contextmanager
-def _noted(entry: str, x: Any) -> Iterator[None]:
-    """Whatever is raised inside says which layer raised it; from nested layers, the
-    innermost first."""
-    try:
-        yield
-    except Exception as error:
-        error.add_note(f"in layer {entry!r}, given x of shape {getattr(x, 'shape', None)}")
-        raise

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from jaxcnn.arguments import described
-from jaxcnn.layers._arguments import as_input_shape, as_train, check_entries, check_key
+from jaxcnn.layers._arguments import as_input_shape, as_ops, as_train, check_entries, check_key
+from jaxcnn.ops import EXPLICIT, Ops
 from jaxcnn.window import Window
 
 
@@ -33,19 +35,45 @@ class Apply(Protocol):
         *,
         train: bool = False,
         key: Array | None = None,
+        ops: Ops = EXPLICIT,
     ) -> tuple[Array, dict[str, Any]]: ...
 
 
-class Layer(NamedTuple):
+class ApplyOfOneRule(Protocol):
+    """The type of an `apply` of one's own that takes no `ops`."""
+
+    def __call__(
+        self,
+        params: dict[str, Any],
+        state: dict[str, Any],
+        x: Array,
+        *,
+        train: bool = False,
+        key: Array | None = None,
+    ) -> tuple[Array, dict[str, Any]]: ...
+
+
+class _Fields(NamedTuple):
+    name: str
+    init: Init
+    apply: Apply
+    window: Callable[[tuple[int, ...]], Window] | None = None
+    parts: tuple[tuple[str, Layer], ...] = ()
+    parallel: bool = False
+    ops: Ops | None = None
+
+
+class Layer(_Fields):
     """A pair of pure functions, a name for the entries of a network and for messages,
     and what the layer is made of.
 
     Attributes:
       name: what the layer is, "conv".
       init: (key, input_shape) -> (params, state).
-      apply: (params, state, x, *, train=False, key=None) -> (y, new_state). `train`
-        chooses between the two ways in which dropout and batch normalisation compute;
-        `key` is for dropout, and needed by nothing else.
+      apply: (params, state, x, *, train=False, key=None, ops=EXPLICIT) -> (y,
+        new_state). `train` chooses between the two ways in which dropout and batch
+        normalisation compute; `key` is for dropout, and needed by nothing else; `ops`
+        says who differentiates. A function of one's own may leave `ops` out.
       window: spatial size of x -> the window in which an output sees x, for
         `receptive_field`. None: an output sees its own position and no other.
       parts: of a combinator, its layers with the names of their entries in params and
@@ -53,17 +81,69 @@ class Layer(NamedTuple):
       parallel: whether each of `parts` gets x, and what they give is joined position by
         position, as in `residual`; else each gets what the one before it gives, as in
         `serial`.
+      ops: the rules that this layer keeps whatever `apply` is told, see `using`; None:
+        those that it is told.
 
     A layer of one's own is a `Layer(...)` of two functions; one without parameters is
     `activation(function, name)`.
     """
 
-    name: str
-    init: Init
-    apply: Apply
-    window: Callable[[tuple[int, ...]], Window] | None = None
-    parts: tuple[tuple[str, Layer], ...] = ()
-    parallel: bool = False
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __new__(
+            cls,
+            name: str,
+            init: Init,
+            apply: Apply | ApplyOfOneRule,
+            window: Callable[[tuple[int, ...]], Window] | None = None,
+            parts: tuple[tuple[str, Layer], ...] = (),
+            parallel: bool = False,
+            ops: Ops | None = None,
+        ) -> Layer: ...
+
+
+PINNED = "pinned:"
+"""Before the entry of a layer that keeps its own rules, among the names in what is
+traced."""
+
+
+def apply_layer(
+    layer: Layer,
+    params: Any,
+    state: Any,
+    x: Any,
+    *,
+    train: bool,
+    key: Any,
+    ops: Ops,
+    entry: str | None = None,
+) -> Any:
+    """What the layer gives: by its own rules where it keeps some, else by `ops`."""
+    options: dict[str, Any] = {"train": train, "key": key}
+    if takes_ops(layer.apply):
+        options["ops"] = layer.ops or ops
+    if not _keeps_rules(layer):
+        return layer.apply(params, state, x, **options)
+    name = entry or layer.name
+    with jax.named_scope(f"{PINNED}{name}" if layer.ops else name):
+        return layer.apply(params, state, x, **options)
+
+
+def _keeps_rules(layer: Layer) -> bool:
+    return layer.ops is not None or any(_keeps_rules(part) for _, part in layer.parts)
+
+
+def takes_ops(apply: Callable[..., Any]) -> bool:
+    """Whether a layer's `apply`, which may be a person's own, can be told `ops`."""
+    try:
+        parameters = inspect.signature(apply).parameters
+    except (TypeError, ValueError):
+        return False
+    return "ops" in parameters or any(
+        parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()
+    )
 
 
 def abstract_x(shape: Sequence[int]) -> jax.ShapeDtypeStruct:
@@ -87,11 +167,11 @@ def checked(
         check_key(key)
         return init(key, as_input_shape(input_shape))
 
-    def checked_apply(params, state, x, *, train=False, key=None):
+    def checked_apply(params, state, x, *, train=False, key=None, ops=EXPLICIT):
         check_entries("params", params, entries, only=True)
         check_entries("state", state, state_entries, only=False)
         check_key(key)
-        return apply(params, state, x, train=as_train(train), key=key)
+        return apply(params, state, x, train=as_train(train), key=key, ops=as_ops(ops))
 
     return Layer(name, checked_init, checked_apply, window)
 

@@ -15,7 +15,6 @@ from jaxcnn.layers._arguments import (
     as_epsilon,
     as_function,
     as_method,
-    as_ops,
     check_fits,
     check_images,
     check_kernel,
@@ -24,7 +23,7 @@ from jaxcnn.layers._arguments import (
     known,
 )
 from jaxcnn.layers.layer import Layer, abstract_x, checked
-from jaxcnn.ops import EXPLICIT, Ops
+from jaxcnn.ops import EXPLICIT
 from jaxcnn.ops.convolution.methods import Method
 from jaxcnn.ops.norm import BatchNormState
 from jaxcnn.window import Padding, make_window
@@ -48,7 +47,6 @@ def conv(
     bias: bool = True,
     kernel_init: Initializer = HE_NORMAL,
     method: Method | None = None,
-    ops: Ops = EXPLICIT,
 ) -> Layer:
     """A convolution in 1, 2 or 3 dimensions, (n, *space, c) -> (n, *space', features).
 
@@ -84,7 +82,7 @@ def conv(
         options.pop("size"),
         as_function("kernel_init", kernel_init, "(key, shape) -> array"),
     )
-    method, ops = as_method(method), as_ops(ops)
+    method = as_method(method)
 
     def init(key, input_shape):
         check_images(input_shape)
@@ -100,7 +98,7 @@ def conv(
         )
         return ({"w": kernel, "b": jnp.zeros(features)} if bias else {"w": kernel}), {}
 
-    def apply(params, state, x, *, train, key):
+    def apply(params, state, x, *, train, key, ops):
         check_kernel(params["w"], taps, features)
         return (
             ops.conv(x, params["w"], params.get("b"), **options, groups=groups, method=method),
@@ -118,7 +116,6 @@ def dense(
     *,
     bias: bool = True,
     kernel_init: Initializer = LECUN_NORMAL,
-    ops: Ops = EXPLICIT,
 ) -> Layer:
     """An affine map of the last axis, (..., c) -> (..., features).
 
@@ -135,21 +132,21 @@ def dense(
     >>> layer.apply(params, state, jnp.ones((5, 84)))[0].shape
     (5, 10)
     """
-    features, bias, ops = as_int("features", features, least=1), as_flag("bias", bias), as_ops(ops)
+    features, bias = as_int("features", features, least=1), as_flag("bias", bias)
     kernel_init = as_function("kernel_init", kernel_init, "(key, shape) -> array")
 
     def init(key, input_shape):
         kernel = draw(kernel_init, key, (*known(input_shape, (-1,), least=1), features))
         return ({"w": kernel, "b": jnp.zeros(features)} if bias else {"w": kernel}), {}
 
-    def apply(params, state, x, *, train, key):
+    def apply(params, state, x, *, train, key, ops):
         check_kernel(params["w"], None, features)
         return ops.dense(x, params["w"], params.get("b")), state
 
     return checked("dense", init, apply, entries=("w", "b") if bias else ("w",))
 
 
-def batch_norm(*, momentum: float = 0.9, epsilon: float = 1e-5, ops: Ops = EXPLICIT) -> Layer:
+def batch_norm(*, momentum: float = 0.9, epsilon: float = 1e-5) -> Layer:
     """Batch normalisation of each channel, (n, *space, c) -> the same shape; see
     `jaxcnn.batch_norm`.
 
@@ -164,7 +161,7 @@ def batch_norm(*, momentum: float = 0.9, epsilon: float = 1e-5, ops: Ops = EXPLI
     >>> bool(jnp.all(y == 0)), sorted(state)
     (True, ['mean', 'var'])
     """
-    momentum, epsilon, ops = as_number("momentum", momentum), as_epsilon(epsilon), as_ops(ops)
+    momentum, epsilon = as_number("momentum", momentum), as_epsilon(epsilon)
     if not 0 <= momentum <= 1:
         raise ValueError(
             f"momentum is the weight of the old statistics and must be in [0, 1], got {momentum}"
@@ -176,7 +173,7 @@ def batch_norm(*, momentum: float = 0.9, epsilon: float = 1e-5, ops: Ops = EXPLI
         params = {"scale": jnp.ones(channels), "bias": jnp.zeros(channels)}
         return params, {"mean": jnp.zeros(channels), "var": jnp.ones(channels)}
 
-    def apply(params, state, x, *, train, key):
+    def apply(params, state, x, *, train, key, ops):
         statistics = BatchNormState(state["mean"], state["var"])
         options = {"train": train, "momentum": momentum, "epsilon": epsilon}
         y, statistics = ops.batch_norm(x, params["scale"], params["bias"], statistics, **options)
@@ -187,9 +184,7 @@ def batch_norm(*, momentum: float = 0.9, epsilon: float = 1e-5, ops: Ops = EXPLI
     )
 
 
-def layer_norm(
-    *, axes: int | Sequence[int] = -1, epsilon: float = 1e-5, ops: Ops = EXPLICIT
-) -> Layer:
+def layer_norm(*, axes: int | Sequence[int] = -1, epsilon: float = 1e-5) -> Layer:
     """Layer normalisation of each example over `axes`, keeping the shape; see
     `jaxcnn.layer_norm`.
 
@@ -200,17 +195,17 @@ def layer_norm(
     >>> layer.apply(params, state, jnp.ones((5, 8)))[0].shape
     (5, 8)
     """
-    normalised, epsilon, ops = as_axes(axes), as_epsilon(epsilon), as_ops(ops)
+    normalised, epsilon = as_axes(axes), as_epsilon(epsilon)
 
     def init(key, input_shape):
         x = abstract_x(input_shape)
         jax.eval_shape(
-            lambda x: ops.layer_norm(x, None, None, axes=normalised), x
+            lambda x: EXPLICIT.layer_norm(x, None, None, axes=normalised), x
         )  # raises on axes not there
         shape = known(input_shape, normalised)
         return {"scale": jnp.ones(shape), "bias": jnp.zeros(shape)}, {}
 
-    def apply(params, state, x, *, train, key):
+    def apply(params, state, x, *, train, key, ops):
         return (
             ops.layer_norm(x, params["scale"], params["bias"], axes=normalised, epsilon=epsilon),
             state,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import jax
@@ -16,15 +15,14 @@ from jax.typing import ArrayLike
 from jaxcnn.arguments import as_flag, as_number, described
 from jaxcnn.layers._arguments import (
     as_function,
-    as_ops,
     as_rate,
     check_fits,
     check_images,
     geometry,
 )
 from jaxcnn.layers.layer import Layer, checked, makes_layers
-from jaxcnn.ops import EXPLICIT, Ops
-from jaxcnn.ops._common import as_array
+from jaxcnn.ops import Ops
+from jaxcnn.ops._arrays import as_array
 from jaxcnn.ops._pool_windows import pool_window
 from jaxcnn.window import Padding, Window, make_window
 
@@ -67,7 +65,7 @@ def activation(
             )
         return y
 
-    return _layer(name, given, window)
+    return _layer(name, lambda ops, x: given(x), window)
 
 
 def _takes_x(function: Callable[..., Any]) -> bool:
@@ -85,34 +83,34 @@ def _takes_x(function: Callable[..., Any]) -> bool:
 
 def _layer(
     name: str,
-    function: Callable[[Array], Array],
+    function: Callable[[Ops, Array], Array],
     window: Callable[[tuple[int, ...]], Window] | None = None,
     check_shape: Callable[[tuple[int, ...]], None] | None = None,
 ) -> Layer:
-    """A layer of a function alone. `check_shape` is what `init` has against an input
-    shape."""
+    """A layer of a function (ops, x) -> y. `check_shape` is what `init` has against an
+    input shape."""
 
     def init(key, input_shape):
         if check_shape is not None:
             check_shape(input_shape)
         return {}, {}
 
-    def apply(params, state, x, *, train, key):
-        return function(x), state
+    def apply(params, state, x, *, train, key, ops):
+        return function(ops, x), state
 
     return checked(name, init, apply, window)
 
 
-def relu(*, ops: Ops = EXPLICIT) -> Layer:
+def relu() -> Layer:
     """max(x, 0), elementwise.
 
     >>> relu().apply({}, {}, jnp.array([-1.0, 2.0]))[0].tolist()
     [0.0, 2.0]
     """
-    return _layer("relu", as_ops(ops).relu)
+    return _layer("relu", lambda ops, x: ops.relu(x))
 
 
-def leaky_relu(negative_slope: float = 0.01, *, ops: Ops = EXPLICIT) -> Layer:
+def leaky_relu(negative_slope: float = 0.01) -> Layer:
     """x where x > 0, `negative_slope` x elsewhere.
 
     >>> leaky_relu(0.5).apply({}, {}, jnp.array([-1.0, 2.0]))[0].tolist()
@@ -121,45 +119,44 @@ def leaky_relu(negative_slope: float = 0.01, *, ops: Ops = EXPLICIT) -> Layer:
     slope = as_number("negative_slope", negative_slope)
     if not math.isfinite(slope):
         raise ValueError(f"negative_slope must be finite, got {slope}")
-    return _layer("leaky_relu", partial(as_ops(ops).leaky_relu, negative_slope=slope))
+    return _layer("leaky_relu", lambda ops, x: ops.leaky_relu(x, negative_slope=slope))
 
 
-def sigmoid(*, ops: Ops = EXPLICIT) -> Layer:
+def sigmoid() -> Layer:
     """1 / (1 + exp(-x)), elementwise.
 
     >>> sigmoid().apply({}, {}, jnp.zeros(1))[0].tolist()
     [0.5]
     """
-    return _layer("sigmoid", as_ops(ops).sigmoid)
+    return _layer("sigmoid", lambda ops, x: ops.sigmoid(x))
 
 
-def tanh(*, ops: Ops = EXPLICIT) -> Layer:
+def tanh() -> Layer:
     """The hyperbolic tangent, elementwise.
 
     >>> tanh().apply({}, {}, jnp.zeros(1))[0].tolist()
     [0.0]
     """
-    return _layer("tanh", as_ops(ops).tanh)
+    return _layer("tanh", lambda ops, x: ops.tanh(x))
 
 
-def silu(*, ops: Ops = EXPLICIT) -> Layer:
+def silu() -> Layer:
     """x sigmoid(x), elementwise.
 
     >>> silu().apply({}, {}, jnp.zeros(1))[0].tolist()
     [0.0]
     """
-    return _layer("silu", as_ops(ops).silu)
+    return _layer("silu", lambda ops, x: ops.silu(x))
 
 
-def gelu(approximate: bool = True, *, ops: Ops = EXPLICIT) -> Layer:
+def gelu(approximate: bool = True) -> Layer:
     """x Phi(x), elementwise, by default in its tanh approximation.
 
     >>> gelu().apply({}, {}, jnp.zeros(1))[0].tolist()
     [0.0]
     """
-    return _layer(
-        "gelu", partial(as_ops(ops).gelu, approximate=as_flag("approximate", approximate))
-    )
+    approximate = as_flag("approximate", approximate)
+    return _layer("gelu", lambda ops, x: ops.gelu(x, approximate=approximate))
 
 
 def max_pool(
@@ -169,7 +166,6 @@ def max_pool(
     padding: Padding = "valid",
     dilation: int | Sequence[int] = 1,
     ceil_mode: bool = False,
-    ops: Ops = EXPLICIT,
 ) -> Layer:
     """The maximum of each window, (n, *space, c) -> (n, *space', c). Arguments as in
     `jaxcnn.max_pool`; the stride is `size`.
@@ -177,7 +173,7 @@ def max_pool(
     >>> max_pool(2).apply({}, {}, jnp.arange(4.0).reshape(1, 4, 1))[0].ravel().tolist()
     [1.0, 3.0]
     """
-    return _pool("max_pool", as_ops(ops).max_pool, size, stride, padding, dilation, ceil_mode)
+    return _pool("max_pool", size, stride, padding, dilation, ceil_mode)
 
 
 def avg_pool(
@@ -188,7 +184,6 @@ def avg_pool(
     dilation: int | Sequence[int] = 1,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
-    ops: Ops = EXPLICIT,
 ) -> Layer:
     """The mean of each window, (n, *space, c) -> (n, *space', c). Arguments as in
     `jaxcnn.avg_pool`; the stride is `size`.
@@ -196,20 +191,18 @@ def avg_pool(
     >>> avg_pool(2).apply({}, {}, jnp.arange(4.0).reshape(1, 4, 1))[0].ravel().tolist()
     [0.5, 2.5]
     """
-    operation = partial(
-        as_ops(ops).avg_pool, count_include_pad=as_flag("count_include_pad", count_include_pad)
-    )
-    return _pool("avg_pool", operation, size, stride, padding, dilation, ceil_mode)
+    counted = {"count_include_pad": as_flag("count_include_pad", count_include_pad)}
+    return _pool("avg_pool", size, stride, padding, dilation, ceil_mode, **counted)
 
 
 def _pool(
     name: str,
-    operation: Callable[..., Array],
     size: int | Sequence[int],
     stride: int | Sequence[int] | None,
     padding: Padding,
     dilation: int | Sequence[int],
     ceil_mode: bool,
+    **more: bool,
 ) -> Layer:
     ceil_mode = as_flag("ceil_mode", ceil_mode)
     step = size if stride is None else stride
@@ -226,27 +219,28 @@ def _pool(
         check_images(input_shape)
         check_fits(window(input_shape[1:-1]), input_shape[1:-1])
 
-    return _layer(
-        name, partial(operation, size=taps, **options, ceil_mode=ceil_mode), window, check_shape
-    )
+    def pool(ops, x):
+        return getattr(ops, name)(x, taps, **options, ceil_mode=ceil_mode, **more)
+
+    return _layer(name, pool, window, check_shape)
 
 
-def global_max_pool(*, ops: Ops = EXPLICIT) -> Layer:
+def global_max_pool() -> Layer:
     """The maximum over all of space, (n, *space, c) -> (n, c).
 
     >>> global_max_pool().apply({}, {}, jnp.ones((5, 8, 8, 3)))[0].shape
     (5, 3)
     """
-    return _layer("global_max_pool", as_ops(ops).global_max_pool, _all_of, _check_space)
+    return _layer("global_max_pool", lambda ops, x: ops.global_max_pool(x), _all_of, _check_space)
 
 
-def global_avg_pool(*, ops: Ops = EXPLICIT) -> Layer:
+def global_avg_pool() -> Layer:
     """The mean over all of space, (n, *space, c) -> (n, c).
 
     >>> global_avg_pool().apply({}, {}, jnp.ones((5, 8, 8, 3)))[0].shape
     (5, 3)
     """
-    return _layer("global_avg_pool", as_ops(ops).global_avg_pool, _all_of, _check_space)
+    return _layer("global_avg_pool", lambda ops, x: ops.global_avg_pool(x), _all_of, _check_space)
 
 
 def flatten() -> Layer:
@@ -255,7 +249,7 @@ def flatten() -> Layer:
     >>> flatten().apply({}, {}, jnp.ones((5, 2, 2, 3)))[0].shape
     (5, 12)
     """
-    return _layer("flatten", _flatten, _all_of)
+    return _layer("flatten", lambda ops, x: _flatten(x), _all_of)
 
 
 def _flatten(x: ArrayLike) -> Array:
@@ -271,10 +265,10 @@ def identity() -> Layer:
     >>> identity().apply({}, {}, jnp.ones(2))[0].tolist()
     [1.0, 1.0]
     """
-    return _layer("identity", partial(as_array, "x"))
+    return _layer("identity", lambda ops, x: as_array("x", x))
 
 
-def dropout(rate: float, *, ops: Ops = EXPLICIT) -> Layer:
+def dropout(rate: float) -> Layer:
     """In training sets each value to 0 with probability `rate` and divides the others
     by 1 - rate; else returns x.
 
@@ -287,12 +281,12 @@ def dropout(rate: float, *, ops: Ops = EXPLICIT) -> Layer:
     >>> set(y.tolist()) <= {0.0, 2.0}
     True
     """
-    rate, ops = as_rate("rate", rate), as_ops(ops)
+    rate = as_rate("rate", rate)
 
     def init(key, input_shape):
         return {}, {}
 
-    def apply(params, state, x, *, train, key):
+    def apply(params, state, x, *, train, key, ops):
         return ops.dropout(x, key, rate=rate, train=train), state
 
     return checked("dropout", init, apply)

@@ -13,18 +13,18 @@ Notation, the same in every equation, einsum string and comment:
     dx dw db             cotangents going out
 
 Shapes and subscripts stand channels last, x[n, i, c], w[t, c, o], with i, j and t
-standing for one, two or three axes. A vector space axis like (g c) is one axis whose
-index is g * size(c) + c.
+standing for one, two or three axes. (g c) is one merged axis with index
+g * size(c) + c.
 
 `EXPLICIT` and `AUTODIFF` hold the same operations: the first with the rules written in
-these files, the second differentiated by JAX. A network takes one or the other as its
-`ops` argument.
+these files, the second differentiated by JAX. `apply` of a network, and the functions
+that train one, take one or the other as their `ops` argument.
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
+from jaxcnn.ops import signatures
+from jaxcnn.ops._operation import autodiff_twin
 from jaxcnn.ops.activation import gelu, leaky_relu, relu, sigmoid, silu, tanh
 from jaxcnn.ops.average_pooling import avg_pool
 from jaxcnn.ops.convolution.functions import conv, convolve
@@ -43,25 +43,25 @@ class Ops(NamedTuple):
     `ops._replace(conv=...)` gives a network a backward pass of one's own.
     """
 
-    conv: Callable
-    convolve: Callable
-    max_pool: Callable
-    avg_pool: Callable
-    global_max_pool: Callable
-    global_avg_pool: Callable
-    dense: Callable
-    relu: Callable
-    leaky_relu: Callable
-    sigmoid: Callable
-    tanh: Callable
-    silu: Callable
-    gelu: Callable
-    batch_norm: Callable
-    layer_norm: Callable
-    dropout: Callable
-    softmax_cross_entropy: Callable
-    sigmoid_binary_cross_entropy: Callable
-    mean_squared_error: Callable
+    conv: signatures.Convolution
+    convolve: signatures.Convolution
+    max_pool: signatures.MaxPool
+    avg_pool: signatures.AvgPool
+    global_max_pool: signatures.GlobalPool
+    global_avg_pool: signatures.GlobalPool
+    dense: signatures.Dense
+    relu: signatures.Activation
+    leaky_relu: signatures.LeakyRelu
+    sigmoid: signatures.Activation
+    tanh: signatures.Activation
+    silu: signatures.Activation
+    gelu: signatures.Gelu
+    batch_norm: signatures.BatchNorm
+    layer_norm: signatures.LayerNorm
+    dropout: signatures.Dropout
+    softmax_cross_entropy: signatures.SoftmaxCrossEntropy
+    sigmoid_binary_cross_entropy: signatures.Loss
+    mean_squared_error: signatures.Loss
 
 
 EXPLICIT = Ops(
@@ -85,4 +85,4 @@ EXPLICIT = Ops(
     sigmoid_binary_cross_entropy,
     mean_squared_error,
 )
-AUTODIFF = Ops(*(partial(operation, autodiff=True) for operation in EXPLICIT))
+AUTODIFF = Ops(*map(autodiff_twin, EXPLICIT))

@@ -14,7 +14,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from jaxcnn.arguments import as_int, as_ints, as_number, described, is_several
-from jaxcnn.ops._common import Layout, as_array, check_floating
+from jaxcnn.ops._arrays import as_array, check_floating
+from jaxcnn.ops._layout import Layout
 
 
 def parameter(

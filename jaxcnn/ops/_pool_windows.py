@@ -14,14 +14,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxcnn.arguments import as_flag, per_axis
-from jaxcnn.ops._common import (
-    Layout,
-    as_array,
-    check_floating,
-    check_image,
-    check_layout,
-    image_to_channels_last,
-)
+from jaxcnn.ops._arrays import as_array, check_floating, check_image
+from jaxcnn.ops._layout import Layout, check_layout, image_to_channels_last
 from jaxcnn.ops._tap_loops import MANY_TAPS
 from jaxcnn.ops._windows import few_steps
 from jaxcnn.sizes import is_known

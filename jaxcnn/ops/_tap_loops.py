@@ -17,7 +17,7 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Int, Num
 
-from jaxcnn.ops._common import varying_like
+from jaxcnn.ops._sharding import varying_like
 from jaxcnn.ops._windows import taps
 from jaxcnn.window import Window, dilated
 

@@ -41,7 +41,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
 from jaxcnn.arguments import as_flag, as_number
-from jaxcnn.ops._common import as_array, at_least_float32, check_floating, reverse_mode_only
+from jaxcnn.ops._arrays import as_array, at_least_float32, check_floating
+from jaxcnn.ops._operation import operation
 
 _FAR = 1000.0
 """Beyond it s(-x), Phi(-x), and their products with x, are 0, in float64 too."""
@@ -78,14 +79,14 @@ _relu = jax.custom_vjp(_relu_definition)
 _relu.defvjp(_relu_fwd, _relu_bwd)
 
 
-@reverse_mode_only
-def relu(x: ArrayLike, *, autodiff: bool = False) -> Array:
+@operation
+def relu(autodiff: bool, x: ArrayLike) -> Array:
     """max(x, 0), elementwise, with the derivative 0 at 0.
 
     >>> jax.vmap(jax.grad(relu))(jnp.array([-1.0, 0.0, 2.0])).tolist()
     [0.0, 0.0, 1.0]
     """
-    return (_relu_definition if as_flag("autodiff", autodiff) else _relu)(_check(x))
+    return (_relu_definition if autodiff else _relu)(_check(x))
 
 
 # leaky_relu(x) = x where x > 0, slope x elsewhere
@@ -113,8 +114,8 @@ _leaky_relu = jax.custom_vjp(_leaky_relu_definition, nondiff_argnums=(1,))
 _leaky_relu.defvjp(_leaky_relu_fwd, _leaky_relu_bwd)
 
 
-@reverse_mode_only
-def leaky_relu(x: ArrayLike, negative_slope: float = 0.01, *, autodiff: bool = False) -> Array:
+@operation
+def leaky_relu(autodiff: bool, x: ArrayLike, negative_slope: float = 0.01) -> Array:
     """x where x > 0, `negative_slope` x elsewhere; the derivative at 0 is the slope,
     which is static and finite.
 
@@ -124,9 +125,7 @@ def leaky_relu(x: ArrayLike, negative_slope: float = 0.01, *, autodiff: bool = F
     slope = as_number("negative_slope", negative_slope, "a finite number, static")
     if not math.isfinite(slope):
         raise ValueError(f"negative_slope must be finite, got {slope}")
-    return (_leaky_relu_definition if as_flag("autodiff", autodiff) else _leaky_relu)(
-        _check(x), slope
-    )
+    return (_leaky_relu_definition if autodiff else _leaky_relu)(_check(x), slope)
 
 
 # sigmoid(x) = s(x) = 1 / (1 + exp(-x))
@@ -152,14 +151,14 @@ _sigmoid = jax.custom_vjp(_sigmoid_definition)
 _sigmoid.defvjp(_sigmoid_fwd, _sigmoid_bwd)
 
 
-@reverse_mode_only
-def sigmoid(x: ArrayLike, *, autodiff: bool = False) -> Array:
+@operation
+def sigmoid(autodiff: bool, x: ArrayLike) -> Array:
     """1 / (1 + exp(-x)), elementwise.
 
     >>> float(jax.grad(sigmoid)(0.0))
     0.25
     """
-    return (_sigmoid_definition if as_flag("autodiff", autodiff) else _sigmoid)(_check(x))
+    return (_sigmoid_definition if autodiff else _sigmoid)(_check(x))
 
 
 # tanh(x) = 2 s(2x) - 1
@@ -181,14 +180,14 @@ _tanh = jax.custom_vjp(_tanh_definition)
 _tanh.defvjp(_tanh_fwd, _tanh_bwd)
 
 
-@reverse_mode_only
-def tanh(x: ArrayLike, *, autodiff: bool = False) -> Array:
+@operation
+def tanh(autodiff: bool, x: ArrayLike) -> Array:
     """The hyperbolic tangent, elementwise.
 
     >>> float(jax.grad(tanh)(0.0))
     1.0
     """
-    return (_tanh_definition if as_flag("autodiff", autodiff) else _tanh)(_check(x))
+    return (_tanh_definition if autodiff else _tanh)(_check(x))
 
 
 # silu(x) = x s(x), also called swish
@@ -212,14 +211,14 @@ _silu = jax.custom_vjp(_silu_definition)
 _silu.defvjp(_silu_fwd, _silu_bwd)
 
 
-@reverse_mode_only
-def silu(x: ArrayLike, *, autodiff: bool = False) -> Array:
+@operation
+def silu(autodiff: bool, x: ArrayLike) -> Array:
     """x sigmoid(x), elementwise (Elfwing, Uchibe and Doya 2017; swish).
 
     >>> float(jax.grad(silu)(0.0))
     0.5
     """
-    return (_silu_definition if as_flag("autodiff", autodiff) else _silu)(_check(x))
+    return (_silu_definition if autodiff else _silu)(_check(x))
 
 
 # gelu(x) = x Phi(x), with Phi and phi the distribution and the density of the standard
@@ -264,8 +263,8 @@ _gelu = jax.custom_vjp(_gelu_definition, nondiff_argnums=(1,))
 _gelu.defvjp(_gelu_fwd, _gelu_bwd)
 
 
-@reverse_mode_only
-def gelu(x: ArrayLike, approximate: bool = True, *, autodiff: bool = False) -> Array:
+@operation
+def gelu(autodiff: bool, x: ArrayLike, approximate: bool = True) -> Array:
     """x Phi(x), elementwise (Hendrycks and Gimpel 2016), by default in its tanh
     approximation, as `jax.nn.gelu`.
 
@@ -280,7 +279,7 @@ def gelu(x: ArrayLike, approximate: bool = True, *, autodiff: bool = False) -> A
             f" {approximate!r}"
         )
     approximate = as_flag("approximate", approximate)
-    return (_gelu_definition if as_flag("autodiff", autodiff) else _gelu)(_check(x), approximate)
+    return (_gelu_definition if autodiff else _gelu)(_check(x), approximate)
 
 
 # Shared.

@@ -13,7 +13,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxcnn.arguments import as_flag
-from jaxcnn.ops._common import Layout, at_least_float32, image_from_channels_last, reverse_mode_only
+from jaxcnn.ops._arrays import at_least_float32
+from jaxcnn.ops._layout import Layout, image_from_channels_last
+from jaxcnn.ops._operation import operation
 from jaxcnn.ops._pool_windows import (
     MOST_STRIDES,
     check_no_empty_window,
@@ -90,8 +92,9 @@ _avg_pool = jax.custom_vjp(_avg_pool_definition, nondiff_argnums=(1, 2, 3))
 _avg_pool.defvjp(_avg_pool_fwd, _avg_pool_bwd)
 
 
-@reverse_mode_only
+@operation
 def avg_pool(
+    autodiff: bool,
     x: ArrayLike,
     size: int | Sequence[int],
     *,
@@ -101,7 +104,6 @@ def avg_pool(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     layout: Layout = "channels_last",
-    autodiff: bool = False,
 ) -> Array:
     """The mean of each window, equation (2) of this file, in 1, 2 or 3 dimensions.
 

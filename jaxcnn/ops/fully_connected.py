@@ -38,19 +38,10 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Num
 
-from jaxcnn.arguments import as_flag
-from jaxcnn.ops._common import (
-    add_bias,
-    align_varying,
-    as_array,
-    as_dtype,
-    as_precision,
-    at_least_float32,
-    check_floating,
-    cotangent_like,
-    reverse_mode_only,
-    sharding_of,
-)
+from jaxcnn.ops._arrays import as_array, as_dtype, as_precision, at_least_float32, check_floating
+from jaxcnn.ops._bias import add_bias
+from jaxcnn.ops._operation import operation
+from jaxcnn.ops._sharding import align_varying, cotangent_like, sharding_of
 
 
 def _dense_definition(
@@ -107,15 +98,15 @@ _dense = jax.custom_vjp(_dense_definition, nondiff_argnums=(2, 3))
 _dense.defvjp(_dense_fwd, _dense_bwd)
 
 
-@reverse_mode_only
+@operation
 def dense(
+    autodiff: bool,
     x: ArrayLike,
     w: ArrayLike,
     b: ArrayLike | None = None,
     *,
     precision: lax.PrecisionLike = None,
     preferred_element_type: DTypeLike | None = None,
-    autodiff: bool = False,
 ) -> Array:
     """The affine map y = x w + b on the last axis of x, equation (1) of this file.
 
@@ -125,8 +116,6 @@ def dense(
       b: bias, (out,), or None.
       precision, preferred_element_type: as in `jax.lax.dot_general`. y has the dtype
         `preferred_element_type`, x's by default.
-      autodiff: let JAX differentiate the forward instead of the rule. The values are
-        the same.
 
     Returns:
       (..., out).
@@ -143,7 +132,7 @@ def dense(
     """
     x, w = as_array("x", x), as_array("w", w)
     _check(x, w)
-    autodiff, precision = as_flag("autodiff", autodiff), as_precision(precision)
+    precision = as_precision(precision)
     preferred_element_type = as_dtype("preferred_element_type", preferred_element_type)
     x, w = align_varying(x, w)
     y = (_dense_definition if autodiff else _dense)(x, w, precision, preferred_element_type)

@@ -15,7 +15,9 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from jaxcnn.ops._common import Layout, at_least_float32, reverse_mode_only
+from jaxcnn.ops._arrays import at_least_float32
+from jaxcnn.ops._layout import Layout
+from jaxcnn.ops._operation import operation
 from jaxcnn.ops._pool_windows import checked_images
 from jaxcnn.sizes import is_known
 
@@ -57,9 +59,12 @@ _global_max_pool = jax.custom_vjp(_global_max_pool_definition, nondiff_argnums=(
 _global_max_pool.defvjp(_global_max_pool_fwd, _global_max_pool_bwd)
 
 
-@reverse_mode_only
+@operation
 def global_max_pool(
-    x: ArrayLike, *, layout: Layout = "channels_last", autodiff: bool = False
+    autodiff: bool,
+    x: ArrayLike,
+    *,
+    layout: Layout = "channels_last",
 ) -> Array:
     """The maximum over all of space: (n, *space, c) -> (n, c). Ties and NaNs as in
     `max_pool`.
@@ -94,9 +99,12 @@ _global_avg_pool = jax.custom_vjp(_global_avg_pool_definition, nondiff_argnums=(
 _global_avg_pool.defvjp(_global_avg_pool_fwd, _global_avg_pool_bwd)
 
 
-@reverse_mode_only
+@operation
 def global_avg_pool(
-    x: ArrayLike, *, layout: Layout = "channels_last", autodiff: bool = False
+    autodiff: bool,
+    x: ArrayLike,
+    *,
+    layout: Layout = "channels_last",
 ) -> Array:
     """The mean over all of space: (n, *space, c) -> (n, c).
 

@@ -33,14 +33,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
 from jaxcnn.arguments import as_flag, as_number, described
-from jaxcnn.ops._common import (
-    align_varying,
-    as_array,
-    at_least_float32,
-    check_floating,
-    reverse_mode_only,
-    sharding_of,
-)
+from jaxcnn.ops._arrays import as_array, at_least_float32, check_floating
+from jaxcnn.ops._operation import operation
+from jaxcnn.ops._sharding import align_varying, sharding_of
 
 
 def _dropout_definition(
@@ -64,9 +59,14 @@ _dropout = jax.custom_vjp(_dropout_definition, nondiff_argnums=(2,))
 _dropout.defvjp(_dropout_fwd, _dropout_bwd)
 
 
-@reverse_mode_only
+@operation
 def dropout(
-    x: ArrayLike, key: ArrayLike | None, *, rate: float, train: bool = True, autodiff: bool = False
+    autodiff: bool,
+    x: ArrayLike,
+    key: ArrayLike | None,
+    *,
+    rate: float,
+    train: bool = True,
 ) -> Array:
     """Sets elements of x to 0 with probability `rate`, and divides the others by 1 -
     rate.
@@ -77,8 +77,6 @@ def dropout(
         (`train=False` or `rate=0`).
       rate: the probability to DROP an element, in [0, 1), static.
       train: False returns x unchanged, static.
-      autodiff: let JAX differentiate the forward instead of the rule. The values are
-        the same.
 
     Returns:
       An array of x's shape and dtype.
@@ -97,7 +95,7 @@ def dropout(
     """
     x = as_array("x", x)
     check_floating("x", x)
-    train, autodiff = as_flag("train", train), as_flag("autodiff", autodiff)
+    train = as_flag("train", train)
     rate = as_number("rate", rate, "the probability to drop an element, a number in [0, 1)")
     if not 0 <= rate < 1:
         hint = "; to drop everything is to multiply by 0" if rate == 1 else ""

@@ -71,16 +71,10 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Integer
 
-from jaxcnn.arguments import as_flag, as_number
-from jaxcnn.ops._common import (
-    align_varying,
-    as_array,
-    at_least_float32,
-    check_floating,
-    cotangent_like,
-    reverse_mode_only,
-    sharding_of,
-)
+from jaxcnn.arguments import as_number
+from jaxcnn.ops._arrays import as_array, at_least_float32, check_floating
+from jaxcnn.ops._operation import operation
+from jaxcnn.ops._sharding import align_varying, cotangent_like, sharding_of
 
 # softmax_cross_entropy(z, l) = log sum_j exp(z[j]) - [(1 - a) z[l] + a mean z]
 
@@ -161,9 +155,9 @@ _softmax_cross_entropy = jax.custom_vjp(_softmax_cross_entropy_definition, nondi
 _softmax_cross_entropy.defvjp(_softmax_cross_entropy_fwd, _softmax_cross_entropy_bwd)
 
 
-@reverse_mode_only
+@operation
 def softmax_cross_entropy(
-    logits: ArrayLike, labels: ArrayLike, *, label_smoothing: float = 0.0, autodiff: bool = False
+    autodiff: bool, logits: ArrayLike, labels: ArrayLike, *, label_smoothing: float = 0.0
 ) -> Array:
     """-log softmax(logits)[label], for each example, equation (1) of this file.
 
@@ -173,8 +167,6 @@ def softmax_cross_entropy(
         gradient 0.
       label_smoothing: a in [0, 1], static: the target is 1 - a + a / k at the label and
         a / k elsewhere (Szegedy et al. 2016).
-      autodiff: let JAX differentiate the forward instead of the rule. The values are
-        the same.
 
     Returns:
       Losses, (...), in the dtype of the logits: take their mean, or a weighted sum.
@@ -197,7 +189,6 @@ def softmax_cross_entropy(
     z, labels = as_array("logits", logits), as_array("labels", labels)
     check_floating("logits", z)
     smoothing = as_number("label_smoothing", label_smoothing, "a number in [0, 1], static")
-    autodiff = as_flag("autodiff", autodiff)
     if not 0 <= smoothing <= 1:
         raise ValueError(f"label_smoothing must be in [0, 1], got {smoothing}")
     if z.ndim == 0 or z.shape[-1] == 0:
@@ -258,10 +249,8 @@ _sigmoid_binary_cross_entropy.defvjp(
 )
 
 
-@reverse_mode_only
-def sigmoid_binary_cross_entropy(
-    logits: ArrayLike, labels: ArrayLike, *, autodiff: bool = False
-) -> Array:
+@operation
+def sigmoid_binary_cross_entropy(autodiff: bool, logits: ArrayLike, labels: ArrayLike) -> Array:
     """-y log sigmoid(x) - (1 - y) log(1 - sigmoid(x)), elementwise, equation (4) of
     this file.
 
@@ -269,8 +258,6 @@ def sigmoid_binary_cross_entropy(
       logits: x, any shape.
       labels: y, the same shape: floats in [0, 1] (not -1 and 1), or booleans or
         integers 0 and 1, which are converted.
-      autodiff: let JAX differentiate the forward instead of the rule. The values are
-        the same.
 
     Returns:
       Losses of the same shape, in the dtype of the logits. Floating labels have a
@@ -295,9 +282,7 @@ def sigmoid_binary_cross_entropy(
     check_floating("labels", y)
     x, y = align_varying(x, y)
     return (
-        _sigmoid_binary_cross_entropy_definition
-        if as_flag("autodiff", autodiff)
-        else _sigmoid_binary_cross_entropy
+        _sigmoid_binary_cross_entropy_definition if autodiff else _sigmoid_binary_cross_entropy
     )(x, y)
 
 
@@ -326,17 +311,13 @@ _mean_squared_error = jax.custom_vjp(_mean_squared_error_definition)
 _mean_squared_error.defvjp(_mean_squared_error_fwd, _mean_squared_error_bwd)
 
 
-@reverse_mode_only
-def mean_squared_error(
-    predictions: ArrayLike, targets: ArrayLike, *, autodiff: bool = False
-) -> Array:
+@operation
+def mean_squared_error(autodiff: bool, predictions: ArrayLike, targets: ArrayLike) -> Array:
     """The mean of (predictions - targets)^2 over all elements, a scalar, equation (7)
     of this file.
 
     Args:
       predictions, targets: floating arrays of equal shapes, not empty.
-      autodiff: let JAX differentiate the forward instead of the rule. The values are
-        the same.
 
     Returns:
       A scalar in the dtype of the predictions.
@@ -357,9 +338,7 @@ def mean_squared_error(
     if p.size == 0:
         raise ValueError(f"predictions must not be empty, got shape {p.shape}: nothing has no mean")
     p, t = align_varying(p, t)
-    return (
-        _mean_squared_error_definition if as_flag("autodiff", autodiff) else _mean_squared_error
-    )(p, t)
+    return (_mean_squared_error_definition if autodiff else _mean_squared_error)(p, t)
 
 
 def _of_one_dtype(a: Array, b: Array) -> tuple[Array, Array]:

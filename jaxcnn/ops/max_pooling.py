@@ -54,7 +54,9 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxcnn.ops._common import Layout, at_least_float32, image_from_channels_last, reverse_mode_only
+from jaxcnn.ops._arrays import at_least_float32
+from jaxcnn.ops._layout import Layout, image_from_channels_last
+from jaxcnn.ops._operation import operation
 from jaxcnn.ops._pool_windows import (
     MOST_STRIDES,
     check_no_empty_window,
@@ -230,8 +232,9 @@ _max_pool = jax.custom_vjp(_max_pool_definition, nondiff_argnums=(1, 2))
 _max_pool.defvjp(_max_pool_fwd, _max_pool_bwd)
 
 
-@reverse_mode_only
+@operation
 def max_pool(
+    autodiff: bool,
     x: ArrayLike,
     size: int | Sequence[int],
     *,
@@ -240,7 +243,6 @@ def max_pool(
     dilation: int | Sequence[int] = 1,
     ceil_mode: bool = False,
     layout: Layout = "channels_last",
-    autodiff: bool = False,
 ) -> Array:
     """The maximum of each window, equation (1) of this file, in 1, 2 or 3 dimensions.
 
@@ -251,8 +253,6 @@ def max_pool(
       padding, dilation: as in `conv`; padding never wins.
       ceil_mode: round the output size up: a last window may reach beyond the padded
         input. Not with a negative high pad.
-      autodiff: let JAX differentiate the forward instead of the rule (it gives a window
-        of -inf no gradient).
 
     Returns:
       (n, *space', c), or (n, c, *space') for "channels_first".

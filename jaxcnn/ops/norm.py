@@ -86,16 +86,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxcnn.arguments import as_flag
-from jaxcnn.ops._common import (
-    Layout,
-    align_varying,
-    as_array,
-    at_least_float32,
-    check_floating,
-    check_layout,
-    cotangent_like,
-    reverse_mode_only,
-)
+from jaxcnn.ops._arrays import as_array, at_least_float32, check_floating
+from jaxcnn.ops._layout import Layout, check_layout
 from jaxcnn.ops._norm_arguments import (
     check_axes,
     check_epsilon,
@@ -103,6 +95,8 @@ from jaxcnn.ops._norm_arguments import (
     check_state,
     parameter,
 )
+from jaxcnn.ops._operation import operation
+from jaxcnn.ops._sharding import align_varying, cotangent_like
 from jaxcnn.sizes import is_known
 
 # Statistics and parameters stand here with axes of size 1 where they do not vary
@@ -297,8 +291,9 @@ class BatchNormState(NamedTuple):
     var: Array
 
 
-@reverse_mode_only
+@operation
 def batch_norm(
+    autodiff: bool,
     x: ArrayLike,
     scale: ArrayLike | None,
     bias: ArrayLike | None,
@@ -308,7 +303,6 @@ def batch_norm(
     momentum: float = 0.9,
     epsilon: float = 1e-5,
     layout: Layout = "channels_last",
-    autodiff: bool = False,
 ) -> tuple[Array, BatchNormState]:
     """Batch normalisation (Ioffe and Szegedy 2015): each channel is normalised over the
     batch and space.
@@ -324,8 +318,6 @@ def batch_norm(
       momentum: the weight of the old statistics, in [0, 1].
       epsilon: is added to the variance.
       layout: "channels_last" or "channels_first", of x and the result.
-      autodiff: let JAX differentiate the forward instead of the rule. The values are
-        the same.
 
     Returns:
       y, of x's shape and dtype, and the new state, in the old one's dtype. No gradient
@@ -356,7 +348,7 @@ def batch_norm(
     ([1.0, 10.0], [1.0, 50.5])
     """
     check_layout(layout)
-    train, autodiff = as_flag("train", train), as_flag("autodiff", autodiff)
+    train = as_flag("train", train)
     momentum, epsilon = check_momentum(momentum), check_epsilon(epsilon)
     x = as_array("x", x)
     check_floating("x", x)
@@ -404,15 +396,15 @@ def _running(old: Array, batch: Float[Array, " c"], momentum: float) -> Float[Ar
     )  # like the old one in dtype and sharding, as a scan's carry must be
 
 
-@reverse_mode_only
+@operation
 def layer_norm(
+    autodiff: bool,
     x: ArrayLike,
     scale: ArrayLike | None,
     bias: ArrayLike | None,
     *,
     axes: int | Sequence[int] = -1,
     epsilon: float = 1e-5,
-    autodiff: bool = False,
 ) -> Array:
     """Layer normalisation (Ba, Kiros and Hinton 2016): each example is normalised over
     its features.
@@ -424,8 +416,6 @@ def layer_norm(
       axes: the axis or axes normalised over, in increasing order: -1, or (1, 2, 3) for
         whole channels-last images.
       epsilon: is added to the variance.
-      autodiff: let JAX differentiate the forward instead of the rule. The values are
-        the same.
 
     Returns:
       y, of x's shape and dtype.
@@ -439,7 +429,7 @@ def layer_norm(
     """
     x = as_array("x", x)
     check_floating("x", x)
-    autodiff, epsilon = as_flag("autodiff", autodiff), check_epsilon(epsilon)
+    epsilon = check_epsilon(epsilon)
     axes = check_axes(axes, x)
     scale, bias = parameter("scale", scale, x, axes), parameter("bias", bias, x, axes)
     return (_layer_norm_definition if autodiff else _layer_norm)(

@@ -6,7 +6,7 @@ between.
     params <- optimizer(params, dJ/dparams)
 
 `jax.value_and_grad` does the chain rule's bookkeeping; the local derivatives are those
-of the `ops` that the model and the loss were made with.
+of `ops`, which is said once, where the step is made.
 
 On several devices nothing changes but where the arrays lie: give the step a state that
 every device holds whole and a batch that is split over them (`jax.device_put` with a
@@ -16,7 +16,7 @@ statistics of a batch normalisation over the whole batch included.
 
 from jaxcnn.training.calls import EvalStep, TrainStep
 from jaxcnn.training.nonfinite import find_nonfinite
-from jaxcnn.training.objective import Augment, Loss, Metrics
+from jaxcnn.training.objective import Augment, Loss, LossName, Metrics
 from jaxcnn.training.state import TrainState, init_train_state
 from jaxcnn.training.steps import make_eval_step, make_train_step, scan_steps
 from jaxcnn.training.trainable import Trainable
@@ -25,6 +25,7 @@ __all__ = [
     "Augment",
     "EvalStep",
     "Loss",
+    "LossName",
     "Metrics",
     "TrainState",
     "TrainStep",

@@ -14,7 +14,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxcnn.arguments import described
-from jaxcnn.ops._common import as_array
+from jaxcnn.ops._arrays import as_array
 from jaxcnn.training.memory import check_alive, each_in_its_own
 from jaxcnn.training.objective import Metrics
 from jaxcnn.training.state import TrainState

@@ -10,10 +10,10 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxcnn.layers import Layer, outputs
-from jaxcnn.ops import softmax_cross_entropy
+from jaxcnn.ops import EXPLICIT, Ops
 from jaxcnn.training.calls import Batch, as_batch, as_state
 from jaxcnn.training.memory import check_alive
-from jaxcnn.training.objective import Augment, Loss, can_overflow, cast, make_objective
+from jaxcnn.training.objective import Augment, Loss, LossName, can_overflow, cast, make_objective
 from jaxcnn.training.state import TrainState
 from jaxcnn.training.trainable import Trainable, path_name
 
@@ -24,7 +24,8 @@ def find_nonfinite(
     x: Batch,
     y: Batch,
     *,
-    loss: Loss = softmax_cross_entropy,
+    loss: Loss | LossName | None = None,
+    ops: Ops = EXPLICIT,
     augment: Augment | None = None,
     compute_dtype: DTypeLike | None = None,
     trainable: Trainable = None,
@@ -46,14 +47,14 @@ def find_nonfinite(
     "layer '1_slip' gives 8 values of 8 that are not finite; what it was given has none
     larger than 0"
     """
-    objective = make_objective(model, loss, augment, compute_dtype, trainable)
+    objective = make_objective(model, loss, ops, augment, compute_dtype, trainable)
     check_alive(as_state(state))
 
     @jax.jit
     def measure(state: TrainState, x: Array, y: Array) -> _Step:
         images, key = objective.inputs(x, jax.random.fold_in(state.key, state.step))
         params = cast(state.params, objective.compute_dtype)
-        given = outputs(model, params, state.model_state, images, train=True, key=key)
+        given = outputs(model, params, state.model_state, images, train=True, key=key, ops=ops)
         at = objective.evaluate(state, x, y)
         step = _Step(
             state.params, state.model_state, images, given, at.value, at.model_state, at.grads

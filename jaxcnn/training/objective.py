@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -12,12 +12,16 @@ from jax.typing import DTypeLike
 
 from jaxcnn.arguments import described
 from jaxcnn.layers import Layer
-from jaxcnn.layers.layer import as_layer
-from jaxcnn.ops._common import as_array
+from jaxcnn.layers._arguments import as_ops
+from jaxcnn.layers.layer import apply_layer, as_layer
+from jaxcnn.ops import Ops
+from jaxcnn.ops._arrays import as_array
 from jaxcnn.training.state import TrainState
 from jaxcnn.training.trainable import Trainable, agreed, path_name, trained_only, with_frozen
 
 Loss = Callable[[Array, Array], Array]
+"""(logits, labels) -> losses of any shape"""
+LossName = Literal["softmax_cross_entropy", "sigmoid_binary_cross_entropy", "mean_squared_error"]
 Augment = Callable[[Array, Array], Array]
 Metrics = dict[str, Array]
 
@@ -45,6 +49,7 @@ class Evaluated(NamedTuple):
 class Objective(NamedTuple):
     model: Layer
     loss: Loss
+    ops: Ops
     augment: Augment | None
     compute_dtype: DTypeLike | None
     trainable: Trainable
@@ -62,8 +67,8 @@ class Objective(NamedTuple):
         def objective(trained: Any) -> tuple[Array, tuple[Any, Array]]:
             images, key = self.inputs(x, jax.random.fold_in(state.key, state.step))
             params = cast(with_frozen(trained, state.params, frozen), self.compute_dtype)
-            logits, model_state = self.model.apply(
-                params, state.model_state, images, train=True, key=key
+            logits, model_state = apply_layer(
+                self.model, params, state.model_state, images, train=True, key=key, ops=self.ops
             )
             if self.compute_dtype is not None and jnp.finfo(logits.dtype).bits < 32:
                 logits = logits.astype(jnp.float32)
@@ -79,7 +84,8 @@ class Objective(NamedTuple):
 
 def make_objective(
     model: Layer,
-    loss: Loss,
+    loss: Loss | LossName | None,
+    ops: Ops,
     augment: Augment | None,
     compute_dtype: DTypeLike | None,
     trainable: Trainable,
@@ -89,17 +95,23 @@ def make_objective(
         raise ValueError(
             f"augment must be a function, (key, x) -> x, or None, got {described(augment)}"
         )
-    return Objective(
-        as_layer("model", model), as_loss(loss), augment, _as_floating(compute_dtype), trainable
+    model, ops = as_layer("model", model), as_ops(ops)
+    dtype = _as_floating(compute_dtype)
+    return Objective(model, as_loss(loss, ops), ops, augment, dtype, trainable)
+
+
+def as_loss(loss: Loss | LossName | None, ops: Ops) -> Loss:
+    """A function as it is; a name is that of one of the losses of `ops`."""
+    if callable(loss):
+        return loss
+    if loss is None:
+        return ops.softmax_cross_entropy
+    if isinstance(loss, str) and loss in get_args(LossName):
+        return getattr(ops, loss)
+    raise ValueError(
+        "loss must be a function, (logits, labels) -> losses, or one of"
+        f" {', '.join(map(repr, get_args(LossName)))}, got {described(loss)}"
     )
-
-
-def as_loss(loss: Loss) -> Loss:
-    if not callable(loss):
-        raise ValueError(
-            f"loss must be a function, (logits, labels) -> losses, got {described(loss)}"
-        )
-    return loss
 
 
 def mean_loss(loss: Loss, logits: Array, y: Array) -> Array:

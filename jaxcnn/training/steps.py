@@ -14,13 +14,15 @@ from jax.typing import DTypeLike
 
 from jaxcnn.arguments import as_number, described
 from jaxcnn.layers import Layer
-from jaxcnn.layers.layer import as_layer
-from jaxcnn.ops import softmax_cross_entropy
+from jaxcnn.layers._arguments import as_ops
+from jaxcnn.layers.layer import apply_layer, as_layer
+from jaxcnn.ops import EXPLICIT, Ops
 from jaxcnn.training.calls import EvalStep, TrainStep
 from jaxcnn.training.objective import (
     Augment,
     Evaluated,
     Loss,
+    LossName,
     Metrics,
     all_finite,
     as_loss,
@@ -37,7 +39,8 @@ def make_train_step(
     model: Layer,
     optimizer: optax.GradientTransformation,
     *,
-    loss: Loss = softmax_cross_entropy,
+    loss: Loss | LossName | None = None,
+    ops: Ops = EXPLICIT,
     augment: Augment | None = None,
     compute_dtype: DTypeLike | None = None,
     average_decay: float = 0.999,
@@ -59,13 +62,16 @@ def make_train_step(
         `value`, the loss; `grad`; `value_fn`, also called `obj_fn`, and `grad_fn`, the
         loss and its gradient as functions of the parameters, on the same batch and with
         the same key; each call of theirs costs a pass through the model. `jax.jvp` of
-        them needs a model and a loss of `AUTODIFF`. Refused are those that want the
+        them needs `ops=AUTODIFF`. Refused are those that want the
         gradient of each example (`dpsgd`, `differentially_private_aggregate`),
         parameters in pairs (`lookahead`) or other arguments than these, and those whose
         state changes its structure (`monitor`).
-      loss: (logits, labels) -> losses of any shape, whose mean is minimised. Take it
-        from the `ops` that the model was made with, `ops.softmax_cross_entropy`, to
-        have one kind of derivative everywhere; `functools.partial` gives it options.
+      loss: (logits, labels) -> losses of any shape, whose mean is minimised; the
+        default is `ops.softmax_cross_entropy`. The name of another loss of `ops`,
+        "mean_squared_error" or "sigmoid_binary_cross_entropy", stands for that one. A
+        function is taken as it is; `functools.partial` gives it options.
+      ops: who differentiates, in the model and in a loss that is not given as a
+        function: `EXPLICIT`, `AUTODIFF`, or an `Ops` of one's own.
       augment: (key, x) -> x, what is done to the images of a batch before the model
         sees them.
       compute_dtype: the dtype of parameters and images inside the model, jnp.bfloat16
@@ -105,7 +111,7 @@ def make_train_step(
     (1, ['accuracy', 'finite', 'loss'])
     """
     objective, optimizer = (
-        make_objective(model, loss, augment, compute_dtype, trainable),
+        make_objective(model, loss, ops, augment, compute_dtype, trainable),
         as_optimizer(optimizer),
     )
     decay = _as_decay(average_decay)
@@ -189,7 +195,9 @@ def scan_steps(step: Callable[[TrainState, Array, Array], tuple[TrainState, Metr
     return TrainStep(steps)
 
 
-def make_eval_step(model: Layer, *, loss: Loss = softmax_cross_entropy) -> EvalStep:
+def make_eval_step(
+    model: Layer, *, loss: Loss | LossName | None = None, ops: Ops = EXPLICIT
+) -> EvalStep:
     """The metrics of `make_train_step` without training, evaluate(state, x, y) ->
     metrics, jitted. The state is not donated.
 
@@ -203,11 +211,12 @@ def make_eval_step(model: Layer, *, loss: Loss = softmax_cross_entropy) -> EvalS
     >>> round(float(metrics["loss"]), 4)  # log 2: the logits are all 0
     0.6931
     """
-    model, loss = as_layer("model", model), as_loss(loss)
+    model, ops = as_layer("model", model), as_ops(ops)
+    of_batch = as_loss(loss, ops)
 
     def evaluate(state: TrainState, x: Array, y: Array) -> Metrics:
-        logits, _ = model.apply(*state.eval_params(), x, train=False)
-        return _metrics(mean_loss(loss, logits, y), logits, y)
+        logits, _ = apply_layer(model, *state.eval_params(), x, train=False, key=None, ops=ops)
+        return _metrics(mean_loss(of_batch, logits, y), logits, y)
 
     return EvalStep(evaluate)
 

@@ -13,7 +13,7 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxcnn.check import draw
-from jaxcnn.ops._common import devices_of
+from jaxcnn.ops._sharding import devices_of
 from jaxcnn.ops.convolution.methods import IM2COL, LAX, ConvSpec, auto, batches, nhwc, side_by_side
 from jaxcnn.ops.convolution.methods.im2col import images_of_a_sum
 from jaxcnn.window import make_window

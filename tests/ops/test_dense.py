@@ -7,11 +7,11 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import jaxcnn.ops._bias as bias
 import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
-import jaxcnn.ops._common as common
 from jaxcnn.ops.fully_connected import _dense, dense
 from tests.ops.naive_elementwise import (
     assert_close,
@@ -277,7 +277,7 @@ def _wrong(change):
 
 
 def _wrong_bias(db):
-    return common._add_bias, lambda b, dy: (dy, db(dy))
+    return bias._add_bias, lambda b, dy: (dy, db(dy))
 
 
 WRONG_RULES = {

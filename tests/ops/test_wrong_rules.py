@@ -21,7 +21,7 @@ import pytest
 import jaxcnn
 from jaxcnn.check import certify
 from jaxcnn.ops import (
-    _common,
+    _bias,
     _pool_windows,
     _windows,
     activation,
@@ -270,19 +270,19 @@ BIAS = jax.ShapeDtypeStruct((3,), "float32")
 
 WRONG_RULES = {
     "bias over channels": (
-        (_common._add_bias, None, bias_over_channels),
+        (_bias._add_bias, None, bias_over_channels),
         (conv_and_bias, (IMAGE, BIAS)),
         {*SLOPES, "conservation"},
         "fits what is expected, summed over axis 0 too",
     ),
     "bias mean": (
-        (_common._add_bias, None, bias_mean),
+        (_bias._add_bias, None, bias_mean),
         (conv_and_bias, (IMAGE, BIAS)),
         {*SLOPES, "conservation"},
         "fits what is expected times 0.0555556",
     ),
     "bias of one image": (
-        (_common._add_bias, None, bias_without_the_batch),
+        (_bias._add_bias, None, bias_without_the_batch),
         (conv_and_bias, (IMAGE, BIAS)),
         {*SLOPES, "conservation"},
         f"fits what is expected for dy {THE_LAST_ALONE}",

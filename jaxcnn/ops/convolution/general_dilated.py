@@ -29,10 +29,13 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jax.typing import ArrayLike, DTypeLike
 
 from jaxcnn.arguments import per_axis
-from jaxcnn.ops._common import align_varying, as_array, as_precision, reverse_mode_only
-from jaxcnn.ops.convolution.functions import conv_core
-from jaxcnn.ops.convolution.methods import AUTO, ConvSpec
+from jaxcnn.ops._arrays import as_array, as_precision
+from jaxcnn.ops._operation import reverse_mode_only
+from jaxcnn.ops._sharding import align_varying
+from jaxcnn.ops.convolution.methods import AUTO
 from jaxcnn.ops.convolution.methods.method import permute_sharding
+from jaxcnn.ops.convolution.problem import Problem
+from jaxcnn.ops.convolution.rule import conv_core
 from jaxcnn.window import PaddingWord, Window, resolve_padding
 
 
@@ -119,12 +122,8 @@ def conv_general_dilated(
     # out_axes says where (batch, channel, *space) stand in the result; y is (batch,
     # *space, channel).
     y_axes = (out_axes[0], *out_axes[2:], out_axes[1])
-    spec = ConvSpec(
-        window,
-        groups,
-        precision,
-        None if preferred_element_type is None else result.dtype,
-        permute_sharding(out_sharding, y_axes),
-    )
-    y = conv_core(*align_varying(x, w), spec, AUTO)
+    dtype = None if preferred_element_type is None else result.dtype
+    sharding = permute_sharding(out_sharding, y_axes)
+    problem = Problem(x.shape, w.shape, window, groups, precision, dtype, sharding)
+    y = conv_core(*align_varying(x, w), problem, AUTO)
     return jnp.transpose(y, [y_axes.index(axis) for axis in range(y.ndim)])

@@ -2,18 +2,22 @@
 
 Each is one file with `forward`, `input_grad` and `kernel_grad`:
 
-    LAX      lax.conv_general_dilated, as the derivation reads
-    NHWC   the same with every operand in the order that XLA's fast CPU path takes
-    SIDE_BY_SIDE        nhwc, with several images side by side in one: rows long enough
-                for all cores
-    BLOCKED_OUTPUTS     nhwc, with neighbouring outputs as channels of one: for few
-                output channels
-    IM2COL     one matrix product of what all windows see; its adjoint for the
-                input gradient
-    GROUPWISE   each group by itself, a dense convolution
-    DEPTHWISE     one multiply-add per tap, for depthwise convolutions: elementwise
-    AUTO    the default: the fastest of them, map by map, by shape and platform,
-                as measured
+    LAX               lax.conv_general_dilated, as the derivation reads
+    NHWC              the same with every operand in the order that XLA's fast CPU path
+                      takes
+    SIDE_BY_SIDE      NHWC, with several images side by side in one: rows long enough
+                      for all cores
+    BLOCKED_OUTPUTS   NHWC, with neighbouring outputs as channels of one: for few output
+                      channels
+    IM2COL            one matrix product of what all windows see; its adjoint for the
+                      input gradient
+    GROUPWISE         each group by itself, a dense convolution
+    DEPTHWISE         one multiply-add per tap, for depthwise convolutions: elementwise
+    AUTO              the default: the fastest of them, map by map, by shape and
+                      platform, as measured
+
+A convolution is described to them by a `Problem`. `jaxcnn.explain_conv` tells which one
+AUTO takes.
 """
 
 from jaxcnn.ops.convolution.methods import (
@@ -28,7 +32,8 @@ from jaxcnn.ops.convolution.methods import (
 from jaxcnn.ops.convolution.methods import (
     lax as lax_method,
 )
-from jaxcnn.ops.convolution.methods.method import ConvSpec, Method
+from jaxcnn.ops.convolution.methods.method import Method
+from jaxcnn.ops.convolution.problem import Problem
 
 LAX = Method(lax_method.forward, lax_method.input_grad, lax_method.kernel_grad)
 NHWC = Method(nhwc.forward, nhwc.input_grad, nhwc.kernel_grad)
@@ -62,6 +67,6 @@ __all__ = [
     "METHODS",
     "NHWC",
     "SIDE_BY_SIDE",
-    "ConvSpec",
     "Method",
+    "Problem",
 ]

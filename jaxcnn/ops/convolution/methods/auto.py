@@ -49,7 +49,6 @@ CPU, all else `nhwc`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import partial
 from types import ModuleType
 from typing import NamedTuple
@@ -57,11 +56,11 @@ from typing import NamedTuple
 from jax import lax
 from jaxtyping import Array, Num
 
-from jaxcnn.ops._common import devices_of, sharding_of
+from jaxcnn.ops._sharding import devices_of, sharding_of
 from jaxcnn.ops._tap_loops import MANY_TAPS
 from jaxcnn.ops.convolution.methods import depthwise, groupwise, im2col, nhwc, side_by_side
 from jaxcnn.ops.convolution.methods import lax as lax_method
-from jaxcnn.ops.convolution.methods.method import ConvSpec
+from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.sizes import is_known
 
 
@@ -126,17 +125,12 @@ BY_SIDE_BY_SIDE = Choice(
 )
 
 
-def explain(
-    spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int]
-) -> dict[str, dict[str, Choice]]:
-    """What computes each map of a convolution of these channels-last shapes, and why:
-    by map, then by platform.
+def explain(problem: Problem) -> dict[str, dict[str, Choice]]:
+    """What computes each map of a convolution, and why: by map, then by platform.
 
     "default" is every platform not named.
 
-    >>> from jaxcnn.window import make_window
-    >>> spec = ConvSpec(make_window((1, 1), (8, 8)))
-    >>> choices = explain(spec, (2, 8, 8, 64), (1, 1, 64, 32))
+    >>> choices = explain(Problem.of((2, 8, 8, 64), (1, 1, 64, 32)))
     >>> choices["forward"]["cpu"].name, choices["kernel_grad"]["default"].name
     ('im2col', 'lax')
     """
@@ -145,156 +139,127 @@ def explain(
         "input_grad": _input_grad_on_cpu,
         "kernel_grad": _kernel_grad_on_cpu,
     }
-    n, *others = x_shape
-    if not is_known(*others, *w_shape):
+    if not is_known(*problem.x_shape[1:], *problem.w_shape):
         return {name: {"cpu": SYMBOLIC, "default": BY_LAX} for name in cpu}
-    share = (n if is_known(n) else 1, *others)
-    choices = {
-        name: _with_bound(choose(spec, share, tuple(w_shape)), spec) for name, choose in cpu.items()
-    }
+    problem = problem if is_known(problem.n) else problem.of_images(1)
+    choices = {name: _with_bound(choose(problem), problem) for name, choose in cpu.items()}
     return {name: {"cpu": choice, "default": BY_LAX} for name, choice in choices.items()}
 
 
-def _with_bound(choice: Choice, spec: ConvSpec) -> Choice:
+def _with_bound(choice: Choice, problem: Problem) -> Choice:
     """The choice, or another where its program would grow with the taps: products of
     patches, and volumes computed as planes."""
-    size = spec.window.size
-    if choice.method is im2col and not im2col.lays_out(spec.window):
+    if choice.method is im2col and not im2col.lays_out(problem.window):
         choice = TOO_MANY_TO_LAY_OUT
-    return (
-        TOO_MANY_FOR_PLANES
-        if choice.method is nhwc and len(size) == 3 and math.prod(size) > MANY_TAPS
-        else choice
-    )
+    volumes = choice.method is nhwc and len(problem.space) == 3
+    return TOO_MANY_FOR_PLANES if volumes and problem.taps > MANY_TAPS else choice
 
 
-def _forward_on_cpu(spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> Choice:
-    taps, c, o = math.prod(w_shape[:-2]), *w_shape[-2:]
-    if spec.groups > 1:
+def _forward_on_cpu(problem: Problem) -> Choice:
+    taps, c, o = problem.taps, problem.c, problem.outputs
+    if problem.groups > 1:
         return _of_groups(c)
     if taps == 1:
         return ONE_TAP
-    if math.prod(x_shape[1:-1]) < taps:
-        return _of_small_images(spec, c)
-    if c * taps <= 32 and (o <= 16 or (c > 1 and len(x_shape) > 3)):
+    if math.prod(problem.space) < taps:
+        return _of_small_images(problem, c)
+    if c * taps <= 32 and (o <= 16 or (c > 1 and len(problem.space) > 1)):
         return FEW_CHANNELS
-    positions = x_shape[0] * math.prod(spec.window.output_size(x_shape[1:-1]))
-    if _strided(spec) and taps <= 9 and c >= 32 and positions >= 2048 and not c >= 128 >= o:
+    positions = problem.n * math.prod(problem.out_space)
+    if problem.strided and taps <= 9 and c >= 32 and positions >= 2048 and not c >= 128 >= o:
         return PRODUCT
-    return BY_SIDE_BY_SIDE if c > 3 and _fills_rows(spec, x_shape, c, o) else BY_NHWC
+    return BY_SIDE_BY_SIDE if c > 3 and _fills_rows(problem, c, o) else BY_NHWC
 
 
-def _input_grad_on_cpu(
-    spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]
-) -> Choice:
-    taps, c, o = math.prod(w_shape[:-2]), *w_shape[-2:]
-    if spec.groups > 1:
+def _input_grad_on_cpu(problem: Problem) -> Choice:
+    taps, c, o = problem.taps, problem.c, problem.outputs
+    if problem.groups > 1:
         return _of_groups(c)
     if taps == 1:
         return ONE_TAP
-    if math.prod(spec.window.output_size(x_shape[1:-1])) < taps:
-        return _of_small_images(spec, o)
-    if _strided(spec) or c * taps <= 32:
+    if math.prod(problem.out_space) < taps:
+        return _of_small_images(problem, o)
+    if problem.strided or c * taps <= 32:
         return PRODUCT_FOLDED
     if c <= 8 and c * taps <= 100:
         return PRODUCT_FOLDED
-    return BY_SIDE_BY_SIDE if o > 3 and _fills_rows(spec, x_shape, o, c) else BY_NHWC
+    return BY_SIDE_BY_SIDE if o > 3 and _fills_rows(problem, o, c) else BY_NHWC
 
 
-def _kernel_grad_on_cpu(
-    spec: ConvSpec, x_shape: tuple[int, ...], w_shape: tuple[int, ...]
-) -> Choice:
-    taps, c, o = math.prod(w_shape[:-2]), *w_shape[-2:]
-    if spec.groups > 1 and c < 8:
+def _kernel_grad_on_cpu(problem: Problem) -> Choice:
+    c = problem.c
+    if problem.groups > 1 and c < 8:
         return BY_DEPTHWISE if c == 1 else GROUPS
-    overlapping = any(k > s for k, s in zip(spec.window.size, spec.window.stride, strict=True))
-    if overlapping and c == 1 and o <= 16:
+    sizes = zip(problem.window.size, problem.window.stride, strict=True)
+    if any(k > s for k, s in sizes) and c == 1 and problem.outputs <= 16:
         return BY_NHWC
-    return ONE_TAP if taps == 1 else SUM
-
-
-def _strided(spec: ConvSpec) -> bool:
-    return max(spec.window.stride) > 1
+    return ONE_TAP if problem.taps == 1 else SUM
 
 
 def _of_groups(channels: int) -> Choice:
     """Of forward and input gradient: those that `groupwise` would join are products."""
-    return (
-        BY_DEPTHWISE if channels == 1 else NARROW_GROUPS if channels < groupwise.LEAST else GROUPS
-    )
+    if channels == 1:
+        return BY_DEPTHWISE
+    return NARROW_GROUPS if channels < groupwise.LEAST else GROUPS
 
 
-def _fills_rows(spec: ConvSpec, x_shape: tuple[int, ...], inputs: int, outputs: int) -> bool:
+def _fills_rows(problem: Problem, inputs: int, outputs: int) -> bool:
     """Whether a row of one image is too short for two cores, and one of several images
-    is long enough."""
-    n, *space, _ = x_shape
+    is long enough, for so many channels of the map in question."""
     short, enough = (96, 128) if outputs >= 64 else (256, 512)
-    fits = (
-        not _strided(spec)
-        and set(spec.window.base_dilation) == {1}
-        and len(space) == 2
-        and 16 < max(inputs, outputs) < 128
-    )
+    width = problem.space[-1]
     return (
-        fits
-        and space[-1] < short
-        and space[-1] * side_by_side.images_in_a_row(n, space[-1]) >= enough
+        not problem.strided
+        and set(problem.window.base_dilation) == {1}
+        and len(problem.space) == 2
+        and 16 < max(inputs, outputs) < 128
+        and width < short
+        and width * side_by_side.images_in_a_row(problem.n, width) >= enough
     )
 
 
-def _of_small_images(spec: ConvSpec, inputs: int) -> Choice:
+def _of_small_images(problem: Problem, inputs: int) -> Choice:
     """For so many input channels of the map in question: `side_by_side` where it has a
     form, without a step along the last axis."""
-    has_wide_form = (
-        len(spec.window.size) == 2 and spec.window.stride[-1] == spec.window.base_dilation[-1] == 1
-    )
-    return SMALL_IMAGES_WIDE if has_wide_form and inputs >= 16 else SMALL_IMAGES
+    window = problem.window
+    has_form = len(window.size) == 2 and window.stride[-1] == window.base_dilation[-1] == 1
+    return SMALL_IMAGES_WIDE if has_form and inputs >= 16 else SMALL_IMAGES
 
 
-def choose(
-    spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int], map_name: str, *operands: Array
-) -> dict[str, ModuleType]:
+def choose(problem: Problem, map_name: str, *operands: Array) -> dict[str, ModuleType]:
     """The module that computes a map, by platform: as `explain` has it for the images
     of each device, where the operands are not sharded by their type."""
     if any(sharding_of(a) is not None for a in operands):
-        return {
-            "cpu": depthwise if spec.groups > 1 and w_shape[-2] == 1 else nhwc,
-            "default": lax_method,
-        }
-    n, *others = x_shape
-    share = (-(-n // devices_of(*operands)) if is_known(n) else n, *others)
-    return {
-        platform: choice.method
-        for platform, choice in explain(spec, share, w_shape)[map_name].items()
-    }
+        return {"cpu": depthwise if problem.depthwise else nhwc, "default": lax_method}
+    if is_known(problem.n):
+        problem = problem.of_images(-(-problem.n // devices_of(*operands)))
+    return {platform: choice.method for platform, choice in explain(problem)[map_name].items()}
 
 
 def forward(
-    x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec
+    x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], problem: Problem
 ) -> Num[Array, "n *j o"]:
-    methods = choose(spec, x.shape, w.shape, "forward", x, w)
-    return lax.platform_dependent(
-        x, w, **{name: partial(method.forward, spec=spec) for name, method in methods.items()}
-    )
+    """(1) of `rule.py`, by the method chosen for the platform."""
+    return _on_its_platform("forward", x, w, problem)
 
 
 def input_grad(
-    dy: Num[Array, "n *j o"], w: Num[Array, "*t cg o"], spec: ConvSpec, x_shape: Sequence[int]
+    dy: Num[Array, "n *j o"], w: Num[Array, "*t cg o"], problem: Problem
 ) -> Num[Array, "n *i c"]:
-    methods = choose(spec, x_shape, w.shape, "input_grad", dy, w)
-    branches = {
-        name: partial(method.input_grad, spec=spec, x_shape=x_shape)
-        for name, method in methods.items()
-    }
-    return lax.platform_dependent(dy, w, **branches)
+    """(3) of `rule.py`, likewise."""
+    return _on_its_platform("input_grad", dy, w, problem)
 
 
 def kernel_grad(
-    x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], spec: ConvSpec, w_shape: Sequence[int]
+    x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], problem: Problem
 ) -> Num[Array, "*t cg o"]:
-    methods = choose(spec, x.shape, w_shape, "kernel_grad", x, dy)
+    """(2) of `rule.py`, likewise."""
+    return _on_its_platform("kernel_grad", x, dy, problem)
+
+
+def _on_its_platform(map_name: str, a: Array, b: Array, problem: Problem) -> Array:
     branches = {
-        name: partial(method.kernel_grad, spec=spec, w_shape=w_shape)
-        for name, method in methods.items()
+        platform: partial(getattr(method, map_name), problem=problem)
+        for platform, method in choose(problem, map_name, a, b).items()
     }
-    return lax.platform_dependent(x, dy, **branches)
+    return lax.platform_dependent(a, b, **branches)

@@ -17,7 +17,7 @@ there on one device: XLA copies the operands for it, even of length 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 
 import jax
@@ -25,11 +25,15 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Num
 
-from jaxcnn.ops._common import at_least_float32, devices_of, varying_like
-from jaxcnn.ops.convolution.methods.method import ConvSpec, operand_dtype
+from jaxcnn.ops._arrays import at_least_float32
+from jaxcnn.ops._sharding import devices_of, varying_like
+from jaxcnn.ops.convolution.methods.method import operand_dtype
+from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.sizes import is_known
 
-Map = Callable[..., Array]
+Map = Callable[[Array, Array, Problem], Array]
+Images = Callable[[int, Problem], int]
+"""(the images that a device has, a problem) -> q, how many to treat at a time"""
 
 
 def images_in_a_block(n: int, image_bytes: int, most_bytes: int, least: int = 1) -> int:
@@ -45,77 +49,54 @@ def images_in_a_block(n: int, image_bytes: int, most_bytes: int, least: int = 1)
     return max((q for q in divisors if q * image_bytes <= most_bytes), default=divisors[0])
 
 
-def mapped_over_blocks(images: Callable[..., int]) -> Callable[[Map], Map]:
-    """Makes of a forward (x, w, spec) -> y or an input gradient (dy, w, spec, x_shape)
-    -> dx one that treats q images at a time.
-
-    `images` gives q, for the number of images that a device has and the map's own
-    arguments.
-    """
+def mapped_over_blocks(images: Images) -> Callable[[Map], Map]:
+    """Makes of a forward (x, w, problem) -> y, or an input gradient (dy, w, problem) ->
+    dx, one that treats q images at a time; `images` gives q."""
 
     def decorate(image_map: Map) -> Map:
         @wraps(image_map)
         def mapped(
-            a: Num[Array, "n *i _"],
-            w: Num[Array, "*t c go"],
-            spec: ConvSpec,
-            x_shape: Sequence[int] | None = None,
+            a: Num[Array, "n *i _"], w: Num[Array, "*t c go"], problem: Problem
         ) -> Num[Array, "n *j _"]:
-            static = (spec,) if x_shape is None else (spec, x_shape)
             n, devices = a.shape[0], devices_of(a, w)
-            q = images(n // devices, a, w, *static) if divides(devices, n) else n
+            q = images(n // devices, problem) if divides(devices, n) else n
             if q * devices >= n:
-                return image_map(a, w, *static)
-            of_block = _on_each(devices, lambda block: image_map(block, w, *static))
-            return _joined(
-                lax.map(
-                    lambda b: of_block(_block(a, b, q, devices)), jnp.arange(n // (q * devices))
-                ),
-                devices,
-            )
+                return image_map(a, w, problem)
+            few = problem.of_images(q)
+            of_block = _on_each(devices, lambda block: image_map(block, w, few))
+            blocks = jnp.arange(n // (q * devices))
+            return _joined(lax.map(lambda b: of_block(_block(a, b, q, devices)), blocks), devices)
 
         return mapped
 
     return decorate
 
 
-def summed_over_blocks(images: Callable[..., int]) -> Callable[[Map], Map]:
-    """Makes of a kernel gradient (x, dy, spec, w_shape) -> dw one that sums those of q
-    images each; q as above."""
+def summed_over_blocks(images: Images) -> Callable[[Map], Map]:
+    """Makes of a kernel gradient (x, dy, problem) -> dw one that sums those of q images
+    each; q as above."""
 
     def decorate(kernel_grad: Map) -> Map:
         @wraps(kernel_grad)
         def summed(
-            x: Num[Array, "n *i gc"],
-            dy: Num[Array, "n *j go"],
-            spec: ConvSpec,
-            w_shape: Sequence[int],
+            x: Num[Array, "n *i gc"], dy: Num[Array, "n *j go"], problem: Problem
         ) -> Num[Array, "*t c go"]:
             n, devices = x.shape[0], devices_of(x, dy)
-            q = images(n // devices, x, dy, spec, w_shape) if divides(devices, n) else n
+            q = images(n // devices, problem) if divides(devices, n) else n
             if q * devices >= n:
-                return kernel_grad(x, dy, spec, w_shape)
-            dtype = spec.accumulation_dtype or operand_dtype(x, dy, spec)
-            x, dy = (
-                at_least_float32(x),
-                at_least_float32(dy),
-            )  # once: inside the loop XLA would convert them for every tap
-            total = varying_like(
-                at_least_float32(jnp.zeros((devices, *w_shape) if devices > 1 else w_shape, dtype)),
-                x,
-                dy,
-            )
-            of_block = _on_each(
-                devices,
-                lambda x, dy: kernel_grad(
-                    x, dy, spec._replace(accumulation_dtype=total.dtype), w_shape
-                ),
-            )
+                return kernel_grad(x, dy, problem)
+            dtype = problem.accumulation_dtype or operand_dtype(x, dy, problem)
+            # Once: inside the loop XLA would convert them for every tap.
+            x, dy = at_least_float32(x), at_least_float32(dy)
+            shape = (devices, *problem.w_shape) if devices > 1 else problem.w_shape
+            zeros = varying_like(at_least_float32(jnp.zeros(shape, dtype)), x, dy)
+            few = problem.of_images(q)._replace(accumulation_dtype=zeros.dtype)
+            of_block = _on_each(devices, lambda x, dy: kernel_grad(x, dy, few))
 
             def add_block(total, b):
                 return total + of_block(_block(x, b, q, devices), _block(dy, b, q, devices)), None
 
-            total, _ = lax.scan(add_block, total, jnp.arange(n // (q * devices)))
+            total, _ = lax.scan(add_block, zeros, jnp.arange(n // (q * devices)))
             return (total if devices == 1 else jnp.sum(total, 0)).astype(dtype)
 
         return summed

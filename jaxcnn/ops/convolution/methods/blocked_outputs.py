@@ -23,15 +23,14 @@ outputs of the blocks that see it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Num
 
 from jaxcnn.ops.convolution.methods import nhwc
-from jaxcnn.ops.convolution.methods.method import ConvSpec, flip_and_exchange
+from jaxcnn.ops.convolution.methods.method import input_grad_by
 from jaxcnn.ops.convolution.methods.nhwc import kernel_grad as kernel_grad
+from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.window import Window, dilated
 
 ENOUGH = {1: 24, 2: 24, 3: 48}
@@ -48,29 +47,21 @@ ENOUGH_ELSE = 12
 
 
 def forward(
-    x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], spec: ConvSpec
+    x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], problem: Problem
 ) -> Num[Array, "n *j go"]:
     """y[n, j, (l r), (g o)] = sum_{t, v, c} x[n, j + t - p_lo, s r l + v - p_lo, (g c)]
     w'[t, v, c, (g r o)]"""
-    *_, outputs = spec.window.output_size(x.shape[1:-1])
-    g, r = spec.groups, outputs_in_a_block(w.shape[-2], w.shape[-1] // spec.groups)
-    y = nhwc.forward(
-        x,
-        _block_kernel(w, spec, r),
-        spec._replace(window=_block_window(spec.window, x.shape[-2], outputs, r)),
-    )
+    *_, outputs = problem.out_space
+    g, r = problem.groups, outputs_in_a_block(problem.c, problem.outputs // problem.groups)
+    window = _block_window(problem.window, problem.space[-1], outputs, r)
+    w = _block_kernel(w, problem, r)
+    y = nhwc.forward(x, w, problem.reshaped(x, w, window))
     *outer, blocks, channels = y.shape
     y = jnp.moveaxis(y.reshape(*outer, blocks, g, r, channels // (g * r)), -2, -3)
     return y.reshape(*outer, blocks * r, channels // r)[..., :outputs, :]
 
 
-def input_grad(
-    dy: Num[Array, "n *j go"], w: Num[Array, "*t c go"], spec: ConvSpec, x_shape: Sequence[int]
-) -> Num[Array, "n *i gc"]:
-    """dx[n, i, (g c)] = sum_{t, o} dy'[n, i + p_lo - d t, (g o)] w[t, c, (g o)], with
-    dy' dilated by s: forward, of dy"""
-    window = spec.window.input_grad(x_shape[1:-1])
-    return forward(dy, flip_and_exchange(w, spec.groups), spec._replace(window=window))
+input_grad = input_grad_by(forward)
 
 
 def outputs_in_a_block(inputs: int, outputs: int) -> int:
@@ -96,10 +87,10 @@ def _block_window(window: Window, width: int, outputs: int, r: int) -> Window:
     )
 
 
-def _block_kernel(w: Num[Array, "*t u c go"], spec: ConvSpec, r: int) -> Num[Array, "*t v c gro"]:
+def _block_kernel(w: Num[Array, "*t u c go"], problem: Problem, r: int) -> Num[Array, "*t v c gro"]:
     """w'"""
     *taps, _, channels = w.shape
-    s, d = spec.window.stride[-1], spec.window.dilation[-1]
+    s, d = problem.window.stride[-1], problem.window.dilation[-1]
     still = (0, 0, 0)
     moved = [
         lax.pad(
@@ -109,5 +100,5 @@ def _block_kernel(w: Num[Array, "*t u c go"], spec: ConvSpec, r: int) -> Num[Arr
         )
         for q in range(r)
     ]
-    grouped = [a.reshape(*a.shape[:-1], spec.groups, channels // spec.groups) for a in moved]
+    grouped = [a.reshape(*a.shape[:-1], problem.groups, channels // problem.groups) for a in moved]
     return jnp.stack(grouped, axis=-2).reshape(*moved[0].shape[:-1], r * channels)

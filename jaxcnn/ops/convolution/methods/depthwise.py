@@ -20,16 +20,17 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Num
 
-from jaxcnn.ops._common import at_least_float32, sharding_of, varying_like
+from jaxcnn.ops._arrays import at_least_float32
+from jaxcnn.ops._sharding import sharding_of, varying_like
 from jaxcnn.ops._tap_loops import UNROLL, fold_loop, in_phases, tap_offsets, tap_slice, tap_starts
 from jaxcnn.ops._windows import fold, taps, unfold
 from jaxcnn.ops.convolution.methods import lax as lax_method
 from jaxcnn.ops.convolution.methods.method import (
-    ConvSpec,
-    flip_and_exchange,
+    input_grad_by,
     interleaved,
     operand_dtype,
 )
+from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.sizes import is_known
 from jaxcnn.window import Window, dilated
 
@@ -54,32 +55,32 @@ it can be divided."""
 
 
 def forward(
-    x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], spec: ConvSpec
+    x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], problem: Problem
 ) -> Num[Array, "n *j go"]:
     """y[n, j, (g o)] = sum_{t, c} x[n, s j + d t - p_lo, (g c)] w[t, c, (g o)]"""
-    x, w, dtype = _widen(x, w, spec)
+    x, w, dtype = _in_the_dtype_of_sums(x, w, problem)
     if math.prod(w.shape[:-1]) > MOST_TERMS:
-        return _forward_in_a_loop(x, w, spec).astype(dtype)
+        return _forward_in_a_loop(x, w, problem).astype(dtype)
     terms = [
-        _repeat(x_t.reshape(*x_t.shape[:-1], spec.groups, -1)[..., c], w.shape[-1])
+        _repeat(x_t.reshape(*x_t.shape[:-1], problem.groups, -1)[..., c], w.shape[-1])
         * _for_all(w[tap][c], x)
-        for tap, x_t in zip(taps(spec.window), unfold(x, spec.window), strict=True)
+        for tap, x_t in zip(taps(problem.window), unfold(x, problem.window), strict=True)
         for c in range(w.shape[-2])
     ]
     return sum(terms[1:], terms[0]).astype(dtype)
 
 
 def _forward_in_a_loop(
-    x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], spec: ConvSpec
+    x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], problem: Problem
 ) -> Num[Array, "n *j go"]:
     """The same; the numbers of the terms are (t c)."""
-    outputs = spec.window.output_size(x.shape[1:-1])
-    phases, starts, c = in_phases(x, spec.window), tap_starts(spec.window), w.shape[-2]
+    outputs = problem.window.output_size(x.shape[1:-1])
+    phases, starts, c = in_phases(x, problem.window), tap_starts(problem.window), w.shape[-2]
     channels = np.tile(np.arange(c, dtype=np.int32), len(starts))
 
     def term(start, channel, weights):
         x_t = tap_slice(phases, start, outputs)
-        of_groups = x_t.reshape(*x_t.shape[:-1], spec.groups, c)
+        of_groups = x_t.reshape(*x_t.shape[:-1], problem.groups, c)
         x_tc = lax.dynamic_index_in_dim(of_groups, channel, of_groups.ndim - 1, keepdims=False)
         return _repeat(x_tc, w.shape[-1]) * _for_all(weights, x)
 
@@ -93,7 +94,7 @@ def _forward_in_a_loop(
 
 
 def input_grad(
-    dy: Num[Array, "n *j cm"], w: Num[Array, "*t one cm"], spec: ConvSpec, x_shape: Sequence[int]
+    dy: Num[Array, "n *j cm"], w: Num[Array, "*t one cm"], problem: Problem
 ) -> Num[Array, "n *i c"]:
     """dx[n, i, c] = sum of dy[n, j, (c m)] w[t, (c m)] over m and s j + d t - p_lo = i
 
@@ -102,15 +103,11 @@ def input_grad(
     few taps of a dy that exists; in a network XLA would compute dy anew for every tap.
     """
     _check_depthwise(w.shape)
-    channels = x_shape[-1]
+    channels = problem.x_shape[-1]
     multiplier = dy.shape[-1] // channels
-    if set(spec.window.stride) == {1}:
-        return forward(
-            dy,
-            flip_and_exchange(w, spec.groups),
-            spec._replace(window=spec.window.input_grad(x_shape[1:-1])),
-        )
-    dy, w, dtype = _widen(dy, w, spec)
+    if not problem.strided:
+        return _gathered(dy, w, problem)
+    dy, w, dtype = _in_the_dtype_of_sums(dy, w, problem)
 
     def of_tap(weights):
         products = dy * _for_all(weights, dy)
@@ -120,20 +117,25 @@ def input_grad(
             else products
         )
 
-    if math.prod(spec.window.size) > MOST_TERMS:
+    if math.prod(problem.window.size) > MOST_TERMS:
         weights = w.reshape(-1, w.shape[-1])
         dx = fold_loop(
             lambda t: of_tap(lax.dynamic_index_in_dim(weights, t, keepdims=False)),
-            spec.window,
-            x_shape[1:-1],
+            problem.window,
+            problem.space,
         )
     else:
-        dx = fold([of_tap(w[tap][0]) for tap in taps(spec.window)], spec.window, x_shape[1:-1])
+        dx = fold(
+            [of_tap(w[tap][0]) for tap in taps(problem.window)], problem.window, problem.space
+        )
     return dx.astype(dtype)
 
 
+_gathered = input_grad_by(forward)
+
+
 def kernel_grad(
-    x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], spec: ConvSpec, w_shape: Sequence[int]
+    x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], problem: Problem
 ) -> Num[Array, "*t one cm"]:
     """dw[t, (c m)] = sum_{n, j} x[n, s j + d t - p_lo, c] dy[n, j, (c m)]
 
@@ -143,12 +145,14 @@ def kernel_grad(
     images n / q apart: with the batch divided among devices each adds up its own. Where
     the type says that it is, or one block has everything, the sum is plain.
     """
-    _check_depthwise(w_shape)
-    x, dy, dtype = _widen(x, dy, spec)
+    _check_depthwise(problem.w_shape)
+    x, dy, dtype = _in_the_dtype_of_sums(x, dy, problem)
     of_taps = (
-        _kernel_grad_of_taps if math.prod(spec.window.size) <= MOST_TERMS else _kernel_grad_by_rows
+        _kernel_grad_of_taps
+        if math.prod(problem.window.size) <= MOST_TERMS
+        else _kernel_grad_by_rows
     )
-    return of_taps(x, dy, spec.window).reshape(w_shape).astype(dtype)
+    return of_taps(x, dy, problem.window).reshape(problem.w_shape).astype(dtype)
 
 
 def _kernel_grad_of_taps(
@@ -287,9 +291,9 @@ def _repeat(x: Array, outputs: int) -> Array:
     return x if x.shape[-1] == outputs else jnp.repeat(x, outputs // x.shape[-1], axis=-1)
 
 
-def _widen(a: Array, b: Array, spec: ConvSpec):
+def _in_the_dtype_of_sums(a: Array, b: Array, problem: Problem):
     """Both operands in the dtype of the sum, and the dtype of the result."""
-    dtype = spec.accumulation_dtype or operand_dtype(a, b, spec)
+    dtype = problem.accumulation_dtype or operand_dtype(a, b, problem)
     wide = at_least_float32(jnp.zeros((), dtype)).dtype
     return a.astype(wide), b.astype(wide), dtype
 

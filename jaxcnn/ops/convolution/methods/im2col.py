@@ -26,9 +26,6 @@ For 3x3 taps, 16 channels and 16 outputs that is 48 + 48 numbers per position, n
 16, and a product of 48x48 sums, which fills registers where 144x16 does not.
 
 As in any matrix product, 0 times infinity is NaN: an x or dy that is not finite spoils
-the sums of taps that never meet it, too.
-
-As in any matrix product, 0 times infinity is NaN: an x or dy that is not finite spoils
 the sums of taps that never meet it, too. Windows of more than `MANY_TAPS` are refused,
 unless their axes are short or a few strides long: each tap, or all that lie between two
 steps, is an operation of the program, and this would have no bound.
@@ -38,24 +35,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import combinations
-from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Num
 
-from jaxcnn.ops._common import at_least_float32
+from jaxcnn.ops._arrays import at_least_float32
 from jaxcnn.ops._tap_loops import MANY_TAPS
-from jaxcnn.ops._windows import WRITTEN_OUT, few_steps, fold, fold_along, unfold_along
+from jaxcnn.ops._windows import few_steps, fold, fold_along, unfold_along
 from jaxcnn.ops.convolution.methods import batches
 from jaxcnn.ops.convolution.methods.batches import mapped_over_blocks, summed_over_blocks
 from jaxcnn.ops.convolution.methods.method import (
-    ConvSpec,
-    flip_and_exchange,
+    input_grad_by,
     operand_dtype,
     refuse_sharded,
 )
+from jaxcnn.ops.convolution.methods.tap_layout import tap_layout
+from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.window import Window
 
 BLOCK_BYTES = 2**23
@@ -63,10 +59,6 @@ BLOCK_BYTES = 2**23
 
 SHORT_ROW = 32
 """Numbers laid out per position up to which blocks gain nothing."""
-
-RUN = 16
-"""Float32 numbers in a cache line."""
-
 
 MOST_SLICES = 16
 """Taps of all axes together up to which any window is laid out: 5x5x5 has 15."""
@@ -93,133 +85,76 @@ def _check_taps(window: Window) -> None:
         )
 
 
-def _images(n: int, positions: Sequence[int], w_shape: Sequence[int], spec: ConvSpec) -> int:
+def _images(n: int, problem: Problem) -> int:
     """How many images to lay out at a time: all where rows are short, or for one tap,
     where they are x itself."""
-    *taps, c, _ = w_shape
-    row = math.prod(taps) * c
-    if row <= SHORT_ROW or math.prod(taps) == 1:
+    row = problem.taps * problem.c
+    if row <= SHORT_ROW or problem.taps == 1:
         return n
-    return batches.images_in_a_block(n, 4 * math.prod(positions) * row * spec.groups, BLOCK_BYTES)
+    image_bytes = 4 * math.prod(problem.out_space) * row * problem.groups
+    return batches.images_in_a_block(n, image_bytes, BLOCK_BYTES)
 
 
-@mapped_over_blocks(
-    lambda n, x, w, spec: _images(n, spec.window.output_size(x.shape[1:-1]), w.shape, spec)
-)
+@mapped_over_blocks(_images)
 def forward(
-    x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], spec: ConvSpec
+    x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], problem: Problem
 ) -> Num[Array, "n *j go"]:
     """y[n, j, (g o)] = sum_{t, c} p[g, n, j, (t c)] w[g, (t c), o]"""
-    _check_taps(spec.window)
-    dtype = operand_dtype(x, w, spec)
+    _check_taps(problem.window)
+    dtype = operand_dtype(x, w, problem)
     p, w = (
-        _patches(x.astype(dtype), spec.window, spec.groups, range(x.ndim - 2)),
-        _grouped_kernel(w.astype(dtype), spec.groups),
+        _patches(x.astype(dtype), problem.window, problem.groups, range(x.ndim - 2)),
+        _grouped_kernel(w.astype(dtype), problem.groups),
     )
-    y = _product(p, w, (p.ndim - 1,), (w.ndim - 2,), spec)
-    return _join(y, spec.groups).astype(spec.accumulation_dtype or dtype)
+    y = _product(p, w, (p.ndim - 1,), (w.ndim - 2,), problem)
+    return _join(y, problem.groups).astype(problem.accumulation_dtype or dtype)
 
 
-@mapped_over_blocks(lambda n, dy, w, spec, x_shape: _images(n, dy.shape[1:-1], w.shape, spec))
+@mapped_over_blocks(_images)
 def input_grad(
-    dy: Num[Array, "n *j go"], w: Num[Array, "*t c go"], spec: ConvSpec, x_shape: Sequence[int]
+    dy: Num[Array, "n *j go"], w: Num[Array, "*t c go"], problem: Problem
 ) -> Num[Array, "n *i gc"]:
     """dp[g, n, j, (t c)] = sum_o dy[g, n, j, o] w[g, (t c), o],  dx[n, i, (g c)] = sum
     of dp over s j + d t - p_lo = i"""
-    _check_taps(spec.window)
-    if spec.groups > 1 and set(spec.window.stride) == {
-        1
-    }:  # gathered as y is: to fold small groups moves more than it saves
-        return forward(
-            dy,
-            flip_and_exchange(w, spec.groups),
-            spec._replace(window=spec.window.input_grad(x_shape[1:-1])),
-        )
-    dtype, taps, g = operand_dtype(dy, w, spec), math.prod(w.shape[:-2]), spec.groups
+    _check_taps(problem.window)
+    if problem.groups > 1 and not problem.strided:
+        return _gathered(dy, w, problem)
+    dtype, taps, g = operand_dtype(dy, w, problem), problem.taps, problem.groups
     dy, grouped = _split(dy.astype(dtype), g), _grouped_kernel(w.astype(dtype), g)
-    dp = _product(dy, grouped, (dy.ndim - 1,), (grouped.ndim - 1,), spec)
+    dp = _product(dy, grouped, (dy.ndim - 1,), (grouped.ndim - 1,), problem)
     if taps >= MANY_TAPS:
-        return _fold_by_axes(dp, spec, x_shape).astype(spec.accumulation_dtype or dtype)
-    c = dp.shape[-1] // taps
-    values = [_join(dp[..., t * c : (t + 1) * c], g) for t in range(taps)]
-    return fold(values, spec.window, x_shape[1:-1]).astype(spec.accumulation_dtype or dtype)
+        dx = _fold_by_axes(dp, problem)
+    else:
+        c = dp.shape[-1] // taps
+        values = [_join(dp[..., t * c : (t + 1) * c], g) for t in range(taps)]
+        dx = fold(values, problem.window, problem.space)
+    return dx.astype(problem.accumulation_dtype or dtype)
 
 
-def _fold_by_axes(dp: Array, spec: ConvSpec, x_shape: Sequence[int]) -> Array:
+# As y is: to fold small groups moves more than it saves.
+_gathered = input_grad_by(forward)
+
+
+def _fold_by_axes(dp: Array, problem: Problem) -> Array:
     """`fold` of one axis after another, the first one first: of many taps, each by a
     few operations."""
-    g, window = spec.groups, spec.window
+    g, window = problem.groups, problem.window
     dp = dp if g == 1 else dp.reshape(-1, *dp.shape[2:])
     for axis in range(len(window.size)):
-        dp = fold_along(dp, window.along(axis), axis, x_shape[1 + axis])
+        dp = fold_along(dp, window.along(axis), axis, problem.space[axis])
     return _join(dp if g == 1 else dp.reshape(g, -1, *dp.shape[1:]), g)
 
 
-class Layout(NamedTuple):
-    """Of a kernel gradient: which axes of space have their taps beside dy's outputs,
-    and what that means for an image."""
-
-    beside_dy: tuple[int, ...]
-    positions: int
-    row: int
-    """How many numbers p and e have per position and group, if any tap of theirs was
-    laid out."""
-    copied: int
-    """How many numbers are copied per group, where a run of fewer than `RUN` takes as
-    long as one of `RUN`."""
-
-
-def layout(spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int]) -> Layout:
-    """The one with the least to copy; of equals one with taps on both sides.
-
-    >>> from jaxcnn.window import make_window
-    >>> spec = ConvSpec(make_window((3, 3), (8, 8), padding=1))
-    >>> channels = ((16, 16), (3, 64), (64, 3))
-    >>> [layout(spec, (2, 8, 8, c), (3, 3, c, o)).beside_dy for c, o in channels]
-    [(1,), (), (0, 1)]
-    """
-    few = (
-        math.prod(spec.window.size) <= MANY_TAPS
-    )  # of many, the stride bounds what is laid out beside x alone
-    axes = [axis for axis, k in enumerate(spec.window.size) if k > 1 and (few or k <= WRITTEN_OUT)]
-    subsets = [
-        chosen[::-1]
-        for count in (*range(1, len(axes) + 1), 0)
-        for chosen in combinations(reversed(axes), count)
-    ]
-    return min(
-        (_lay_out(chosen, spec, x_shape, w_shape) for chosen in subsets),
-        key=lambda found: found.copied,
-    )
-
-
-def _lay_out(
-    beside_dy: tuple[int, ...], spec: ConvSpec, x_shape: Sequence[int], w_shape: Sequence[int]
-) -> Layout:
-    *taps, c, go = w_shape
-    inputs, outputs = x_shape[1:-1], spec.window.output_size(x_shape[1:-1])
-    alone = rows = {"x": c, "dy": go // spec.groups}
-    positions, copied = 1, 0
-    for axis, k in reversed(list(enumerate(taps))):
-        side = "dy" if axis in beside_dy else "x"
-        positions *= inputs[axis] if side == "dy" else outputs[axis]
-        if k > 1:
-            copied += k * max(rows[side], RUN)
-            rows = {**rows, side: rows[side] * k}
-    laid_out = sum(row for side, row in rows.items() if row > alone[side])
-    return Layout(beside_dy, positions, laid_out, positions * copied)
-
-
-def images_of_a_sum(n: int, x: Array, dy: Array, spec: ConvSpec, w_shape: Sequence[int]) -> int:
+def images_of_a_sum(n: int, problem: Problem) -> int:
     """As many as lay out 1.5 MiB and have 2,048 positions; or 8 MiB if these are fewer,
     but at least 256 positions.
 
     All where rows are short.
     """
-    _, positions, row, _ = layout(spec, x.shape, w_shape)
+    _, positions, row, _ = tap_layout(problem)
     if row <= SHORT_ROW:
         return n
-    image_bytes = 4 * positions * row * spec.groups
+    image_bytes = 4 * positions * row * problem.groups
     enough = (
         q
         for q in range(1, n)
@@ -233,45 +168,42 @@ def images_of_a_sum(n: int, x: Array, dy: Array, spec: ConvSpec, w_shape: Sequen
 
 @summed_over_blocks(images_of_a_sum)
 def kernel_grad(
-    x: Num[Array, "n *i gc"], dy: Num[Array, "n *j go"], spec: ConvSpec, w_shape: Sequence[int]
+    x: Num[Array, "n *i gc"], dy: Num[Array, "n *j go"], problem: Problem
 ) -> Num[Array, "*t c go"]:
     """dw[g, t, u, c, o] = sum_{n, j, i} p[g, (n j i), (t c)] e[g, (n j i), (u o)]"""
-    _check_taps(spec.window)
-    dtype, g, window = operand_dtype(x, dy, spec), spec.groups, spec.window
-    beside_dy = layout(spec, x.shape, w_shape).beside_dy
+    _check_taps(problem.window)
+    dtype, g, window = operand_dtype(x, dy, problem), problem.groups, problem.window
+    beside_dy = tap_layout(problem).beside_dy
     beside_x = tuple(axis for axis in range(len(window.size)) if axis not in beside_dy)
     x, dy = at_least_float32(x.astype(dtype)), at_least_float32(dy.astype(dtype))
     p = _positions_flat(_patches(x, window, g, beside_x), g)
-    e = _positions_flat(_patches(dy, window.input_grad(x.shape[1:-1]), g, beside_dy), g)
+    e = _positions_flat(_patches(dy, window.input_grad(problem.space), g, beside_dy), g)
     sides = [(p, (*beside_x, "c")), (e, (*beside_dy, "o"))]
-    (narrow, rows), (wide, columns) = sorted(
-        sides, key=lambda side: side[0].shape[-1]
-    )  # long rows of sums are faster
-    dw = _product(narrow, wide, (narrow.ndim - 2,), (wide.ndim - 2,), spec)
-    *taps, c, go = w_shape
+    # Long rows of sums are faster.
+    (narrow, rows), (wide, columns) = sorted(sides, key=lambda side: side[0].shape[-1])
+    dw = _product(narrow, wide, (narrow.ndim - 2,), (wide.ndim - 2,), problem)
+    *taps, c, go = problem.w_shape
     now, order = ("g", *rows, *columns), (*range(len(taps)), "c", "g", "o")
     sizes = {**dict(enumerate(taps)), "c": c, "g": g, "o": go // g}
-    dw = jnp.transpose(
-        dw.reshape([sizes[axis] for axis in now]), [now.index(axis) for axis in order]
-    ).reshape(w_shape)
-    return jnp.flip(dw, beside_dy).astype(
-        spec.accumulation_dtype or dtype
-    )  # the window of the input gradient runs backwards
+    dw = dw.reshape([sizes[axis] for axis in now])
+    dw = jnp.transpose(dw, [now.index(axis) for axis in order]).reshape(problem.w_shape)
+    # The window of the input gradient runs backwards.
+    return jnp.flip(dw, beside_dy).astype(problem.accumulation_dtype or dtype)
 
 
 def _product(
-    a: Array, b: Array, a_axes: tuple[int, ...], b_axes: tuple[int, ...], spec: ConvSpec
+    a: Array, b: Array, a_axes: tuple[int, ...], b_axes: tuple[int, ...], problem: Problem
 ) -> Array:
     """Summed over the axes given, and for groups side by side over the first; in
     float32 for 16-bit floats."""
     refuse_sharded("IM2COL", a, b)
-    batch = ((), ()) if spec.groups == 1 else ((0,), (0,))
+    batch = ((), ()) if problem.groups == 1 else ((0,), (0,))
     return lax.dot_general(
         a,
         b,
         ((a_axes, b_axes), batch),
-        precision=spec.precision,
-        preferred_element_type=spec.accumulation_dtype or at_least_float32(a).dtype,
+        precision=problem.precision,
+        preferred_element_type=problem.accumulation_dtype or at_least_float32(a).dtype,
     )
 
 

@@ -14,35 +14,36 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Num
 
-from jaxcnn.ops.convolution.methods.method import ConvSpec, flip, operand_dtype
+from jaxcnn.ops.convolution.methods.method import flip, operand_dtype
+from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.sizes import is_known
 from jaxcnn.window import Window, dilated
 
 
 def forward(
-    x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], spec: ConvSpec
+    x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], problem: Problem
 ) -> Num[Array, "n *j o"]:
     """y[n, j, (g o)] = sum_{t, c} x[n, s j + d t - p_lo, (g c)] w[t, c, (g o)]"""
     images, kernels = _channels_last(x.ndim)
     dimensions = lax.ConvDimensionNumbers(images, kernels, images)
-    return correlate(x, w, spec, spec.window, dimensions, feature_group_count=spec.groups)
+    return correlate(x, w, problem, problem.window, dimensions, feature_group_count=problem.groups)
 
 
 def input_grad(
-    dy: Num[Array, "n *j o"], w: Num[Array, "*t cg o"], spec: ConvSpec, x_shape: Sequence[int]
+    dy: Num[Array, "n *j o"], w: Num[Array, "*t cg o"], problem: Problem
 ) -> Num[Array, "n *i c"]:
     """dx[n, i, (g c)] = sum_{j, t: s j + d t - p_lo = i} sum_o dy[n, j, (g o)] w[t, c,
     (g o)]"""
     images, (out, into, *space) = _channels_last(dy.ndim)
     dimensions = lax.ConvDimensionNumbers(images, (into, out, *space), images)
-    window = spec.window.input_grad(x_shape[1:-1])
+    window = problem.window.input_grad(problem.space)
     return correlate(
-        dy, flip(w, spec.groups), spec, window, dimensions, feature_group_count=spec.groups
+        dy, flip(w, problem.groups), problem, window, dimensions, feature_group_count=problem.groups
     )
 
 
 def kernel_grad(
-    x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], spec: ConvSpec, w_shape: Sequence[int]
+    x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], problem: Problem
 ) -> Num[Array, "*t cg o"]:
     """dw[t, c, (g o)] = sum_{n, j} x[n, s j + d t - p_lo, (g c)] dy[n, j, (g o)]
 
@@ -53,8 +54,8 @@ def kernel_grad(
     dimensions = lax.ConvDimensionNumbers(
         (channel, batch, *space), (channel, batch, *space), (into, out, *taps)
     )
-    window = spec.window.kernel_grad(x.shape[1:-1])
-    return correlate(x, dy, spec, window, dimensions, batch_group_count=spec.groups)
+    window = problem.window.kernel_grad(problem.space)
+    return correlate(x, dy, problem, window, dimensions, batch_group_count=problem.groups)
 
 
 def _channels_last(ndim: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -66,7 +67,7 @@ def _channels_last(ndim: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
 def correlate(
     lhs: Array,
     rhs: Array,
-    spec: ConvSpec,
+    problem: Problem,
     window: Window,
     dimensions: lax.ConvDimensionNumbers,
     *,
@@ -81,7 +82,7 @@ def correlate(
     either, no pad is left to lax that is larger than D_k - 1; nor one that is symbolic.
     """
     (lhs_batch, _, *lhs_space), (rhs_out, _, *_), (out_batch, out_channel, *out_space) = dimensions
-    dtype = operand_dtype(lhs, rhs, spec)
+    dtype = operand_dtype(lhs, rhs, problem)
     lhs, rhs = lhs.astype(dtype), rhs.astype(dtype)
 
     space = [lhs.shape[axis] for axis in lhs_space]
@@ -98,7 +99,7 @@ def correlate(
             index[axis] = cut
         lhs = lhs[tuple(index)]
     if 0 in (lhs.size, rhs.size, *out_shape):  # an empty sum, or no output
-        return lax.full(out_shape, 0, spec.accumulation_dtype or dtype)
+        return lax.full(out_shape, 0, problem.accumulation_dtype or dtype)
     beyond = [
         axis
         for axis, (pads, k, d) in enumerate(
@@ -118,9 +119,9 @@ def correlate(
         dimension_numbers=dimensions,
         feature_group_count=feature_group_count,
         batch_group_count=batch_group_count,
-        precision=spec.precision,
-        preferred_element_type=spec.accumulation_dtype,
-        out_sharding=spec.out_sharding,
+        precision=problem.precision,
+        preferred_element_type=problem.accumulation_dtype,
+        out_sharding=problem.out_sharding,
     )
 
 

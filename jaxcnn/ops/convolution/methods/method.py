@@ -1,5 +1,4 @@
-"""What a way to compute convolutions must offer, and the one rearrangement of a kernel
-that several of them share."""
+"""What a way to compute convolutions must offer, and what several of them share."""
 
 from __future__ import annotations
 
@@ -7,45 +6,46 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import lax
 from jax.sharding import NamedSharding, PartitionSpec
 from jax.typing import DTypeLike
 from jaxtyping import Array, Num
 
-from jaxcnn.ops._common import sharding_of
+from jaxcnn.ops._sharding import sharding_of
+from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.window import Window
-
-
-class ConvSpec(NamedTuple):
-    """All that is static about a convolution: hashable, one argument.
-
-    `accumulation_dtype` is lax's `preferred_element_type`: partial sums are kept in it,
-    and results have it. `out_sharding` is the sharding of the result of whichever map
-    is called, channels last; None leaves it to lax.
-    """
-
-    window: Window
-    groups: int = 1
-    precision: lax.PrecisionLike = None
-    accumulation_dtype: DTypeLike | None = None
-    out_sharding: NamedSharding | PartitionSpec | None = None
 
 
 class Method(NamedTuple):
     """Three maps, from module-level functions (a lambda would defeat JAX's caches)."""
 
-    forward: Callable  #      (x, w, spec)            -> y
-    input_grad: Callable  #   (dy, w, spec, x_shape)  -> dx
-    kernel_grad: Callable  #  (x, dy, spec, w_shape)  -> dw
+    forward: Callable[[Array, Array, Problem], Array]  #      (x, w, problem)  -> y
+    input_grad: Callable[[Array, Array, Problem], Array]  #   (dy, w, problem) -> dx
+    kernel_grad: Callable[[Array, Array, Problem], Array]  #  (x, dy, problem) -> dw
 
 
-def operand_dtype(a: Array, b: Array, spec: ConvSpec) -> DTypeLike:
+def input_grad_by(forward: Callable[..., Array]) -> Callable[..., Array]:
+    """The input gradient as a forward: of dy with the kernel flipped and its inputs and
+    outputs exchanged, equation (3) of `rule.py`.
+
+    dx[n, i, (g c)] = sum_{t, o} dy'[n, i + p_lo - d t, (g o)] w[t, c, (g o)], with dy'
+    dilated by s.
+    """
+
+    def input_grad(
+        dy: Num[Array, "n *j go"], w: Num[Array, "*t c go"], problem: Problem
+    ) -> Num[Array, "n *i gc"]:
+        return forward(dy, flip_and_exchange(w, problem.groups), problem.adjoint)
+
+    return input_grad
+
+
+def operand_dtype(a: Array, b: Array, problem: Problem) -> DTypeLike:
     """The dtype in which two operands meet. They differ only where one is the cotangent
     of sums kept in a wider dtype."""
     return (
         a.dtype
         if a.dtype == b.dtype
-        else spec.accumulation_dtype or jnp.promote_types(a.dtype, b.dtype)
+        else problem.accumulation_dtype or jnp.promote_types(a.dtype, b.dtype)
     )
 
 

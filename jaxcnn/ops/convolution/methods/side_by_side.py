@@ -17,22 +17,19 @@ sums over the images, and is that of `nhwc`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import jax.numpy as jnp
 from jaxtyping import Array, Num
 
-from jaxcnn.ops._common import devices_of
+from jaxcnn.ops._sharding import devices_of
 from jaxcnn.ops.convolution.methods import nhwc
 from jaxcnn.ops.convolution.methods.batches import divides
 from jaxcnn.ops.convolution.methods.method import (
-    ConvSpec,
-    flip_and_exchange,
+    input_grad_by,
     interleaved,
     refuse_sharded,
 )
 from jaxcnn.ops.convolution.methods.nhwc import kernel_grad as kernel_grad
-from jaxcnn.window import Window
+from jaxcnn.ops.convolution.problem import Problem
 
 ROW = 1024
 """Positions that a row should have: enough for several tasks of YNNPACK's at few
@@ -40,7 +37,7 @@ channels."""
 
 
 def forward(
-    x: Num[Array, "n *i c"], w: Num[Array, "*t c o"], spec: ConvSpec
+    x: Num[Array, "n *i c"], w: Num[Array, "*t c o"], problem: Problem
 ) -> Num[Array, "n *j o"]:
     """y[n, j, o] = sum_{t, c} x[n, j + d t - p_lo, c] w[t, c, o], as that of x' with
     the last dilation and pads times m"""
@@ -50,20 +47,14 @@ def forward(
     m = images_in_a_row(n // devices, space[-1]) if divides(devices, n) else 1
     wide = x.reshape(n // m, m, *space, c)
     wide = jnp.moveaxis(wide, 1, -2).reshape(n // m, *space[:-1], space[-1] * m, c)
-    y = nhwc.forward(wide, w, _widen(spec, spec.window, m))
+    y = nhwc.forward(wide, w, _interleaved(problem, wide, w, m))
     *outer, positions, o = y.shape
     return jnp.moveaxis(y.reshape(*outer, positions // m, m, o), -2, 1).reshape(
         n, *outer[1:], positions // m, o
     )
 
 
-def input_grad(
-    dy: Num[Array, "n *j o"], w: Num[Array, "*t c o"], spec: ConvSpec, x_shape: Sequence[int]
-) -> Num[Array, "n *i c"]:
-    """dx[n, i, c] = sum_{t, o} dy[n, i + p_lo - d t, o] w[t, c, o]: forward, of dy"""
-    return forward(
-        dy, flip_and_exchange(w, 1), spec._replace(window=spec.window.input_grad(x_shape[1:-1]))
-    )
+input_grad = input_grad_by(forward)
 
 
 def images_in_a_row(n: int, width: int) -> int:
@@ -72,12 +63,13 @@ def images_in_a_row(n: int, width: int) -> int:
     return next((m for m in range(1, n) if n % m == 0 and m * width >= ROW), n)
 
 
-def _widen(spec: ConvSpec, window: Window, m: int) -> ConvSpec:
-    """The window on rows of m interleaved images."""
-    if spec.groups > 1 or window.stride[-1] > 1 or window.base_dilation[-1] > 1:
+def _interleaved(problem: Problem, wide: Array, w: Array, m: int) -> Problem:
+    """That of rows of m interleaved images."""
+    window = problem.window
+    if problem.groups > 1 or window.stride[-1] > 1 or window.base_dilation[-1] > 1:
         raise ValueError(
             "method SIDE_BY_SIDE has no groups and no step along the last axis of space: forward"
-            f" and input gradient have no stride, got groups={spec.groups} and {spec.window}: leave"
-            " method out, or pass NHWC or LAX"
+            f" and input gradient have no stride, got groups={problem.groups} and"
+            f" {window}: leave method out, or pass NHWC or LAX"
         )
-    return spec._replace(window=interleaved(window, m))
+    return problem.reshaped(wide, w, interleaved(window, m))

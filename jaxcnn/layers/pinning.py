@@ -1,0 +1,110 @@
+"""Layers that keep rules of their own, whatever `apply` is told.
+
+Such a layer computes the same under `EXPLICIT` and under `AUTODIFF`: whoever compares
+the two compares its rule with itself. So it can be found, in a model by `pinned`, and
+in any function by `pinned_in`, which reads the names that `apply_layer` leaves in what
+is traced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax.extend.core
+
+from jaxcnn.layers._arguments import as_ops
+from jaxcnn.layers.layer import PINNED, Layer, apply_layer, as_layer, takes_ops
+from jaxcnn.ops import EXPLICIT, Ops
+
+
+def using(ops: Ops, layer: Layer) -> Layer:
+    """The layer with these rules, whatever `ops` the network around it is applied with.
+
+    Layers inside it have them too, but for those that are pinned themselves. Its
+    parameters and state are those of `layer`.
+
+    Args:
+      ops: `EXPLICIT`, `AUTODIFF`, or an `Ops` of one's own.
+      layer: any layer whose `apply` takes `ops`.
+
+    Raises:
+      ValueError: if `ops` are no `Ops`, or `layer` is no layer or takes no `ops`.
+
+    >>> import jaxcnn
+    >>> from jaxcnn import layers
+    >>> half = jaxcnn.EXPLICIT._replace(relu=lambda x: jaxcnn.relu(x) / 2)
+    >>> model = layers.serial(layers.relu(), layers.using(half, layers.relu()))
+    >>> model.apply({}, {}, jax.numpy.ones(1), ops=jaxcnn.AUTODIFF)[0].tolist()
+    [0.5]
+    >>> layers.pinned(model)
+    ('1_relu',)
+    """
+    ops, layer = as_ops(ops), as_layer("layer", layer)
+    if not takes_ops(layer.apply):
+        raise ValueError(
+            f"layer must have an apply that takes ops, got the layer {layer.name!r}, whose apply"
+            " does not: JAX differentiates it as it stands"
+        )
+
+    def apply(
+        params: Any,
+        state: Any,
+        x: Any,
+        *,
+        train: bool = False,
+        key: Any = None,
+        ops: Ops = EXPLICIT,
+    ) -> Any:
+        return apply_layer(kept, params, state, x, train=train, key=key, ops=ops)
+
+    kept = layer._replace(ops=ops)
+    return kept._replace(apply=apply)
+
+
+def pinned(layer: Layer) -> tuple[str, ...]:
+    """The paths, as in `outputs`, of the layers inside `layer` that keep rules of their
+    own; "" is `layer` itself.
+
+    Of one inside another, the outer one is named.
+
+    >>> from jaxcnn import AUTODIFF, layers
+    >>> block = layers.residual(layers.using(AUTODIFF, layers.conv(2, 3)))
+    >>> pinned(layers.serial(layers.relu(), block))
+    ('1_residual/inner',)
+    """
+    layer = as_layer("layer", layer)
+    return tuple("/".join(path) for path in _pinned(layer, ()))
+
+
+def _pinned(layer: Layer, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if layer.ops is not None:
+        yield path
+    else:
+        for entry, part in layer.parts:
+            yield from _pinned(part, (*path, entry))
+
+
+def pinned_in(traced: jax.extend.core.ClosedJaxpr) -> tuple[str, ...]:
+    """The paths of the pinned layers in what `jax.make_jaxpr` gives of any function. A
+    layer that is applied alone has its name."""
+    found: dict[str, None] = {}
+    _search(traced.jaxpr, (), found)
+    return tuple(found)
+
+
+def _search(jaxpr: Any, outside: tuple[str, ...], found: dict[str, None]) -> None:
+    for equation in jaxpr.eqns:
+        names = (*outside, *str(equation.source_info.name_stack).split("/"))
+        for depth, name in enumerate(names):
+            if name.startswith(PINNED):
+                path = (*filter(None, names[:depth]), name.removeprefix(PINNED))
+                found["/".join(path)] = None
+                break
+        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_jaxpr):
+            if _is_jaxpr(inner):
+                _search(getattr(inner, "jaxpr", inner), names, found)
+
+
+def _is_jaxpr(value: Any) -> bool:
+    return hasattr(value, "eqns")

@@ -1,0 +1,88 @@
+"""Arrays and dtypes that a person passes: checked here, static arguments by
+`jaxcnn.arguments`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.typing import ArrayLike
+
+from jaxcnn.arguments import described
+
+
+def as_array(name: str, value: ArrayLike) -> Array:
+    if value is not None:
+        try:
+            return jnp.asarray(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"{name} must be an array, got {type(value).__name__}") from error
+    raise ValueError(f"{name} must be an array, got None")
+
+
+def check_image(name: str, x: Array) -> int:
+    """The number of spatial axes of an image batch (n, *space, c)."""
+    axes = x.ndim - 2
+    if axes not in (1, 2, 3):
+        hint = "; is the batch axis missing? x[None] adds it" if axes == 0 else ""
+        raise ValueError(
+            f"{name} must have a batch, a channel and 1 to 3 spatial axes, got shape"
+            f" {x.shape}{hint}"
+        )
+    return axes
+
+
+def check_floating(name: str, x: Array) -> None:
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(
+            f"{name} must have a floating dtype, got {x.dtype}: convert it,"
+            f" {name}.astype(jnp.float32)"
+        )
+
+
+def as_precision(value: Any) -> lax.PrecisionLike:
+    """A precision of lax's that can be a static argument: two of them may come as a
+    list."""
+    value = tuple(value) if isinstance(value, list) else value
+    both = value if isinstance(value, tuple) and len(value) == 2 else (value, value)
+    if value is not None and not all(_is_precision(entry) for entry in both):
+        raise ValueError(
+            "precision must be None, 'default', 'high', 'highest', a jax.lax.Precision or"
+            f" DotAlgorithm, or one for each operand, got {described(value)}"
+        )
+    return value
+
+
+def _is_precision(value: Any) -> bool:
+    if isinstance(value, lax.Precision | lax.DotAlgorithm | lax.DotAlgorithmPreset):
+        return True
+    try:
+        return isinstance(value, str) and lax.Precision(value) is not None
+    except ValueError:
+        return value in lax.DotAlgorithmPreset.__members__
+
+
+def as_dtype(name: str, value: Any) -> np.dtype | None:
+    """A floating dtype, or None."""
+    if value is None:
+        return None
+    try:
+        dtype = jnp.dtype(value)
+    except TypeError as error:
+        raise ValueError(
+            f"{name} must be a dtype, such as jnp.float32, or None, got {described(value)}"
+        ) from error
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise ValueError(f"{name} must be a floating dtype or None, got {dtype}")
+    return dtype
+
+
+def at_least_float32(x: Array) -> Array:
+    """16-bit floats widened, so that a sum is rounded once."""
+    return (
+        x.astype(jnp.float32)
+        if jnp.issubdtype(x.dtype, jnp.floating) and x.dtype.itemsize < 4
+        else x
+    )

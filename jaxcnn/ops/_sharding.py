@@ -1,0 +1,65 @@
+"""The type of a cotangent on a mesh. Under shard_map a value varies over some mesh
+axes; on an Explicit mesh its type carries a sharding."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+from jax import Array, lax
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+
+def align_varying(*arrays: Array) -> tuple[Array, ...]:
+    """Cast every array to the mesh axes over which any of them varies, so that
+    cotangents agree with their primals.
+
+    The cast stands before the operation with the rule: its own transpose is the sum
+    over the axes that were added.
+    """
+    return tuple(varying_like(a, *arrays) for a in arrays)
+
+
+def varying_like(a: Array, *others: Array) -> Array:
+    """`a`, varying over the mesh axes over which any of the others varies."""
+    varying = frozenset().union(*(jax.typeof(other).manual_axis_type.varying for other in others))
+    missing = tuple(sorted(varying - jax.typeof(a).manual_axis_type.varying))
+    return lax.pcast(a, missing, to="varying") if missing else a
+
+
+def devices_of(*arrays: Array) -> int:
+    """Among how many devices the compiler may divide these arrays, as the mesh in their
+    types tells; inside `shard_map` not those that it has divided them among already."""
+    meshes = (jax.typeof(a).sharding.mesh for a in arrays)
+    sizes = [
+        math.prod(
+            size
+            for size, kind in zip(mesh.axis_sizes, mesh.axis_types, strict=True)
+            if kind != AxisType.Manual
+        )
+        for mesh in meshes
+        if not mesh.empty
+    ]
+    return max(sizes, default=1)
+
+
+def sharding_of(a: Array) -> NamedSharding | None:
+    """The sharding in the type of `a` on an Explicit mesh, None elsewhere: what
+    `out_sharding` takes.
+
+    An array that was not placed on the mesh counts as replicated over it.
+    """
+    sharding = jax.typeof(a).sharding
+    mesh = jax.sharding.get_abstract_mesh() if sharding.mesh.empty else sharding.mesh
+    if mesh.empty or AxisType.Explicit not in mesh.axis_types:
+        return None
+    return NamedSharding(mesh, PartitionSpec(*[None] * a.ndim)) if sharding.mesh.empty else sharding
+
+
+def cotangent_like(cotangent: Array, primal: Array) -> Array:
+    """A cotangent in its primal's dtype, and of its type on a mesh."""
+    cotangent = varying_like(cotangent.astype(primal.dtype), primal)
+    sharding = sharding_of(primal)
+    if sharding is not None and jax.typeof(cotangent).sharding != sharding:
+        cotangent = jax.sharding.reshard(cotangent, sharding)
+    return cotangent

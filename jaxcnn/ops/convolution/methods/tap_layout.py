@@ -1,0 +1,66 @@
+"""Of the kernel gradient by im2col: which taps are laid out beside the channels of x,
+and which beside the outputs of dy."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import NamedTuple
+
+from jaxcnn.ops._tap_loops import MANY_TAPS
+from jaxcnn.ops._windows import WRITTEN_OUT
+from jaxcnn.ops.convolution.problem import Problem
+
+RUN = 16
+"""Float32 numbers in a cache line."""
+
+
+class TapLayout(NamedTuple):
+    """Of a kernel gradient: which axes of space have their taps beside dy's outputs,
+    and what that means for an image."""
+
+    beside_dy: tuple[int, ...]
+    positions: int
+    row: int
+    """How many numbers p and e have per position and group, if any tap of theirs was
+    laid out."""
+    copied: int
+    """How many numbers are copied per group, where a run of fewer than `RUN` takes as
+    long as one of `RUN`."""
+
+
+def tap_layout(problem: Problem) -> TapLayout:
+    """The one with the least to copy; of equals one with taps on both sides.
+
+    >>> problems = [
+    ...     Problem.of((2, 8, 8, c), (3, 3, c, o), padding=1)
+    ...     for c, o in ((16, 16), (3, 64), (64, 3))
+    ... ]
+    >>> [tap_layout(problem).beside_dy for problem in problems]
+    [(1,), (), (0, 1)]
+    """
+    # Of many, the stride bounds what is laid out beside x alone.
+    few = problem.taps <= MANY_TAPS
+    axes = [
+        axis for axis, k in enumerate(problem.window.size) if k > 1 and (few or k <= WRITTEN_OUT)
+    ]
+    subsets = [
+        chosen[::-1]
+        for count in (*range(1, len(axes) + 1), 0)
+        for chosen in combinations(reversed(axes), count)
+    ]
+    return min((_lay_out(chosen, problem) for chosen in subsets), key=lambda found: found.copied)
+
+
+def _lay_out(beside_dy: tuple[int, ...], problem: Problem) -> TapLayout:
+    *taps, c, go = problem.w_shape
+    inputs, outputs = problem.space, problem.out_space
+    alone = rows = {"x": c, "dy": go // problem.groups}
+    positions, copied = 1, 0
+    for axis, k in reversed(list(enumerate(taps))):
+        side = "dy" if axis in beside_dy else "x"
+        positions *= inputs[axis] if side == "dy" else outputs[axis]
+        if k > 1:
+            copied += k * max(rows[side], RUN)
+            rows = {**rows, side: rows[side] * k}
+    laid_out = sum(row for side, row in rows.items() if row > alone[side])
+    return TapLayout(beside_dy, positions, laid_out, positions * copied)
