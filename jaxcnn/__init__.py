@@ -1,6 +1,7 @@
 """Convolutional networks in JAX with their backward pass written out."""
 
 from jaxcnn import check, layers, models
+from jaxcnn.fields import ReceptiveField
 from jaxcnn.layers import Layer
 from jaxcnn.ops import (
     AUTODIFF,
@@ -26,16 +27,13 @@ from jaxcnn.ops import (
     softmax_cross_entropy,
     tanh,
 )
+from jaxcnn.ops.batch_normalization import BatchNormState
 from jaxcnn.ops.convolution import methods
-from jaxcnn.ops.convolution.functions import (
-    conv_bias_grad,
-    conv_input_grad,
-    conv_kernel_grad,
-    explain_conv,
-)
+from jaxcnn.ops.convolution.functions import explain_conv
 from jaxcnn.ops.convolution.general_dilated import conv_general_dilated
-from jaxcnn.ops.norm import BatchNormState
-from jaxcnn.receptive import ReceptiveField, receptive_field, receptive_fields
+from jaxcnn.ops.convolution.gradients import conv_bias_grad, conv_input_grad, conv_kernel_grad
+from jaxcnn.padding import make_window
+from jaxcnn.receptive import receptive_field, receptive_fields
 from jaxcnn.training import (
     TrainState,
     find_nonfinite,
@@ -44,7 +42,7 @@ from jaxcnn.training import (
     make_train_step,
     scan_steps,
 )
-from jaxcnn.window import Window, make_window
+from jaxcnn.window import Window
 
 __all__ = [
     "AUTODIFF",

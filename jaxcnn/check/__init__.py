@@ -1,7 +1,8 @@
 """Gradient checks: is a hand-written rule right, how accurate is it, and what does it
 cost?"""
 
-from jaxcnn.check.certificate import Certificate, certify
+from jaxcnn.check.certificate import Certificate
+from jaxcnn.check.certification import certify
 from jaxcnn.check.costs import Comparison, Cost, compare_costs, cost
 from jaxcnn.check.measure import Check
 

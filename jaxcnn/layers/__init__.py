@@ -19,10 +19,13 @@ in `init`: a ValueError says what came and what was needed. `apply` asks for the
 of params and state that `init` made.
 """
 
+from jaxcnn.layers.activations import activation, gelu, leaky_relu, relu, sigmoid, silu, tanh
 from jaxcnn.layers.combinators import residual, serial
 from jaxcnn.layers.inside import outputs
 from jaxcnn.layers.layer import Layer
 from jaxcnn.layers.pinning import pinned, using
+from jaxcnn.layers.pools import avg_pool, global_avg_pool, global_max_pool, max_pool
+from jaxcnn.layers.shapes import dropout, flatten, identity
 from jaxcnn.layers.with_parameters import (
     HE_NORMAL,
     LECUN_NORMAL,
@@ -30,22 +33,6 @@ from jaxcnn.layers.with_parameters import (
     conv,
     dense,
     layer_norm,
-)
-from jaxcnn.layers.without_parameters import (
-    activation,
-    avg_pool,
-    dropout,
-    flatten,
-    gelu,
-    global_avg_pool,
-    global_max_pool,
-    identity,
-    leaky_relu,
-    max_pool,
-    relu,
-    sigmoid,
-    silu,
-    tanh,
 )
 
 __all__ = [

@@ -9,9 +9,10 @@ import jax
 from jax import Array
 
 from jaxcnn.arguments import described
-from jaxcnn.layers._arguments import as_input_shape, as_ops, as_train, check_entries, check_key
+from jaxcnn.layers._arguments import as_ops
+from jaxcnn.layers._checks import as_input_shape, as_train, check_entries, check_key
 from jaxcnn.layers.layer import Layer, abstract_x, apply_layer, as_layer
-from jaxcnn.layers.without_parameters import identity
+from jaxcnn.layers.shapes import identity
 from jaxcnn.ops import EXPLICIT, Ops
 from jaxcnn.ops._arrays import as_array
 from jaxcnn.parts import noted

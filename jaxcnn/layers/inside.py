@@ -30,6 +30,7 @@ def outputs(
     Parts that stand side by side are followed by what they give together, under the
     path of their combinator. `jax.eval_shape` of this function finds shapes only.
 
+    >>> import jax
     >>> import jax.numpy as jnp
     >>> from jaxcnn.layers import conv, flatten, residual, serial
     >>> model = serial(conv(2, 3), residual(conv(2, 3)), flatten())

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxcnn.arguments import described
-from jaxcnn.layers._arguments import as_input_shape, as_ops, as_train, check_entries, check_key
+from jaxcnn.layers._arguments import as_ops
+from jaxcnn.layers._checks import as_input_shape, as_train, check_entries, check_key
 from jaxcnn.ops import EXPLICIT, Ops
 from jaxcnn.window import Window
 

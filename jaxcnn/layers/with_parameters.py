@@ -10,23 +10,13 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxcnn.arguments import as_flag, as_int, as_number, per_axis
-from jaxcnn.layers._arguments import (
-    as_axes,
-    as_epsilon,
-    as_function,
-    as_method,
-    check_fits,
-    check_images,
-    check_kernel,
-    draw,
-    geometry,
-    known,
-)
+from jaxcnn.layers._arguments import as_axes, as_epsilon, as_function, as_method, geometry
+from jaxcnn.layers._checks import check_fits, check_images, check_kernel, draw, known
 from jaxcnn.layers.layer import Layer, abstract_x, checked
 from jaxcnn.ops import EXPLICIT
+from jaxcnn.ops.batch_normalization import BatchNormState
 from jaxcnn.ops.convolution.methods import Method
-from jaxcnn.ops.norm import BatchNormState
-from jaxcnn.window import Padding, make_window
+from jaxcnn.padding import Padding, make_window
 
 Initializer = Callable[..., Array]
 

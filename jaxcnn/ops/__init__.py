@@ -27,13 +27,15 @@ from jaxcnn.ops import signatures
 from jaxcnn.ops._operation import autodiff_twin
 from jaxcnn.ops.activation import gelu, leaky_relu, relu, sigmoid, silu, tanh
 from jaxcnn.ops.average_pooling import avg_pool
+from jaxcnn.ops.batch_normalization import batch_norm
 from jaxcnn.ops.convolution.functions import conv, convolve
+from jaxcnn.ops.cross_entropy import softmax_cross_entropy
 from jaxcnn.ops.fully_connected import dense
 from jaxcnn.ops.global_pooling import global_avg_pool, global_max_pool
 from jaxcnn.ops.inverted_dropout import dropout
-from jaxcnn.ops.loss import mean_squared_error, sigmoid_binary_cross_entropy, softmax_cross_entropy
+from jaxcnn.ops.layer_normalization import layer_norm
+from jaxcnn.ops.loss import mean_squared_error, sigmoid_binary_cross_entropy
 from jaxcnn.ops.max_pooling import max_pool
-from jaxcnn.ops.norm import batch_norm, layer_norm
 
 
 class Ops(NamedTuple):

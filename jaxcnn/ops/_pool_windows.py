@@ -18,8 +18,9 @@ from jaxcnn.ops._arrays import as_array, check_floating, check_image
 from jaxcnn.ops._layout import Layout, check_layout, image_to_channels_last
 from jaxcnn.ops._tap_loops import MANY_TAPS
 from jaxcnn.ops._windows import few_steps
+from jaxcnn.padding import Padding, make_window
 from jaxcnn.sizes import is_known
-from jaxcnn.window import Padding, Window, make_window
+from jaxcnn.window import Window
 
 MOST_TAPS = 8
 """Taps along an axis up to which Python writes them out, for XLA to fuse; beyond, the

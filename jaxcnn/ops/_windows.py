@@ -91,7 +91,7 @@ def few_steps(window: Window, most: int | None = None) -> bool:
     """Whether a window is a few strides long, up to `most` or `MOST_STEPS`: then whole
     strides are few operations.
 
-    >>> from jaxcnn.window import make_window
+    >>> from jaxcnn.padding import make_window
     >>> kernels = ((16, 16), (11, 4), (16, 4))
     >>> [few_steps(make_window((k, k), (64, 64), stride=s)) for k, s in kernels]
     [True, True, False]

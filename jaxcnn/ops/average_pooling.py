@@ -28,8 +28,9 @@ from jaxcnn.ops._pool_windows import (
 )
 from jaxcnn.ops._tap_loops import fold_loop
 from jaxcnn.ops._windows import few_steps, fold, fold_along, unfold
+from jaxcnn.padding import Padding
 from jaxcnn.sizes import at_most, is_known
-from jaxcnn.window import Padding, Window
+from jaxcnn.window import Window
 
 
 @partial(jax.jit, static_argnums=(1, 2, 3), inline=True)

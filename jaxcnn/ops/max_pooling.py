@@ -68,8 +68,9 @@ from jaxcnn.ops._pool_windows import (
 )
 from jaxcnn.ops._tap_loops import UNROLL, fold_loop, in_phases, tap_slice, tap_starts
 from jaxcnn.ops._windows import few_steps, fold, fold_along, unfold, unfold_along
+from jaxcnn.padding import Padding
 from jaxcnn.sizes import is_known
-from jaxcnn.window import Padding, Window
+from jaxcnn.window import Window
 
 # Maximum. The jits keep eager calls from compiling their loops anew each time; inlined,
 # they leave no trace in an outer jit.

@@ -13,10 +13,10 @@ from jax import Array, lax
 from jax.typing import ArrayLike, DTypeLike
 
 from jaxcnn.ops._layout import Layout
+from jaxcnn.ops.batch_normalization import BatchNormState
 from jaxcnn.ops.convolution.methods.method import Method
 from jaxcnn.ops.convolution.problem import ConvOptions
-from jaxcnn.ops.norm import BatchNormState
-from jaxcnn.window import Padding
+from jaxcnn.padding import Padding
 
 
 class Convolution(Protocol):

@@ -12,7 +12,7 @@ from jax import Array
 
 from jaxcnn.arguments import as_flag
 from jaxcnn.layers import Layer
-from jaxcnn.layers._arguments import as_input_shape, check_key
+from jaxcnn.layers._checks import as_input_shape, check_key
 from jaxcnn.layers.layer import as_layer
 from jaxcnn.training.optimizer import as_optimizer, first_state
 from jaxcnn.training.trainable import Frozen, Trainable, frozen_paths, trained_only

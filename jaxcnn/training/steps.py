@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-from jax import Array, lax
+from jax import Array
 from jax.typing import DTypeLike
 
-from jaxcnn.arguments import as_number, described
+from jaxcnn.arguments import as_number
 from jaxcnn.layers import Layer
 from jaxcnn.layers._arguments import as_ops
 from jaxcnn.layers.layer import apply_layer, as_layer
@@ -129,70 +128,9 @@ def make_train_step(
             average=_averaged(state, at, trained, decay),
         )
         finite = all_finite((at.value, at.grads, at.model_state))
-        return _select(finite, new, state), _metrics(at.value, at.logits, y) | {"finite": finite}
+        return select(finite, new, state), _metrics(at.value, at.logits, y) | {"finite": finite}
 
     return TrainStep(step)
-
-
-def scan_steps(step: Callable[[TrainState, Array, Array], tuple[TrainState, Metrics]]) -> TrainStep:
-    """Several steps in one dispatch, steps(state, xs, ys) -> (new_state, metrics),
-    jitted, the state donated.
-
-    xs and ys have one axis more, in front, and so have the metrics: one entry per step.
-    After a step that is not finite, those behind it change nothing either: the state is
-    the one in which the trouble came.
-
-    Args:
-      step: what `make_train_step` gives, or a function like it whose metrics have
-        "finite".
-
-    Raises:
-      ValueError: if `step` is no step, or xs and ys are not of as many steps, one at
-        least.
-
-    >>> from jaxcnn import init_train_state, layers
-    >>> model, optimizer = layers.dense(2), optax.sgd(0.1)
-    >>> state = init_train_state(model, optimizer, jax.random.key(0), (1, 3))
-    >>> steps = scan_steps(make_train_step(model, optimizer))
-    >>> state, metrics = steps(state, jnp.ones((5, 4, 3)), jnp.zeros((5, 4), int))
-    >>> int(state.step), metrics["loss"].shape
-    (5, (5,))
-    """
-    if not callable(step) or isinstance(step, EvalStep):
-        raise ValueError(
-            f"step must be a train step, as make_train_step makes it, got {described(step)}"
-        )
-
-    def checked(state: TrainState, x: Array, y: Array) -> tuple[TrainState, Metrics]:
-        result = step(state, x, y)
-        match result:
-            case (TrainState(), {"finite": finite}) if jnp.shape(finite) == ():
-                return result
-        raise ValueError(
-            "step must give (new_state, metrics) with a scalar metrics['finite'], as what"
-            f" make_train_step makes does, got {described(result)}"
-        )
-
-    def body(carry, batch):
-        state, going = carry
-        new, metrics = checked(state, *batch)
-        going = going & metrics["finite"]
-        return (_select(going, new, state), going), metrics
-
-    def steps(state: TrainState, xs: Array, ys: Array) -> tuple[TrainState, Metrics]:
-        if xs.ndim < 1 or ys.ndim < 1 or xs.shape[0] != ys.shape[0] or xs.shape[0] < 1:
-            raise ValueError(
-                "xs and ys must have an axis of steps in front, as long in both, not empty, got"
-                f" shapes {xs.shape} and {ys.shape}"
-            )
-        # No loop: XLA's CPU backend computes some convolutions more slowly in one.
-        if xs.shape[0] == 1:
-            state, metrics = checked(state, xs[0], ys[0])
-            return state, jax.tree.map(lambda metric: metric[None], metrics)
-        (state, _), metrics = lax.scan(body, (state, jnp.array(True)), (xs, ys))
-        return state, metrics
-
-    return TrainStep(steps)
 
 
 def make_eval_step(
@@ -255,7 +193,7 @@ def _averaged(
     return params, jax.tree.map(mixed, at.model_state, model_state)
 
 
-def _select(condition: Array, new: TrainState, old: TrainState) -> TrainState:
+def select(condition: Array, new: TrainState, old: TrainState) -> TrainState:
     return jax.tree.map(partial(jnp.where, condition), new, old)
 
 

@@ -1,13 +1,14 @@
-"""Convolution and its gradients, as they are called.
+"""Convolution, as it is called, and what computes it.
 
-What they compute is derived in `rule.py`, equations (1) to (4). Options that all have
-are typed once, as `ConvOptions`, and documented in `conv`.
+What it computes is derived in `rule.py`, equations (1) to (4). The options that all
+functions of a convolution have are typed once, as `ConvOptions`, and documented in
+`conv`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Unpack
+from collections.abc import Sequence
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -16,35 +17,32 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array
 
 from jaxcnn.arguments import described
-from jaxcnn.ops._arrays import as_array, check_floating, check_image
-from jaxcnn.ops._bias import add_bias, bias_grad
+from jaxcnn.ops._arrays import as_array, check_floating
+from jaxcnn.ops._bias import add_bias
 from jaxcnn.ops._layout import (
     Layout,
     check_layout,
     image_from_channels_last,
     image_to_channels_last,
-    kernel_from_channels_last,
     kernel_to_channels_last,
     shape_to_channels_last,
 )
-from jaxcnn.ops._operation import autodiff_twin, operation, reverse_mode_only
+from jaxcnn.ops._operation import autodiff_twin, operation
 from jaxcnn.ops._sharding import align_varying
-from jaxcnn.ops.convolution.methods import AUTO, METHODS, Method
+from jaxcnn.ops.convolution._options import as_method, layout_among
+from jaxcnn.ops.convolution.methods import Method
 from jaxcnn.ops.convolution.methods.auto import Choice, explain
 from jaxcnn.ops.convolution.problem import (
     ConvOptions,
     Problem,
     as_shape,
-    check_options,
     check_ranks,
 )
 from jaxcnn.ops.convolution.rule import (
     conv_core,
     forward_map,
-    input_grad_core,
-    kernel_grad_core,
 )
-from jaxcnn.window import Padding
+from jaxcnn.padding import Padding
 
 
 @operation
@@ -123,7 +121,7 @@ def conv(
     )
     x, w = align_varying(x, w)
     core = forward_map if autodiff else conv_core
-    y = core(x, w, problem, _as_method(method))
+    y = core(x, w, problem, as_method(method))
     return image_from_channels_last(add_bias(y, b, autodiff=autodiff), layout)
 
 
@@ -148,109 +146,11 @@ def convolve(
     >>> convolve(x, w, padding="full").ravel().tolist()
     [0.0, 1.0, 2.5, 4.0, 1.5]
     """
-    layout = _layout("convolve", options)
+    layout = layout_among("convolve", options)
     w = as_array("w", w)
     taps = range(w.ndim - 2) if layout == "channels_last" else range(2, w.ndim)
     correlate = autodiff_twin(conv) if autodiff else conv
     return correlate(x, jnp.flip(w, axis=tuple(taps)), b, method=method, **options)
-
-
-@reverse_mode_only
-def conv_input_grad(
-    dy: ArrayLike,
-    w: ArrayLike,
-    x_shape: Sequence[int],
-    *,
-    method: Method | None = None,
-    **options: Unpack[ConvOptions],
-) -> Array:
-    """The gradient of `conv` to its input, equation (3): the full convolution of dy
-    with the kernel.
-
-    It is also the transposed convolution ("deconvolution") that upsamples by `stride`.
-
-    Args:
-      dy: the cotangent of y, of the shape that `conv` gives for x and w.
-      w: the kernel.
-      x_shape: the shape of x, in `layout`.
-      Others as in `conv`.
-
-    Returns:
-      dx, of `x_shape`, in w's dtype.
-
-    >>> dy = jnp.array([1.0, 10.0]).reshape(1, 2, 1)
-    >>> w = jnp.array([1.0, 2.0, 3.0]).reshape(3, 1, 1)
-    >>> conv_input_grad(dy, w, (1, 4, 1)).ravel().tolist()
-    [1.0, 12.0, 23.0, 30.0]
-    """
-    layout = _layout("conv_input_grad", options)
-    dy, w = as_array("dy", dy), as_array("w", w)
-    x_shape = as_shape("x_shape", x_shape)
-    check_ranks(x_shape, w.shape)
-    check_floating("dy", dy)
-    check_floating("w", w)
-    w = kernel_to_channels_last(w, layout)
-    x_shape = shape_to_channels_last(x_shape, layout)
-    problem = Problem.of(x_shape, w.shape, **options)
-    dy = _check_dy(dy, problem, layout)
-    dy, w = align_varying(dy, w)
-    dx = input_grad_core(dy, w, problem, _as_method(method))
-    return image_from_channels_last(dx.astype(w.dtype), layout)
-
-
-@reverse_mode_only
-def conv_kernel_grad(
-    x: ArrayLike,
-    dy: ArrayLike,
-    w_shape: Sequence[int],
-    *,
-    method: Method | None = None,
-    **options: Unpack[ConvOptions],
-) -> Array:
-    """The gradient of `conv` to its kernel, equation (2): the cross-correlation of the
-    input with dy.
-
-    Args:
-      x: the input.
-      dy: the cotangent of y, of the shape that `conv` gives for x and w.
-      w_shape: the shape of w, in `layout`.
-      Others as in `conv`.
-
-    Returns:
-      dw, of `w_shape`, in x's dtype. Where x or dy is not finite, dw may be NaN also
-        for taps that never met it.
-
-    >>> x = jnp.arange(4.0).reshape(1, 4, 1)
-    >>> conv_kernel_grad(x, jnp.ones((1, 2, 1)), (3, 1, 1)).ravel().tolist()
-    [1.0, 3.0, 5.0]
-    """
-    layout = _layout("conv_kernel_grad", options)
-    x, dy = as_array("x", x), as_array("dy", dy)
-    w_shape = as_shape("w_shape", w_shape)
-    check_ranks(x.shape, w_shape)
-    check_floating("x", x)
-    check_floating("dy", dy)
-    x = image_to_channels_last(x, layout)
-    w_shape = shape_to_channels_last(w_shape, layout, kernel=True)
-    problem = Problem.of(x.shape, w_shape, **options)
-    dy = _check_dy(dy, problem, layout)
-    x, dy = align_varying(x, dy)
-    dw = kernel_grad_core(x, dy, problem, _as_method(method))
-    return kernel_from_channels_last(dw.astype(x.dtype), layout)
-
-
-def conv_bias_grad(dy: ArrayLike, *, layout: Layout = "channels_last") -> Array:
-    """The gradient of `conv` to its bias, equation (4): the sum of dy over batch and
-    space, for each output channel.
-
-    >>> conv_bias_grad(jnp.ones((2, 5, 5, 3))).tolist()
-    [50.0, 50.0, 50.0]
-    """
-    check_layout(layout)
-    dy = as_array("dy", dy)
-    check_image("dy", dy)
-    check_floating("dy", dy)
-    return bias_grad(image_to_channels_last(dy, layout)).astype(dy.dtype)
 
 
 def explain_conv(
@@ -281,7 +181,7 @@ def explain_conv(
     input_grad: im2col (one tap: a matrix product)
     kernel_grad: im2col (one tap: a matrix product)
     """
-    layout = _layout("explain_conv", options)
+    layout = layout_among("explain_conv", options)
     x_shape, w_shape = as_shape("x_shape", x_shape), as_shape("w_shape", w_shape)
     check_ranks(x_shape, w_shape)
     if platform is not None and not isinstance(platform, str):
@@ -293,37 +193,3 @@ def explain_conv(
         name: choices.get(platform or jax.default_backend(), choices["default"])
         for name, choices in by_map.items()
     }
-
-
-def _layout(function: str, options: Mapping[str, Any]) -> Layout:
-    """The layout among the options, all of which are looked at."""
-    check_options(function, options)
-    layout = options.get("layout", "channels_last")
-    check_layout(layout)
-    return layout
-
-
-def _as_method(method: Method | None) -> Method:
-    if method is None:
-        return AUTO
-    if isinstance(method, Method):
-        return method
-    known = isinstance(method, str) and method.upper() in METHODS
-    hint = f": pass jaxcnn.methods.{method.upper()}" if known else ""
-    raise ValueError(
-        f"method must be a Method, such as jaxcnn.methods.AUTO, got {described(method)}{hint}"
-    )
-
-
-def _check_dy(dy: Array, problem: Problem, layout: Layout) -> Array:
-    """dy, channels last, if it has the shape of y."""
-    if dy.ndim != len(problem.x_shape):
-        raise ValueError(
-            f"dy must have as many axes as x, got shape {dy.shape} for x of {problem.x_shape}"
-        )
-    dy = image_to_channels_last(dy, layout)
-    if dy.shape != problem.y_shape:
-        raise ValueError(
-            f"dy must have the shape of y, {problem.y_shape} (channels last), got {dy.shape}"
-        )
-    return dy

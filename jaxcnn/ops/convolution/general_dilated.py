@@ -36,7 +36,8 @@ from jaxcnn.ops.convolution.methods import AUTO
 from jaxcnn.ops.convolution.methods.method import permute_sharding
 from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.ops.convolution.rule import conv_core
-from jaxcnn.window import PaddingWord, Window, resolve_padding
+from jaxcnn.padding import PaddingWord, resolve_padding
+from jaxcnn.window import Window
 
 
 @reverse_mode_only

@@ -14,7 +14,8 @@ from jax.typing import DTypeLike
 from jaxcnn.arguments import as_int, described, is_several
 from jaxcnn.ops._arrays import as_dtype, as_precision
 from jaxcnn.ops._layout import Layout
-from jaxcnn.window import Padding, Window, dilated, make_window
+from jaxcnn.padding import Padding, make_window
+from jaxcnn.window import Window, dilated
 
 
 class ConvOptions(TypedDict, total=False):

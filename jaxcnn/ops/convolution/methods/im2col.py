@@ -67,7 +67,7 @@ MOST_SLICES = 16
 def lays_out(window: Window) -> bool:
     """Whether the program for this window has a bound.
 
-    >>> from jaxcnn.window import make_window
+    >>> from jaxcnn.padding import make_window
     >>> kernels = ((3, 1), (16, 16), (11, 4), (16, 1))
     >>> [lays_out(make_window((k, k), (64, 64), stride=s)) for k, s in kernels]
     [True, True, True, False]

@@ -1,0 +1,124 @@
+"""What the text of a compiled program says: how many instructions of each kind it has,
+and which."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+EXCERPT_LINES = 40
+
+# What the compiled text says.
+
+_COMPUTATION = re.compile(r"^(?:ENTRY )?%?(?P<name>[\w.-]+) .*\{$")
+
+_INSTRUCTION = re.compile(
+    r"^\s+(?:ROOT )?%?[\w.-]+ = (?:\(.*?\)|\S+) (?P<opcode>[a-z][a-z0-9-]*)\("
+)
+
+_TARGET = re.compile(r'custom_call_target="(?P<target>[^"]*)"')
+
+# What a library calls its convolutions and matrix products: "__cudnn$convForward",
+# "__cublas$gemm", "__onednn$matmul".
+_LIBRARY = {
+    "convolution": re.compile("conv", re.IGNORECASE),
+    "dot": re.compile("gemm|matmul", re.IGNORECASE),
+}
+
+_TELLING = (
+    "convolution",
+    "dot",
+    "custom-call",
+    "while",
+    "scatter",
+    "select-and-scatter",
+    "reduce-window",
+    "conditional",
+    "sort",
+)
+
+
+def _without_locations(hlo: str) -> str:
+    """Without the tables of files, functions, lines and frames, and what points there:
+    they tell who called, not what runs."""
+    hlo = re.sub(
+        r"^(?:FileNames|FunctionNames|FileLocations|StackFrames)\n(?:\d+ .*\n)*\n?",
+        "",
+        hlo,
+        flags=re.MULTILINE,
+    )
+    return re.sub(r" stack_frame_id=\d+", "", hlo)
+
+
+def count(hlo: str) -> dict[str, int]:
+    """How many convolutions, dots, fusions, custom calls, loops and scatters a compiled
+    program's text has, by `Cost`'s names."""
+    counts: Counter[str] = Counter()
+    for _, opcode, line in _instructions(hlo):
+        counts[opcode] += 1
+        if opcode == "custom-call" and (target := _TARGET.search(line)):
+            counts.update(
+                kind for kind, pattern in _LIBRARY.items() if pattern.search(target["target"])
+            )
+    return {
+        "convolutions": counts["convolution"],
+        "dots": counts["dot"],
+        "fusions": counts["fusion"],
+        "custom_calls": counts["custom-call"],
+        "loops": counts["while"],
+        "scatters": counts["scatter"] + counts["select-and-scatter"],
+    }
+
+
+def excerpt(hlo: str, lines: int = EXCERPT_LINES) -> str:
+    """The telling instructions of a compiled program's text, under the name of their
+    computation, without layouts and metadata.
+
+    Fusions are left out where there are too many lines, unless they are a library's
+    (kind=kCustom); the rest is cut at `lines`.
+    """
+    every = [
+        (name, opcode, _shortened(line))
+        for name, opcode, line in _instructions(hlo)
+        if opcode in (*_TELLING, "fusion")
+    ]
+    text = _by_computation(every)
+    if len(text) > lines:
+        text = _by_computation(
+            [row for row in every if row[1] != "fusion" or "kind=kCustom" in row[2]]
+        )
+    if len(text) > lines:
+        text = [*text[: lines - 1], f"... and {len(text) - lines + 1} lines more"]
+    return "\n".join(text)
+
+
+def _by_computation(rows: Sequence[tuple[str, str, str]]) -> list[str]:
+    text: list[str] = []
+    for number, (name, _, line) in enumerate(rows):
+        if number == 0 or rows[number - 1][0] != name:
+            text.append(f"{name}:")
+        text.append(f"  {line}")
+    return text
+
+
+def _instructions(hlo: str) -> Iterator[tuple[str, str, str]]:
+    """Computation, opcode and line of every instruction."""
+    computation = ""
+    for line in hlo.splitlines():
+        if header := _COMPUTATION.match(line):
+            computation = header["name"]
+        elif instruction := _INSTRUCTION.match(line):
+            yield computation, instruction["opcode"], line
+
+
+def _shortened(line: str) -> str:
+    """A line without metadata, layouts and sigils; its result, if a tuple, by the
+    number of arrays."""
+    line = re.sub(
+        r", (?:metadata=\{.*?\}(?=,|$)|backend_config=.*)", "", line.strip().removeprefix("ROOT ")
+    )
+    line = re.sub(r"(?<=\])\{[^}]*\}|/\*index=\d+\*/|%", "", line)
+    return re.sub(
+        r"(?<= = )\(.*?\)(?= [a-z])", lambda shape: f"({shape[0].count('[')} arrays)", line
+    )

@@ -1,0 +1,37 @@
+"""Networks by name, put together from layers.
+
+Each takes images (n, height, width, c) and gives logits (n, classes). `vgg`, `resnet`
+and `mobilenet` are families, small enough by default for 28x28 and 32x32 images and two
+cores; with the arguments of their papers they are the published networks. `MODELS` has
+the functions by name, for programs.
+
+All raise ValueError, naming the argument, on what is not as they say; and in `init` and
+`apply` on what has not the four axes of images, unless it went through `of_any_space`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from jaxcnn.layers import Layer
+from jaxcnn.models._images import of_any_space
+from jaxcnn.models.blocks import mobilenet, mobilenet_v1, resnet, resnet20
+from jaxcnn.models.sequences import cnn_basics, lenet, vgg, vgg16
+
+__all__ = [
+    "MODELS",
+    "cnn_basics",
+    "lenet",
+    "mobilenet",
+    "mobilenet_v1",
+    "of_any_space",
+    "resnet",
+    "resnet20",
+    "vgg",
+    "vgg16",
+]
+
+MODELS: dict[str, Callable[..., Layer]] = {
+    model.__name__: model
+    for model in (cnn_basics, lenet, vgg, vgg16, resnet20, mobilenet, mobilenet_v1)
+}

@@ -1,0 +1,36 @@
+"""The options of a convolution, as they are passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxcnn.arguments import described
+from jaxcnn.ops._layout import (
+    Layout,
+    check_layout,
+)
+from jaxcnn.ops.convolution.methods import AUTO, METHODS, Method
+from jaxcnn.ops.convolution.problem import (
+    check_options,
+)
+
+
+def layout_among(function: str, options: Mapping[str, Any]) -> Layout:
+    """The layout among the options, all of which are looked at."""
+    check_options(function, options)
+    layout = options.get("layout", "channels_last")
+    check_layout(layout)
+    return layout
+
+
+def as_method(method: Method | None) -> Method:
+    if method is None:
+        return AUTO
+    if isinstance(method, Method):
+        return method
+    known = isinstance(method, str) and method.upper() in METHODS
+    hint = f": pass jaxcnn.methods.{method.upper()}" if known else ""
+    raise ValueError(
+        f"method must be a Method, such as jaxcnn.methods.AUTO, got {described(method)}{hint}"
+    )
