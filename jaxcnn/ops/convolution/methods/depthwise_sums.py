@@ -1,0 +1,174 @@
+"""The sums of a depthwise kernel gradient, over images and space, tap by tap.
+
+XLA's CPU backend does not vectorise a sum over the leading axes. So blocks of a few
+rows of an image are added up one by one, elementwise, two in a step of the loop, in
+sums small enough for the cache, and space is summed once, at the end. A block has q
+images n / q apart: with the batch divided among devices each adds up its own. Where the
+type says that it is, or one block has everything, the sum is plain.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Num
+
+from jaxcnn.ops._sharding import sharding_of, varying_like
+from jaxcnn.ops._tap_loops import tap_offsets
+from jaxcnn.ops._windows import taps, unfold
+from jaxcnn.ops.convolution.methods import lax as lax_method
+from jaxcnn.ops.convolution.methods.method import (
+    interleaved,
+)
+from jaxcnn.sizes import is_known
+from jaxcnn.window import Window, dilated
+
+UNROLLED_SUMS = 25
+"""Taps up to which a step of `kernel_grad`'s loop takes two blocks: 15 to 25 % less
+time, and twice as much to compile."""
+
+ROW_OF_TAPS = 8
+"""Taps that such a row has, at most."""
+
+SUMS_BYTES = 2**20
+"""What the running sums of `kernel_grad` may take: they are read and written for every
+image, and stay in the cache."""
+
+IMAGES = 8
+"""How many images `kernel_grad` adds up at once, at most, and so among how many devices
+it can be divided."""
+
+
+def sums_of_taps(
+    x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], window: Window
+) -> Num[Array, "t cm"]:
+    """All taps at once."""
+    sharding = sharding_of(dy)
+    q, rows = block_size(window, dy.shape)
+    if (sharding is not None and sharding.spec[0] is not None) or (q, rows) == dy.shape[:2]:
+        sums = _products(x, dy, window)
+    else:
+        sums = _sums_of_blocks(x, dy, window, q, rows)
+    return jnp.stack([jnp.sum(total.reshape(-1, dy.shape[-1]), axis=0) for total in sums])
+
+
+def sums_by_rows(
+    x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], window: Window
+) -> Num[Array, "t cm"]:
+    """Rows of up to `ROW_OF_TAPS` taps along the last axis, one after another, so that
+    the program does not grow with the taps.
+
+    The last row of an axis may reach beyond its taps: what it finds there is left out.
+    """
+    *outer, k = window.size
+    rows = -(-k // ROW_OF_TAPS)
+    length = -(-k // rows)
+    d = window.dilation[-1]
+    lo, hi = window.pads[-1]
+    x, plain = _pad(
+        x, window._replace(pads=(*window.pads[:-1], (lo, hi + d * (rows * length - k))))
+    )
+    row = plain._replace(size=(*(1 for _ in outer), length), pads=((0, 0),) * len(window.size))
+    spans = [
+        s * (m - 1) + e * (t - 1) + 1
+        for s, m, e, t in zip(row.stride, dy.shape[1:-1], row.dilation, row.size, strict=True)
+    ]
+    places = window._replace(size=(*outer, rows), dilation=(*window.dilation[:-1], d * length))
+
+    def of_row(start):
+        part = lax.dynamic_slice(x, list(start), (x.shape[0], *spans, x.shape[-1]))
+        return sums_of_taps(part, dy, row)
+
+    found = lax.map(
+        of_row, np.pad(tap_offsets(places), ((0, 0), (1, 1)))
+    )  # [(outer rows), length, (c m)]
+    if rows * length > k:
+        found = found.reshape(math.prod(outer), rows * length, -1)[:, :k]
+    return found.reshape(math.prod(window.size), -1)
+
+
+def _products(
+    x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], window: Window
+) -> list[Num[Array, "n *j cm"]]:
+    """By tap, what its gradient is the sum of."""
+    return [repeat(x_t, dy.shape[-1]) * dy for x_t in unfold(x, window)]
+
+
+def _sums_of_blocks(
+    x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], window: Window, q: int, rows: int
+) -> list[Num[Array, "q r *k cm"]]:
+    """By tap, the sum over all blocks of `rows` rows of q images."""
+    outputs = dy.shape[-1]
+    if (
+        sharding_of(dy) is None
+        and window.stride[-1] == window.base_dilation[-1] == 1
+        and x.shape[-1] == outputs
+    ):  # one long row of channels: short inner loops are slow
+        x, dy = (a.reshape(*a.shape[:-2], -1, 1) for a in (x, dy))
+        window = interleaved(window, outputs)
+        rows = rows * outputs if len(window.size) == 1 else rows  # of all channels
+    x, window = _pad(x, window)
+    n, height, *others = dy.shape
+    blocks = height // rows
+    x, dy = (a.reshape(q, n // q, *a.shape[1:]) for a in (x, dy))
+    stride, span = (
+        window.stride[0],
+        window.stride[0] * (rows - 1) + dilated(window.size[0], window.dilation[0]),
+    )
+
+    def add_block(sums, index):
+        image, block = index // blocks, index % blocks
+        x_block = _block(x, image, block * rows * stride, span)
+        dy_block = _block(dy, image, block * rows, rows)
+        return [
+            total + product
+            for total, product in zip(sums, _products(x_block, dy_block, window), strict=True)
+        ], None
+
+    zeros = varying_like(jnp.zeros((q, rows, *others), dy.dtype), dy)
+    steps = n // q * blocks
+    unroll = (
+        2 if steps > 2 and math.prod(window.size) <= UNROLLED_SUMS else 1
+    )  # two steps unrolled are no loop: the plain sum
+    return lax.scan(add_block, [zeros for _ in taps(window)], jnp.arange(steps), unroll=unroll)[0]
+
+
+def _pad(x: Array, window: Window) -> tuple[Array, Window]:
+    """The image that the window stands on, padded, cropped and base-dilated, and the
+    window without all that."""
+    slices, window = window.crop(x.shape[1:-1])
+    axes = range(len(slices))
+    return lax_method.pad_explicitly(x[(slice(None), *slices)], window, range(1, x.ndim - 1), axes)
+
+
+def block_size(window: Window, dy_shape: Sequence[int]) -> tuple[int, int]:
+    """Images and rows of each, such that the sums, one per tap, have at most
+    `SUMS_BYTES`: 4 rows of up to `IMAGES`, or more."""
+    n, height, *others = dy_shape
+    if not is_known(n, height):
+        return n, height
+    row = 4 * math.prod(window.size) * math.prod(others)
+    images = _largest_divisor(n, min(IMAGES, SUMS_BYTES // (min(4, height) * row)))
+    return images, _largest_divisor(height, SUMS_BYTES // (images * row))
+
+
+def _largest_divisor(n: int, limit: int) -> int:
+    return next((d for d in range(min(n, limit), 1, -1) if n % d == 0), 1)
+
+
+def _block(
+    a: Num[Array, "q m i *s"], image: Array, first: Array, rows: int
+) -> Num[Array, "q r *s"]:
+    """Rows of q images."""
+    return lax.dynamic_slice_in_dim(
+        lax.dynamic_index_in_dim(a, image, 1, keepdims=False), first, rows, 1
+    )
+
+
+def repeat(x: Array, outputs: int) -> Array:
+    """x for each of its outputs: c -> (c m)"""
+    return x if x.shape[-1] == outputs else jnp.repeat(x, outputs // x.shape[-1], axis=-1)
