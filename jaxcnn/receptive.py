@@ -56,7 +56,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jaxcnn.arguments import described, is_several, per_axis
-from jaxcnn.fields import ReceptiveField, join, slide, slip
+from jaxcnn.field_arithmetic import join, slide, slip
+from jaxcnn.fields import ReceptiveField
 from jaxcnn.parts import LayerLike, is_layer_like, walk
 from jaxcnn.window import Window
 

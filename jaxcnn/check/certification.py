@@ -65,52 +65,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcnn.check import checks, differences, draw
+from jaxcnn.check import draw
 from jaxcnn.check._arguments import among, check_same_structure, floating, labels, strong
+from jaxcnn.check.applicability import CHECKS, KINKS, NEEDS, NOT_FOR
 from jaxcnn.check.certificate import Certificate, Label
 from jaxcnn.check.measure import Check
 from jaxcnn.check.subject import Subject
 from jaxcnn.layers.pinning import pinned_in
-
-CHECKS: dict[str, Callable[[Subject], list[Check]]] = {
-    "structure": checks.structure,
-    "integers": checks.integers,
-    "accuracy": checks.accuracy,
-    "linearity": checks.linearity,
-    "conservation": checks.conservation,
-    "adjoint": checks.adjoint,
-    "differences": differences.differences,
-    "reference": differences.reference,
-    "second order": checks.second_order,
-    "unbiased": checks.unbiased,
-    "bias": checks.bias,
-    "zeros": checks.zeros,
-    "repeats": checks.repeats,
-    "jit": checks.jit,
-    "vmap": checks.vmap,
-    "scan": checks.scan,
-}
-"""In the order in which they are made."""
-
-KINKS = "kinks and ties (a relu at 0, a maximum of equal numbers) were not looked at"
-
-NEEDS = {
-    "integers": f"{KINKS}: pass integers=True if the function is exact on whole numbers",
-    "linearity": "the function is not said to be linear in an argument",
-    "conservation": "a constant added to an argument does not come out as one",
-    "differences": "the reference has a kink where the arguments lie, or is not finite about it",
-    "reference": "the reference has a kink where the arguments lie, or is not finite about it",
-}
-"""Why a check may not apply."""
-
-EXACT = ("linearity", "conservation", "adjoint", "differences", "second order")
-
-NOT_FOR = {
-    "exact": ("unbiased", "bias"),
-    "unbiased": (*EXACT, "bias"),
-    "biased": (*EXACT, "unbiased"),
-}
-"""Checks that do not belong to a label."""
 
 
 def certify(

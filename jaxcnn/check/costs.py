@@ -23,11 +23,10 @@ Limits
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
-from jax.extend.core import Literal
 
 from jaxcnn.check._arguments import (
     among,
@@ -37,6 +36,7 @@ from jaxcnn.check._arguments import (
     strong,
 )
 from jaxcnn.check.hlo import _without_locations, count, excerpt
+from jaxcnn.check.residuals import kept_bytes
 
 
 class Cost(NamedTuple):
@@ -161,7 +161,7 @@ def cost(
     traced = jax.jit(value_and_gradients).trace(structs, dy)
     compiled = traced.lower().compile()
     hlo = _without_locations(compiled.as_text() or "")
-    residual_bytes, argument_bytes_kept = _kept_bytes(lambda args: value_and_pull(args)[1], structs)
+    residual_bytes, argument_bytes_kept = kept_bytes(lambda args: value_and_pull(args)[1], structs)
     memory = compiled.memory_analysis()
     return Cost(
         **count(hlo),
@@ -216,40 +216,3 @@ def _numbers(
 def _flops(analysis: Any) -> float | None:
     figure = (analysis or {}).get("flops", -1.0)
     return figure if figure >= 0 else None  # XLA's sign for "unknown" is -1
-
-
-# What is kept. An array is known by its origin: the number of an argument, an object
-# for what is computed from arguments, or None for what is not, such as a literal, zeros
-# that a rule broadcasts, or an array that the function closes over.
-
-
-def _kept_bytes(pull: Callable, args: Sequence[jax.ShapeDtypeStruct]) -> tuple[int, int]:
-    """Bytes of the leaves of a vjp's closure, each array once: those computed, and
-    those that are arguments."""
-    jaxpr = jax.make_jaxpr(pull)(args).jaxpr
-    kept = {
-        origin: variable.aval.size * variable.aval.dtype.itemsize
-        for origin, variable in zip(_origins(jaxpr, range(len(args))), jaxpr.outvars, strict=True)
-        if origin is not None
-    }
-    of_arguments = sum(size for origin, size in kept.items() if isinstance(origin, int))
-    return sum(kept.values()) - of_arguments, of_arguments
-
-
-def _origins(jaxpr: Any, inputs: Iterable[object]) -> list[object]:
-    """The origins of a jaxpr's outputs. It looks into inner jits: these return their
-    inputs, and constants, as residuals."""
-    origins = dict(zip(jaxpr.invars, inputs, strict=True))
-
-    def of(variables: Any) -> list[object]:
-        return [None if isinstance(v, Literal) else origins.get(v) for v in variables]
-
-    for equation in jaxpr.eqns:
-        operands = of(equation.invars)
-        if equation.primitive.name == "jit":
-            results = _origins(equation.params["jaxpr"].jaxpr, operands)
-        else:
-            constant = all(operand is None for operand in operands)
-            results = [None if constant else object() for _ in equation.outvars]
-        origins.update(zip(equation.outvars, results, strict=True))
-    return of(jaxpr.outvars)

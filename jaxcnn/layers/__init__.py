@@ -23,17 +23,11 @@ from jaxcnn.layers.activations import activation, gelu, leaky_relu, relu, sigmoi
 from jaxcnn.layers.combinators import residual, serial
 from jaxcnn.layers.inside import outputs
 from jaxcnn.layers.layer import Layer
+from jaxcnn.layers.norms import batch_norm, layer_norm
 from jaxcnn.layers.pinning import pinned, using
 from jaxcnn.layers.pools import avg_pool, global_avg_pool, global_max_pool, max_pool
+from jaxcnn.layers.products import HE_NORMAL, LECUN_NORMAL, conv, dense
 from jaxcnn.layers.shapes import dropout, flatten, identity
-from jaxcnn.layers.with_parameters import (
-    HE_NORMAL,
-    LECUN_NORMAL,
-    batch_norm,
-    conv,
-    dense,
-    layer_norm,
-)
 
 __all__ = [
     "HE_NORMAL",

@@ -14,7 +14,6 @@ from typing import Any
 
 from jaxcnn.arguments import as_int, as_ints, as_number, described, is_several, per_axis
 from jaxcnn.ops import Ops
-from jaxcnn.ops.convolution.methods import METHODS, Method
 from jaxcnn.padding import make_window
 
 # When a layer is made.
@@ -53,20 +52,6 @@ def as_epsilon(value: Any) -> float:
     if not 0 <= epsilon < math.inf:
         raise ValueError(f"epsilon must be finite and not negative, got {epsilon}")
     return epsilon
-
-
-def as_method(method: Any) -> Method | None:
-    if method is None or isinstance(method, Method):
-        return method
-    hint = (
-        f": pass jaxcnn.methods.{method.upper()}"
-        if isinstance(method, str) and method.upper() in METHODS
-        else ""
-    )
-    raise ValueError(
-        f"method must be one of {', '.join(METHODS)}, a Method of your own or None, got"
-        f" {described(method)}{hint}"
-    )
 
 
 def as_axes(axes: Any) -> tuple[int, ...]:
@@ -141,39 +126,3 @@ def _padding(padding: Any) -> Any:
         as_ints("padding", entry, "(low, high) pairs of ints") if is_several(entry) else entry
         for entry in padding
     )
-
-
-# What networks are made by.
-
-
-def as_entries(name: str, value: Any, entries: int | None = None) -> tuple[int, ...]:
-    """Several positive ints, as many as `entries` if that is given.
-
-    >>> as_entries("features", [6, 16], 2)
-    (6, 16)
-    """
-    needed = "several ints" if entries is None else f"{entries} ints"
-    ints = as_ints(name, value, needed, least=1)
-    if entries not in (None, len(ints)):
-        raise ValueError(f"{name} must be {needed}, got {described(value)}")
-    return ints
-
-
-def as_rows(
-    name: str, value: Any, needed: str, *, entries: int | None = None, least: int = 0
-) -> list[tuple[int, ...]]:
-    """Several rows of positive ints, `least` of them at least, with as many ints each
-    as `entries`, or one at least.
-
-    >>> import numpy as np
-    >>> blocks = np.array([[32, 1], [64, 2]])
-    >>> as_rows("blocks", blocks, "a pair of ints for each block", entries=2)
-    [(32, 1), (64, 2)]
-    """
-    rows: list[Any] = list(value) if is_several(value) else [None]
-    for row in rows:
-        if not is_several(row) or len(row) == 0 or entries not in (None, len(row)):
-            raise ValueError(f"{name} must be {needed}, got {described(value)}")
-    if len(rows) < least:
-        raise ValueError(f"{name} must be {needed}, {least} at least, got {described(value)}")
-    return [as_entries(name, row) for row in rows]

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from jax import Array
 
-from jaxcnn.layers.layer import Layer, checked
+from jaxcnn.layers.calling import checked
+from jaxcnn.layers.layer import Layer
 from jaxcnn.ops import Ops
 from jaxcnn.padding import make_window
 from jaxcnn.window import Window

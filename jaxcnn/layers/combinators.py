@@ -11,7 +11,8 @@ from jax import Array
 from jaxcnn.arguments import described
 from jaxcnn.layers._arguments import as_ops
 from jaxcnn.layers._checks import as_input_shape, as_train, check_entries, check_key
-from jaxcnn.layers.layer import Layer, abstract_x, apply_layer, as_layer
+from jaxcnn.layers.calling import abstract_x, apply_layer
+from jaxcnn.layers.layer import Layer, as_layer
 from jaxcnn.layers.shapes import identity
 from jaxcnn.ops import EXPLICIT, Ops
 from jaxcnn.ops._arrays import as_array

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from jax import Array
 
+from jaxcnn.layers.calling import apply_layer
 from jaxcnn.layers.combinators import fold, start
-from jaxcnn.layers.layer import Layer, apply_layer, as_layer
+from jaxcnn.layers.layer import Layer, as_layer
 from jaxcnn.ops import EXPLICIT, Ops
 from jaxcnn.parts import Step, walk
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import jax
-import jax.numpy as jnp
 from jax import Array
 
 from jaxcnn.arguments import described
-from jaxcnn.layers._arguments import as_ops
-from jaxcnn.layers._checks import as_input_shape, as_train, check_entries, check_key
 from jaxcnn.ops import EXPLICIT, Ops
 from jaxcnn.window import Window
 
@@ -103,78 +98,6 @@ class Layer(_Fields):
             parallel: bool = False,
             ops: Ops | None = None,
         ) -> Layer: ...
-
-
-PINNED = "pinned:"
-"""Before the entry of a layer that keeps its own rules, among the names in what is
-traced."""
-
-
-def apply_layer(
-    layer: Layer,
-    params: Any,
-    state: Any,
-    x: Any,
-    *,
-    train: bool,
-    key: Any,
-    ops: Ops,
-    entry: str | None = None,
-) -> Any:
-    """What the layer gives: by its own rules where it keeps some, else by `ops`."""
-    options: dict[str, Any] = {"train": train, "key": key}
-    if takes_ops(layer.apply):
-        options["ops"] = layer.ops or ops
-    if not _keeps_rules(layer):
-        return layer.apply(params, state, x, **options)
-    name = entry or layer.name
-    with jax.named_scope(f"{PINNED}{name}" if layer.ops else name):
-        return layer.apply(params, state, x, **options)
-
-
-def _keeps_rules(layer: Layer) -> bool:
-    return layer.ops is not None or any(_keeps_rules(part) for _, part in layer.parts)
-
-
-def takes_ops(apply: Callable[..., Any]) -> bool:
-    """Whether a layer's `apply`, which may be a person's own, can be told `ops`."""
-    try:
-        parameters = inspect.signature(apply).parameters
-    except (TypeError, ValueError):
-        return False
-    return "ops" in parameters or any(
-        parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()
-    )
-
-
-def abstract_x(shape: Sequence[int]) -> jax.ShapeDtypeStruct:
-    """The x that `init` assumes: of the default floating dtype."""
-    return jax.ShapeDtypeStruct(tuple(shape), jnp.result_type(float))
-
-
-def checked(
-    name: str,
-    init: Callable[..., Any],
-    apply: Callable[..., Any],
-    window: Callable[[tuple[int, ...]], Window] | None = None,
-    *,
-    entries: Sequence[str] = (),
-    state_entries: Sequence[str] = (),
-) -> Layer:
-    """A layer whose two functions look at what they are given before they compute. It
-    has these entries of params and state."""
-
-    def checked_init(key, input_shape):
-        check_key(key)
-        return init(key, as_input_shape(input_shape))
-
-    def checked_apply(params, state, x, *, train=False, key=None, ops=EXPLICIT):
-        check_entries("params", params, entries, only=True)
-        check_entries("state", state, state_entries, only=False)
-        check_key(key)
-        return apply(params, state, x, train=as_train(train), key=key, ops=as_ops(ops))
-
-    return Layer(name, checked_init, checked_apply, window)
 
 
 def makes_layers(value: Any) -> bool:

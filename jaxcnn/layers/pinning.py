@@ -14,7 +14,8 @@ from typing import Any
 import jax.extend.core
 
 from jaxcnn.layers._arguments import as_ops
-from jaxcnn.layers.layer import PINNED, Layer, apply_layer, as_layer, takes_ops
+from jaxcnn.layers.calling import PINNED, apply_layer, takes_ops
+from jaxcnn.layers.layer import Layer, as_layer
 from jaxcnn.ops import EXPLICIT, Ops
 
 

@@ -10,7 +10,8 @@ from jax.typing import ArrayLike
 
 from jaxcnn.layers._arguments import as_rate
 from jaxcnn.layers._functions import all_of, layer_of
-from jaxcnn.layers.layer import Layer, checked
+from jaxcnn.layers.calling import checked
+from jaxcnn.layers.layer import Layer
 from jaxcnn.ops._arrays import as_array
 
 

@@ -12,7 +12,7 @@ from jaxcnn.layers import (
     residual,
     serial,
 )
-from jaxcnn.layers._arguments import as_entries, as_rows
+from jaxcnn.models._arguments import as_entries, as_rows
 from jaxcnn.models._images import conv_and_norm, logits, of_images
 
 

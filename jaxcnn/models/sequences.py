@@ -14,7 +14,8 @@ from jaxcnn.layers import (
     max_pool,
     relu,
 )
-from jaxcnn.layers._arguments import as_entries, as_rate, as_rows
+from jaxcnn.layers._arguments import as_rate
+from jaxcnn.models._arguments import as_entries, as_rows
 from jaxcnn.models._images import conv_and_norm, logits, of_images
 
 

@@ -28,14 +28,15 @@ from jaxcnn.ops._operation import autodiff_twin
 from jaxcnn.ops.activation import gelu, leaky_relu, relu, sigmoid, silu, tanh
 from jaxcnn.ops.average_pooling import avg_pool
 from jaxcnn.ops.batch_normalization import batch_norm
+from jaxcnn.ops.binary_cross_entropy import sigmoid_binary_cross_entropy
 from jaxcnn.ops.convolution.functions import conv, convolve
 from jaxcnn.ops.cross_entropy import softmax_cross_entropy
 from jaxcnn.ops.fully_connected import dense
 from jaxcnn.ops.global_pooling import global_avg_pool, global_max_pool
 from jaxcnn.ops.inverted_dropout import dropout
 from jaxcnn.ops.layer_normalization import layer_norm
-from jaxcnn.ops.loss import mean_squared_error, sigmoid_binary_cross_entropy
 from jaxcnn.ops.max_pooling import max_pool
+from jaxcnn.ops.squared_error import mean_squared_error
 
 
 class Ops(NamedTuple):

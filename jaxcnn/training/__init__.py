@@ -15,11 +15,12 @@ statistics of a batch normalisation over the whole batch included.
 """
 
 from jaxcnn.training.calls import EvalStep, TrainStep
+from jaxcnn.training.evaluation import make_eval_step
 from jaxcnn.training.nonfinite import find_nonfinite
 from jaxcnn.training.objective import Augment, Loss, LossName, Metrics
 from jaxcnn.training.scan import scan_steps
 from jaxcnn.training.state import TrainState, init_train_state
-from jaxcnn.training.steps import make_eval_step, make_train_step
+from jaxcnn.training.steps import make_train_step
 from jaxcnn.training.trainable import Trainable
 
 __all__ = [

@@ -13,7 +13,8 @@ from jax.typing import DTypeLike
 from jaxcnn.arguments import described
 from jaxcnn.layers import Layer
 from jaxcnn.layers._arguments import as_ops
-from jaxcnn.layers.layer import apply_layer, as_layer
+from jaxcnn.layers.calling import apply_layer
+from jaxcnn.layers.layer import as_layer
 from jaxcnn.ops import Ops
 from jaxcnn.ops._arrays import as_array
 from jaxcnn.training.state import TrainState

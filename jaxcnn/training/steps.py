@@ -1,4 +1,4 @@
-"""The steps: one update, several at once, and what is measured without one."""
+"""One update, as a step."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from jax.typing import DTypeLike
 
 from jaxcnn.arguments import as_number
 from jaxcnn.layers import Layer
-from jaxcnn.layers._arguments import as_ops
-from jaxcnn.layers.layer import apply_layer, as_layer
 from jaxcnn.ops import EXPLICIT, Ops
-from jaxcnn.training.calls import EvalStep, TrainStep
+from jaxcnn.training.calls import TrainStep
+from jaxcnn.training.evaluation import metrics_of
 from jaxcnn.training.objective import (
     Augment,
     Evaluated,
@@ -24,10 +23,8 @@ from jaxcnn.training.objective import (
     LossName,
     Metrics,
     all_finite,
-    as_loss,
     can_overflow,
     make_objective,
-    mean_loss,
 )
 from jaxcnn.training.optimizer import as_optimizer, update
 from jaxcnn.training.state import TrainState
@@ -128,35 +125,9 @@ def make_train_step(
             average=_averaged(state, at, trained, decay),
         )
         finite = all_finite((at.value, at.grads, at.model_state))
-        return select(finite, new, state), _metrics(at.value, at.logits, y) | {"finite": finite}
+        return select(finite, new, state), metrics_of(at.value, at.logits, y) | {"finite": finite}
 
     return TrainStep(step)
-
-
-def make_eval_step(
-    model: Layer, *, loss: Loss | LossName | None = None, ops: Ops = EXPLICIT
-) -> EvalStep:
-    """The metrics of `make_train_step` without training, evaluate(state, x, y) ->
-    metrics, jitted. The state is not donated.
-
-    Where the state keeps an average, the metrics are the average's.
-
-    >>> from jaxcnn import init_train_state, layers
-    >>> model = layers.serial(layers.flatten(), layers.dense(2))
-    >>> state = init_train_state(model, optax.sgd(0.1), jax.random.key(0), (1, 4, 4, 1))
-    >>> x, y = jnp.zeros((3, 4, 4, 1)), jnp.array([0, 1, 1])
-    >>> metrics = make_eval_step(model)(state, x, y)
-    >>> round(float(metrics["loss"]), 4)  # log 2: the logits are all 0
-    0.6931
-    """
-    model, ops = as_layer("model", model), as_ops(ops)
-    of_batch = as_loss(loss, ops)
-
-    def evaluate(state: TrainState, x: Array, y: Array) -> Metrics:
-        logits, _ = apply_layer(model, *state.eval_params(), x, train=False, key=None, ops=ops)
-        return _metrics(mean_loss(of_batch, logits, y), logits, y)
-
-    return EvalStep(evaluate)
 
 
 def _as_decay(average_decay: float) -> float:
@@ -195,10 +166,3 @@ def _averaged(
 
 def select(condition: Array, new: TrainState, old: TrainState) -> TrainState:
     return jax.tree.map(partial(jnp.where, condition), new, old)
-
-
-def _metrics(value: Array, logits: Array, y: Array) -> Metrics:
-    metrics = {"loss": value}
-    if jnp.issubdtype(y.dtype, jnp.integer) and y.ndim == logits.ndim - 1:
-        metrics["accuracy"] = jnp.mean(jnp.argmax(logits, axis=-1) == y)
-    return metrics

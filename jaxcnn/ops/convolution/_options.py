@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +12,7 @@ from jaxcnn.ops._layout import (
     check_layout,
 )
 from jaxcnn.ops.convolution.methods import AUTO, METHODS, Method
-from jaxcnn.ops.convolution.problem import (
-    check_options,
-)
+from jaxcnn.ops.convolution.problem import ConvOptions
 
 
 def layout_among(function: str, options: Mapping[str, Any]) -> Layout:
@@ -22,6 +21,15 @@ def layout_among(function: str, options: Mapping[str, Any]) -> Layout:
     layout = options.get("layout", "channels_last")
     check_layout(layout)
     return layout
+
+
+def check_options(function: str, options: Mapping[str, Any]) -> None:
+    """Raises TypeError for what is no option, as Python does for other functions."""
+    for name in options:
+        if name not in ConvOptions.__annotations__:
+            close = difflib.get_close_matches(name, ConvOptions.__annotations__, n=1)
+            hint = f": did you mean {close[0]!r}?" if close else ""
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
 
 
 def as_method(method: Method | None) -> Method:

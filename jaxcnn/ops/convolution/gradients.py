@@ -21,14 +21,10 @@ from jaxcnn.ops._layout import (
 )
 from jaxcnn.ops._operation import reverse_mode_only
 from jaxcnn.ops._sharding import align_varying
+from jaxcnn.ops.convolution._checks import as_shape, check_ranks
 from jaxcnn.ops.convolution._options import as_method, layout_among
 from jaxcnn.ops.convolution.methods import Method
-from jaxcnn.ops.convolution.problem import (
-    ConvOptions,
-    Problem,
-    as_shape,
-    check_ranks,
-)
+from jaxcnn.ops.convolution.problem import ConvOptions, Problem
 from jaxcnn.ops.convolution.rule import (
     input_grad_core,
     kernel_grad_core,

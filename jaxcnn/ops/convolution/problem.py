@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypedDict
+from collections.abc import Sequence
+from typing import NamedTuple, TypedDict
 
 from jax import Array, lax
 from jax.sharding import NamedSharding, PartitionSpec
 from jax.typing import DTypeLike
 
-from jaxcnn.arguments import as_int, described, is_several
+from jaxcnn.arguments import as_int
 from jaxcnn.ops._arrays import as_dtype, as_precision
 from jaxcnn.ops._layout import Layout
+from jaxcnn.ops.convolution._checks import check_channels, check_fits
 from jaxcnn.padding import Padding, make_window
-from jaxcnn.window import Window, dilated
+from jaxcnn.window import Window
 
 
 class ConvOptions(TypedDict, total=False):
@@ -136,91 +136,9 @@ class Problem(NamedTuple):
         (2, 4, 4, 16)
         """
         groups = as_int("groups", groups, least=1)
-        _check_channels(x_shape, w_shape, groups, layout)
+        check_channels(x_shape, w_shape, groups, layout)
         space = x_shape[1:-1]
         window = make_window(w_shape[:-2], space, stride=stride, padding=padding, dilation=dilation)
-        _check_fits(window, space)
+        check_fits(window, space)
         dtype = as_dtype("preferred_element_type", preferred_element_type)
         return cls(x_shape, w_shape, window, groups, as_precision(precision), dtype)
-
-
-def check_options(function: str, options: Mapping[str, Any]) -> None:
-    """Raises TypeError for what is no option, as Python does for other functions."""
-    for name in options:
-        if name not in ConvOptions.__annotations__:
-            close = difflib.get_close_matches(name, ConvOptions.__annotations__, n=1)
-            hint = f": did you mean {close[0]!r}?" if close else ""
-            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{hint}")
-
-
-def as_shape(name: str, shape: Any) -> tuple[int, ...]:
-    """A shape that a person passes: sizes, of which some may be symbolic."""
-    if getattr(shape, "ndim", 1) != 1 or not is_several(shape):
-        is_array = hasattr(shape, "shape")
-        array = name.removesuffix("_shape")
-        slip = f": is it the array itself? pass {array}.shape" if is_array else ""
-        raise ValueError(f"{name} must be a shape, one int per axis, got {described(shape)}{slip}")
-    return tuple(
-        size
-        if hasattr(size, "dimension_as_value")
-        else as_int(f"each entry of {name}", size, least=0)
-        for size in shape
-    )
-
-
-def check_ranks(x_shape: tuple[int, ...], w_shape: tuple[int, ...]) -> None:
-    if len(x_shape) not in (3, 4, 5):
-        one_less = len(x_shape) == len(w_shape) - 1
-        hint = "; is the batch axis missing? x[None] adds it" if one_less else ""
-        raise ValueError(
-            f"x must have a batch, a channel and 1 to 3 spatial axes, got shape {x_shape}{hint}"
-        )
-    if len(w_shape) != len(x_shape):
-        raise ValueError(
-            "w must have as many axes as x: one per spatial axis and two for channels, got w of"
-            f" {w_shape} for x of {x_shape}"
-        )
-
-
-def _check_channels(
-    x_shape: tuple[int, ...], w_shape: tuple[int, ...], groups: int, layout: Layout
-) -> None:
-    channels, inputs, outputs = x_shape[-1], w_shape[-2], w_shape[-1]
-    if channels % groups or outputs % groups:
-        raise ValueError(
-            f"groups must divide the channels of x and w, got groups={groups}, {channels} inputs"
-            f" and {outputs} outputs"
-        )
-    if channels == inputs * groups:
-        return
-    other = "channels_first" if layout == "channels_last" else "channels_last"
-    other_channels = x_shape[1] if layout == "channels_last" else x_shape[-2]
-    names = {
-        "channels_first": {3: "NCL", 4: "NCHW", 5: "NCDHW"},
-        "channels_last": {3: "NLC", 4: "NHWC", 5: "NDHWC"},
-    }
-    hint = ""
-    if other_channels == inputs * groups:
-        hint = (
-            f"; x has {other_channels} on the axis of {other!r}: is it"
-            f" {names[other][len(x_shape)]}? pass layout={other!r}"
-        )
-    elif groups == 1 and inputs and channels % inputs == 0:
-        hint = f"; is it grouped? groups={channels // inputs} would fit"
-    raise ValueError(
-        f"x has {channels} channels, but w takes {inputs} for each of {groups} groups"
-        f" ({layout}){hint}"
-    )
-
-
-def _check_fits(window: Window, space: tuple[int, ...]) -> None:
-    sizes = zip(
-        space, window.size, window.dilation, window.pads, window.output_size(space), strict=True
-    )
-    for axis, (n, k, d, (lo, hi), m) in enumerate(sizes):
-        if m == 0:
-            raise ValueError(
-                f"w is larger than its padded input on spatial axis {axis}: it spans"
-                f" {dilated(k, d)} ({k} taps, dilation {d}), the input {n + lo + hi} ({n} with"
-                f" pads {(lo, hi)})"
-            )
