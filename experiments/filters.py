@@ -41,11 +41,12 @@ from rich.table import Table
 from sklearn.datasets import load_digits
 
 from jaxcnn import conv, convolve
+from jaxcnn.programs.cli import run_program
 from jaxcnn.programs.files import write_whole
+from jaxcnn.programs.interruption import leave
 from jaxcnn.programs.options import ConfigError, require_paths
 from jaxcnn.programs.output import claimed
-from jaxcnn.programs.program import leave, run_program
-from jaxcnn.programs.train.pictures import SIGNED
+from jaxcnn.programs.train.panels import SIGNED
 
 EDGE = np.array([[-1, -1, 2], [-1, 2, 1], [2, 1, 1]], np.float32)
 FILTERS = {"the filter": EDGE, "its opposite": -EDGE, "minus its mean": EDGE - EDGE.mean()}

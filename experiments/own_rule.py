@@ -36,10 +36,11 @@ from jaxcnn import (
     make_train_step,
     models,
 )
+from jaxcnn.programs.cli import run_program
 from jaxcnn.programs.data.dataset import digits, shuffled_batches
+from jaxcnn.programs.interruption import leave
 from jaxcnn.programs.messages import plural
 from jaxcnn.programs.options import MOST_EPOCHS, require_count, require_seed
-from jaxcnn.programs.program import leave, run_program
 
 BATCH = 32
 

@@ -24,8 +24,9 @@ import optax
 import tyro
 
 from jaxcnn import AUTODIFF, EXPLICIT, init_train_state, layers, make_train_step
+from jaxcnn.programs.cli import run_program
+from jaxcnn.programs.interruption import leave
 from jaxcnn.programs.options import require_seed
-from jaxcnn.programs.program import leave, run_program
 
 STEPS = 200
 X = jnp.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])

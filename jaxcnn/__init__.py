@@ -44,6 +44,8 @@ from jaxcnn.training import (
 )
 from jaxcnn.window import Window
 
+__version__ = "0.2.0"
+
 __all__ = [
     "AUTODIFF",
     "EXPLICIT",

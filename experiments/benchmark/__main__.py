@@ -7,6 +7,6 @@ if __name__ == "__main__":
     end_at_once("benchmark")
     use_huge_pages()
     from experiments.benchmark.program import command_line
-    from jaxcnn.programs.program import leave
+    from jaxcnn.programs.interruption import leave
 
     leave(command_line())

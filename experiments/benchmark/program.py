@@ -43,11 +43,11 @@ from experiments.benchmark.operations import LEAST_REPETITIONS, matrix_product_r
 from experiments.benchmark.step_charts import draw_steps, step_summary
 from experiments.benchmark.steps import NETWORKS, DisagreementError, measure_memories, measure_steps
 from experiments.benchmark.summary import growth_table, print_maps
+from jaxcnn.programs.cli import run_program
 from jaxcnn.programs.devices import use_all_cores
 from jaxcnn.programs.files import write_whole
 from jaxcnn.programs.options import require_paths
 from jaxcnn.programs.output import claimed
-from jaxcnn.programs.program import run_program
 
 Row = dict[str, Any]
 Report = dict[str, Any]

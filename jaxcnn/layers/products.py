@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxcnn.arguments import as_flag, as_int, per_axis
-from jaxcnn.layers._arguments import as_function, as_method, geometry
+from jaxcnn.layers._arguments import as_function, geometry
 from jaxcnn.layers._checks import check_fits, check_images, check_kernel, draw, known
 from jaxcnn.layers.calling import checked
 from jaxcnn.layers.layer import Layer

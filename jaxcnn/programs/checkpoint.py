@@ -1,4 +1,4 @@
-"""Nested dicts of arrays as safetensors files, with names like "0_conv.w"."""
+"""Nested dicts of arrays as safetensors files, with names such as "0_conv.w"."""
 
 from __future__ import annotations
 
@@ -35,28 +35,27 @@ _DTYPES: dict[str, np.dtype] = {code: np.dtype(dtype) for code, dtype in _FLOATS
         strict=True,
     )
 }
-"""Of the format, as NumPy has them."""
+"""NumPy's dtype for each dtype code of the format."""
 
-RESERVED = "__metadata__"  # what the format has of its own among the names
+RESERVED = "__metadata__"  # a name that the format keeps for itself
 MOST = 2**32  # bytes of a file that are read
 MOST_DIMENSIONS = 64  # of a NumPy array
-SHOWN = 3  # faults that a message tells
+SHOWN = 3  # faults that a message lists
 LONGEST = 60  # characters of a name in a message
 LONGEST_REASON = 200
 
 
 class CheckpointError(DataError, SafetensorError):
-    """A file has no arrays, or others than were asked for."""
+    """A file has no arrays, or not those that were asked for."""
 
 
 def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Write nested dicts of arrays to `path`, whole or not at all. An empty dict leaves
-    no trace in it.
+    """Write nested dicts of arrays to `path`, whole or not at all. Empty dicts are not
+    saved.
 
     Raises:
       ValueError: if a key is no string, is reserved, or has a dot, which separates keys
-        in the file; or if a value is no array, or one of a dtype that the format has
-        not.
+        in the file; or if a value is no array, or has a dtype that the format lacks.
     """
     try:
         content = save(dict(_flatten(arrays)))
@@ -66,16 +65,16 @@ def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
 
 
 def load_arrays(path: Path, like: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The nested dicts that `save_arrays` wrote, of NumPy arrays.
+    """The nested dicts that `save_arrays` wrote, as NumPy arrays.
 
     Args:
       path: of the file.
-      like: nested dicts of arrays, or of what has a shape and a dtype: the file must
-        have the same, or nothing of it is read.
+      like: nested dicts of arrays, or of anything with a shape and a dtype. The file
+        must have the same names, shapes and dtypes, or none of its arrays is read.
 
     Raises:
-      CheckpointError: if it is no whole file of this kind, has NaN or infinity in it,
-        or other arrays than `like`.
+      CheckpointError: if it is no whole file of this kind, contains NaN or infinity, or
+        has other arrays than `like`.
       OSError: if it cannot be read.
     """
     specs = _specs(path)
@@ -107,18 +106,18 @@ def load_arrays(path: Path, like: Mapping[str, Any] | None = None) -> dict[str, 
 def check_arrays(
     arrays: Mapping[str, Any], like: Mapping[str, Any], what: str = "the arrays have"
 ) -> None:
-    """Refuse arrays of other names, shapes or dtypes than those of `like`; both are
-    nested dicts, whose empty ones do not count.
+    """Refuse arrays whose names, shapes or dtypes differ from those of `like`. Both are
+    nested dicts; empty dicts do not count.
 
     Raises:
-      CheckpointError: with the first differences; `what` begins the message.
+      CheckpointError: with the first differences; the message begins with `what`.
     """
     _check_same(_wanted(arrays), _wanted(like), what)
 
 
 def _specs(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """The dtype's code and the shape of each array. Only the header is read; that its
-    arrays fill the file is checked."""
+    """The dtype code and shape of each array, from the header alone, which is checked
+    against the size of the file."""
     if path.is_dir():
         raise CheckpointError(f"{path} is a folder, and no file of arrays")
     size = path.stat().st_size
@@ -213,8 +212,8 @@ def _flatten(arrays: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def _savable(name: str, value: Any) -> np.ndarray:
-    """C-contiguous, of the shape that it has: `np.ascontiguousarray` would make an axis
-    for a number."""
+    """The value as a C-contiguous array of its own shape; `np.ascontiguousarray` would
+    give a number an axis."""
     try:
         array = (
             None

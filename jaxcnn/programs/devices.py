@@ -8,21 +8,26 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from jaxcnn.programs.train.config import ConfigError
+from jaxcnn.programs.options import ConfigError
 
-# Below this many pixels of a step's images for each device, a second one cost more than
-# it gave on two CPU cores: see `experiments/README.md`.
+# With fewer pixels per device in a step's images, a second device on two CPU cores cost
+# more time than it saved.
 LEAST_PIXELS = 10_000
 
 
+def usable_cores() -> int:
+    """Number of CPU cores that this process may use, which can be fewer than the
+    machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def use_all_cores() -> None:
-    """Let JAX's CPU have one virtual device per core. To be called before anything is
-    computed; later it does nothing."""
+    """Give JAX one virtual CPU device per usable core. Call it before JAX computes
+    anything; afterwards it does nothing."""
     try:
-        jax.config.update(
-            "jax_num_cpu_devices",
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        )
+        jax.config.update("jax_num_cpu_devices", usable_cores())
     except RuntimeError:  # JAX runs already, with the devices it has
         return
 
@@ -31,13 +36,13 @@ def make_mesh(devices: int | None, batch_size: int, pixels: int) -> Mesh:
     """A mesh with one axis, "batch", over `devices` local devices.
 
     Args:
-      devices: how many; None for as many as divide the batch and pay: all on an
-        accelerator, on a CPU only as many as have `LEAST_PIXELS` each.
+      devices: how many. None takes as many as divide the batch and are likely to make
+        a step faster: on an accelerator all, on a CPU those with `LEAST_PIXELS` each.
       batch_size: images in a step.
       pixels: of an image.
 
     Raises:
-      ConfigError: if there are not as many devices, or they do not divide the batch.
+      ConfigError: if there are not that many devices, or they do not divide the batch.
     """
     available = jax.local_devices()
     if devices is None:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and errors that name them."""
+"""Files that are written whole or not at all, and errors that name them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _PARTIAL = re.compile(r"\..+\.\d+\.partial")
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Have `write` fill a file beside `path` and rename it: whoever reads `path` sees
-    all of the new file, or none of it.
+    """Let `write` fill a file beside `path`, then rename it to `path`: whoever reads
+    `path` sees all of the new file or none of it.
 
     Raises:
       OSError: with the name of `path`, if it cannot be written.
@@ -29,8 +29,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove what processes left in the folder that were killed in `write_whole`. No
-    other may be writing there now."""
+    """Remove the files that processes left in the folder when they were killed in
+    `write_whole`. No other process may be writing there now."""
     for path in folder.iterdir():
         if _PARTIAL.fullmatch(path.name):
             with suppress(OSError):
@@ -38,8 +38,7 @@ def remove_partial_files(folder: Path) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Write a line at the end of a file: all of it, or nothing if it does not fit on
-    the disk.
+    """Append a line to a file: all of it, or nothing if the disk is full.
 
     Raises:
       OSError: with the name of `path`, if it cannot be written.
@@ -49,9 +48,8 @@ def append_line(path: Path, line: str) -> None:
         end = os.fstat(file.fileno()).st_size
         written = file.write(content)
         try:
-            if written < len(
-                content
-            ):  # the disk filled up on the way; if that is all, this says so
+            if written < len(content):
+                # The disk filled up on the way: this raises the error that says so.
                 file.write(content[written:])
         except OSError:
             file.truncate(end)
@@ -60,8 +58,8 @@ def append_line(path: Path, line: str) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Have an OSError from inside name the path: that of a full disk names nothing,
-    others a file beside it."""
+    """Make an OSError from inside name the path. The error of a full disk names
+    nothing, others name a file beside it."""
     try:
         yield
     except OSError as error:

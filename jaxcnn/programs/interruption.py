@@ -1,10 +1,10 @@
-"""Ctrl-C, SIGTERM and a closed terminal: whenever they come, a line and an exit status,
-in place of a traceback or of silence.
+"""Ctrl-C, SIGTERM and a closed terminal give one line and an exit status whenever they
+come, not a traceback and not silence.
 
-While a program imports they end it at once (`end_at_once`); later they are exceptions
-(`as_exceptions`), so that what was done can be saved, with moments in which they have
-to wait (`held_back`). A signal that is ignored, as `nohup` has it, stays ignored.
-Nothing slow is imported here: `end_at_once` comes before the imports that it guards.
+While a program imports, they end it at once (`end_at_once`). Later they are exceptions
+(`as_exceptions`), so that the program can save its work, and in places they have to
+wait (`held_back`). A signal that is ignored, as under `nohup`, stays ignored. Nothing
+slow is imported here, because `end_at_once` comes before the imports that it guards.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import NoReturn
 
 WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "hung up"}
 SIGNALS = {
@@ -27,14 +28,14 @@ Handler = Callable[[int, FrameType | None], object]
 
 
 class Interruption(KeyboardInterrupt):
-    """One of `SIGNALS` came. Whatever is done for Ctrl-C is done for each of them."""
+    """One of `SIGNALS` came; each of them is treated as Ctrl-C is."""
 
     number: int = signal.SIGINT
 
 
 def word_and_status(error: KeyboardInterrupt) -> tuple[str, int]:
-    """What is said of it, and the exit status: 130 of Ctrl-C, 143 of SIGTERM, as a
-    shell has them.
+    """The word for an interruption and its exit status, which is the shell's: 130 for
+    Ctrl-C, 143 for SIGTERM.
 
     >>> word_and_status(KeyboardInterrupt())
     ('interrupted', 130)
@@ -44,11 +45,11 @@ def word_and_status(error: KeyboardInterrupt) -> tuple[str, int]:
 
 
 def end_at_once(program: str) -> None:
-    """From now on a signal ends the process with a line on stderr: to be called first
-    of all, before the slow imports.
+    """From now on a signal ends the process with a line on stderr. Call it first of
+    all, before the slow imports.
 
-    An exception would not do: modules that are being imported, those in C above all,
-    turn it into errors of their own.
+    An exception would not do, because modules that are being imported, above all those
+    in C, turn it into errors of their own.
     """
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -64,8 +65,9 @@ def end_at_once(program: str) -> None:
 def as_exceptions() -> Iterator[None]:
     """Inside, a signal is an `Interruption` in the main thread.
 
-    One that comes in a finaliser, or in what JAX has done at each garbage collection,
-    would be printed there and lost, since Python lets no exception out: it comes again.
+    Python lets no exception out of a finaliser, nor out of the callback that JAX runs
+    at each garbage collection: it would be printed there and lost. So one that is
+    raised there is raised again a moment later.
     """
     unraisable = sys.unraisablehook
 
@@ -91,7 +93,7 @@ def as_exceptions() -> Iterator[None]:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Inside, signals wait; when it ends, the first that came is delivered."""
+    """Inside, signals wait; when the context ends, the first that came is delivered."""
     came: list[int] = []
     earlier = _install(lambda number, frame: came.append(number))
     try:
@@ -104,7 +106,7 @@ def held_back() -> Iterator[None]:
 
 @contextmanager
 def ignored() -> Iterator[None]:
-    """Inside, signals do nothing: another Ctrl-C while the first is being seen to."""
+    """Inside, signals do nothing, such as a second Ctrl-C after the first."""
     earlier = _install(lambda number, frame: None)
     try:
         yield
@@ -112,9 +114,24 @@ def ignored() -> Iterator[None]:
         _restore(earlier)
 
 
+def leave(status: int) -> NoReturn:
+    """End the process with this status.
+
+    After an interruption it ends at once, without Python's clean-up: JAX may still be
+    computing or compiling, and taking Python down under it now and then is a
+    segmentation fault.
+    """
+    if status > 128:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
 def _install(handler: Handler) -> dict[int, Handler | int]:
-    """Have it called for all signals that are not ignored; the handlers before. Does
-    nothing outside the main thread."""
+    """Make `handler` the handler of all signals that are not ignored; the earlier
+    handlers. Outside the main thread it does nothing."""
     earlier: dict[int, Handler | int] = {}
     if threading.current_thread() is threading.main_thread():
         for number in SIGNALS:

@@ -1,4 +1,4 @@
-"""What the programs say, in one wording: counts, sizes, and what went wrong."""
+"""The wording that all programs share: counts, sizes, and what went wrong."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def times(sizes: Sequence[int]) -> str:
 
 
 def fail(program: str, message: object, status: int) -> int:
-    """Tell what went wrong in a line on stderr; the exit status, to be returned.
+    """Write what went wrong to stderr, in one line; returns the exit status.
 
-    An error of the file system is told as its file and what is wrong with it.
+    An error of the file system is shown as the file and what is wrong with it.
     """
     if isinstance(message, OSError) and message.filename is not None:
         message = f"{message.filename}: {message.strerror}"

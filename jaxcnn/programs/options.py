@@ -1,5 +1,5 @@
-"""What an option may be, and how a wrong one is refused: in one line that has its name,
-what it must be, and what came."""
+"""Checks of options. A wrong one is refused in one line with its name, what it must be,
+and what came."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def require_count(option: str, value: int, *, least: int = 1, most: int = MOST) 
 
 
 def require_seed(value: int) -> None:
-    """Raises ConfigError unless JAX makes a key of it."""
+    """Raises ConfigError unless JAX can make a key from it."""
     require("seed", "between 0 and 2^31 - 1", 0 <= value <= MOST, value)
 
 
 def require_positive(option: str, value: float) -> None:
-    """Raises ConfigError unless it is positive, and a float32 of full precision."""
+    """Raises ConfigError unless it is positive and a float32 of full precision."""
     require(option, "a positive number", 0 < value < math.inf, value)
     smallest, largest = FLOAT32
     require(
@@ -56,7 +56,7 @@ def require_positive(option: str, value: float) -> None:
 
 
 def require_paths(config: Any) -> None:
-    """`require_path` of every path in a dataclass of options."""
+    """Call `require_path` for every path in a dataclass of options."""
     for field in fields(config):
         value = getattr(config, field.name)
         if isinstance(value, Path):
@@ -70,8 +70,7 @@ def require_path(option: str, value: Path) -> None:
 
 
 def shown(value: object) -> str:
-    """The value in one line that is not long: as Python writes it if it cannot be
-    printed.
+    """The value in one short line; characters that cannot be printed are escaped.
 
     >>> shown(3), shown("a\\nb"), shown("x" * 100)
     ('3', "'a\\\\nb'", 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx... (100 characters)')

@@ -1,21 +1,21 @@
-"""The folder that a program writes into: one program at a time, and a run takes the
-place of an earlier one at one stroke.
+"""The folder that a program writes to: one program at a time, and a run replaces an
+earlier one all at once.
 
 A program claims its folder before anything else. The claim is a lock of the operating
-system on a file in the folder, so that it ends with the process, however that ends;
-where a file system has no locks there is no claim, and nothing is refused.
+system on a file in the folder, so it ends with the process, however that ends. Where a
+file system has no locks, there is no claim and nothing is refused.
 
-A run replaces the files of an earlier one in three steps, of which each leaves one of
+A run replaces the files of an earlier one in three steps, each of which leaves one of
 the two runs whole, in one place:
 
-1. the new files are written into a folder of their own, inside;
-2. the earlier ones are moved out of the way, into another, config.json first: without
-   it nobody takes the folder for a run;
-3. that other folder is renamed, which settles it, and the new files are moved into
-   their places, config.json last.
+1. the new files are written to a folder of their own, inside;
+2. the earlier ones are moved out of the way, to another folder inside, config.json
+   first, since without it nobody takes the folder for a run;
+3. that other folder is renamed, which decides for the new run, and the new files are
+   moved to their places, config.json last.
 
-If the process dies in step 2, the next claim moves the earlier files back; in step 3,
-the new ones forward.
+If the process dies in step 2, the next claim moves the earlier files back; if it dies
+in step 3, the next claim moves the new ones forward.
 """
 
 from __future__ import annotations
@@ -40,24 +40,25 @@ else:
 
 LOCK = ".lock"
 NEW, EARLIER, REPLACED = ".run-new", ".run-earlier", ".run-replaced"
-MARK = "config.json"  # what makes files a run
-ATTEMPTS = 100  # another program may be removing the folder, or its lock, while this one opens it
+MARK = "config.json"  # the file that makes a folder a run
+# Another program may be removing the folder or its lock while this one opens it.
+ATTEMPTS = 100
 
 
 @contextmanager
 def claimed(folder: Path, *, new: bool = False) -> Iterator[Path]:
-    """Keep the folder from all other programs until the context ends; it is made if it
-    is not there.
+    """Keep all other programs out of the folder until the context ends. The folder is
+    made if it does not exist.
 
-    What killed programs left in it is put in order. In the end, folders that were made
-    here and hold nothing are removed.
+    What killed programs left in it is tidied up. At the end, empty folders that were
+    made here are removed.
 
     Args:
-      folder: which.
-      new: take the first of folder, folder-2, folder-3, ... that is not there yet.
+      folder: the folder.
+      new: take the first of folder, folder-2, folder-3, ... that does not exist yet.
 
     Raises:
-      ConfigError: if another program has it, or it cannot be written.
+      ConfigError: if another program has claimed it, or it cannot be written to.
     """
     made: list[Path] = []
     try:
@@ -81,11 +82,11 @@ def claimed(folder: Path, *, new: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def replacing(folder: Path, names: Sequence[str]) -> Iterator[Path]:
-    """A folder for new files: when the context ends, they take the places of all
-    `names` in `folder`, which must be claimed.
+    """A folder for new files. When the context ends, they replace all `names` in
+    `folder`, which must be claimed.
 
-    If the context ends with an error, or the process with it, what was there before is
-    there still.
+    If the context ends with an error, or the process is killed in it, the earlier files
+    are still there.
     """
     new = folder / NEW
     with naming(folder):
@@ -110,8 +111,8 @@ def replacing(folder: Path, names: Sequence[str]) -> Iterator[Path]:
 
 
 def _recover(folder: Path) -> None:
-    """End what `replacing` began: with the new files once the earlier ones are all out
-    of the way, else with the earlier ones."""
+    """Finish what `replacing` began: with the new files if the earlier ones are all out
+    of the way, otherwise with the earlier ones."""
     source = NEW if (folder / REPLACED).is_dir() else EARLIER
     if (folder / source).is_dir():
         _move(folder / source, os.listdir(folder / source), folder, mark_first=False)
@@ -128,8 +129,8 @@ def _move(source: Path, names: Sequence[str], target: Path, *, mark_first: bool)
 
 
 def _open(folder: Path, new: bool, made: list[Path]) -> tuple[Path, int]:
-    """The folder and its locked file; `made` gets the folders that were made, from the
-    outside in."""
+    """The folder and its locked file. Folders that were made are appended to `made`,
+    from the outside in."""
     vanished = 0
     numbered = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
     for path in itertools.chain([folder], numbered if new else itertools.repeat(folder)):
@@ -159,8 +160,8 @@ def _make(folder: Path, new: bool, made: list[Path]) -> None:
 
 
 def _lock(folder: Path) -> int:
-    """The descriptor of the folder's locked file, which has the number of this process
-    for the message to others."""
+    """The descriptor of the folder's locked file. The file has the number of this
+    process, for the message that others show."""
     path = folder / LOCK
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -171,35 +172,31 @@ def _lock(folder: Path) -> int:
                     " it, or pass another --output"
                 )
             if os.path.exists(path) and os.path.samestat(os.stat(path), os.fstat(descriptor)):
-                with suppress(
-                    OSError
-                ):  # a full disk will be told of when something is to be written that matters
+                with suppress(OSError):
+                    # A full disk is reported when something that matters is written.
                     os.ftruncate(descriptor, 0)
                     os.write(descriptor, str(os.getpid()).encode())
                 return descriptor
         except BaseException:
             os.close(descriptor)
             raise
-        os.close(descriptor)  # whoever had the lock has removed the file: this is no lock any more
+        # Whoever had the lock has removed the file, so this is no lock any more.
+        os.close(descriptor)
 
 
 def _take(descriptor: int) -> bool:
-    """Whether nobody else has the lock."""
+    """Take the lock; False if another process has it."""
     try:
         if sys.platform == "win32":
-            os.lseek(
-                descriptor, 1000, os.SEEK_SET
-            )  # a locked byte cannot be read by others: one behind the number
+            # Others cannot read a locked byte, so it is one far behind the number.
+            os.lseek(descriptor, 1000, os.SEEK_SET)
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
             os.lseek(descriptor, 0, os.SEEK_SET)
         else:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno not in (
-            errno.EACCES,
-            errno.EAGAIN,
-            errno.EDEADLK,
-        )  # else there are no locks here
+        # Any other error means that this file system has no locks.
+        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
     return True
 
 

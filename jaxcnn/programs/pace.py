@@ -1,9 +1,9 @@
-"""HTTP at a pace: whatever a server sends counts, headers and redirections too, and has
-to come to an end.
+"""HTTP with a least rate and a most size, which count everything that a server sends,
+headers and redirections too.
 
-`urllib` itself has a time limit for each piece that it waits for. A server that sends a
-byte now and then, or never stops, meets none, not even in its headers. So what comes in
-is counted where it leaves the socket.
+`urllib` itself limits only how long it waits for each piece. A server that sends a byte
+now and then, or never stops, meets no limit, not even in its headers. So bytes are
+counted here as they leave the socket.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from urllib.request import (
 
 
 class SlowError(TimeoutError):
-    """Something comes, but too little of it."""
+    """Something arrives, but too slowly."""
 
 
 class Pace:
-    """How much must come, and how much may.
+    """How many bytes must arrive in a time, and how many may arrive in all.
 
     Args:
-      least: bytes a second, on average over each `seconds` from the first byte of an
-        answer on.
-      seconds: a time of that length.
+      least: bytes per second, on average over each `seconds` from the first byte of an
+        answer.
+      seconds: the length of time over which the average is taken.
       most: bytes in all.
     """
 
@@ -43,12 +43,16 @@ class Pace:
         self.begin()
 
     def begin(self) -> None:
-        """Another answer is waited for: how long, is for its socket to say."""
+        """Start to wait for another answer; its socket limits for how long."""
         self._start: float | None = None
         self._came = 0
 
     def count(self, size: int) -> None:
-        """Raises ValueError when too much has come, and SlowError when too little."""
+        """Count bytes that arrived.
+
+        Raises:
+          ValueError, SlowError: when there are too many, or too few.
+        """
         now = time.monotonic()
         self._all += size
         if self._all > self.most:
@@ -66,7 +70,7 @@ class Pace:
 
 
 def opener(pace: Pace) -> OpenerDirector:
-    """What `urllib.request.urlopen` uses, for HTTP alone, and at this pace."""
+    """The opener of `urllib.request.urlopen`, at this pace and for HTTP alone."""
 
     class Response(HTTPResponse):
         def __init__(self, *args: Any, **options: Any):
@@ -92,7 +96,7 @@ def opener(pace: Pace) -> OpenerDirector:
 
 
 class _Counted(io.RawIOBase):
-    """What a socket's file gives, counted."""
+    """A socket's file that counts what is read from it."""
 
     def __init__(self, raw: io.RawIOBase, pace: Pace):
         self._raw, self._pace = raw, pace
@@ -112,7 +116,7 @@ class _Counted(io.RawIOBase):
 
 
 class _Redirections(HTTPRedirectHandler):
-    """From HTTP to HTTP only: nothing else is counted."""
+    """Redirections to HTTP only, since nothing else is counted."""
 
     def redirect_request(
         self, request: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str

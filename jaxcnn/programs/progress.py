@@ -1,4 +1,4 @@
-"""How far a training run is: a live bar in a terminal, one plain line per epoch
+"""The progress of a training run: a live bar in a terminal, one plain line per epoch
 elsewhere."""
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 class TrainingProgress(Protocol):
-    """A context that is told of the batches that are done and of each epoch, the latter
-    with its row of metrics."""
+    """A context that is told of batches as they are done, and of each epoch with its
+    row of metrics."""
 
     def __enter__(self) -> Self: ...
 
@@ -27,7 +27,7 @@ class TrainingProgress(Protocol):
 
 
 def training_progress(console: Console, epochs: int, batches: int) -> TrainingProgress:
-    """The progress of `epochs` times `batches` steps, in the form that suits the
+    """The progress of `epochs` epochs of `batches` steps, in the form that suits the
     console."""
     return _Bar(console, epochs, batches) if console.is_terminal else _Lines(console, epochs)
 

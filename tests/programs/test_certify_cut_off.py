@@ -254,7 +254,7 @@ import sys
 import time
 
 from jaxcnn.programs.certify.workers import side_by_side
-from jaxcnn.programs.program import run_program
+from jaxcnn.programs.cli import run_program
 
 
 def body():

@@ -34,7 +34,7 @@ def test_the_program_starts_again_with_its_arguments(tmp_path):
     not ask for."""
     (tmp_path / "enabled").write_text(ON_DEMAND)
     program = (
-        "import os, sys; from pathlib import Path; from experiments import huge_pages;"
+        "import os, sys; from pathlib import Path; from jaxcnn.programs import huge_pages;"
         f"huge_pages.LINUX_SETTING = Path({str(tmp_path / 'enabled')!r});"
         "print('start', os.getpid(), flush=True); huge_pages.use_huge_pages();"
         "print(os.environ['GLIBC_TUNABLES'], sys.argv[1:])"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from jaxcnn.programs.cli import run_program
 from jaxcnn.programs.interruption import as_exceptions, held_back, ignored, word_and_status
-from jaxcnn.programs.program import run_program
 
 ROOT = Path(__file__).parents[2]
 SIGNALS = [
@@ -21,43 +21,49 @@ SIGNALS = [
     pytest.param(signal.SIGTERM, "terminated", 143, id="SIGTERM"),
     pytest.param(signal.SIGHUP, "hung up", 129, id="SIGHUP"),
 ]
-PROGRAMS = ("train", "receptive_field", "benchmark", "filters", "own_rule", "summary", "xor")
+COMMANDS = ("train", "certify", "summary", "receptive-field")
+EXPERIMENTS = ("benchmark", "filters", "own_rule", "xor")
 
 
 def started(
-    program: str, tmp_path: Path, number: int, ignoring: str = ""
+    module: str, tmp_path: Path, number: int, ignoring: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """The program, the first of whose slow imports sends a signal to its own process;
+    """`python -m module`, one of whose slow imports sends a signal to its own process;
     its status is 7 if that goes well."""
-    for name in ("jax", "numpy"):
-        (tmp_path / f"{name}.py").write_text(
-            f"import os, sys; os.kill(os.getpid(), {int(number)}); os._exit(7)"
-        )
+    (tmp_path / "tyro.py").write_text(
+        f"import os, sys; os.kill(os.getpid(), {int(number)}); os._exit(7)"
+    )
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-    command = f"{ignoring} exec {sys.executable} -m experiments.{program}"
+    command = f"{ignoring} exec {sys.executable} -m {module}"
     return subprocess.run(
         command, shell=True, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_ctrl_c_while_a_program_imports_is_one_line(program, tmp_path):
-    result = started(program, tmp_path, signal.SIGINT)
-    assert (result.returncode, result.stdout, result.stderr) == (
-        130,
-        "",
-        f"{program}: interrupted\n",
-    )
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        *((f"jaxcnn {command}", f"jaxcnn {command}") for command in COMMANDS),
+        *((f"experiments.{name}", name) for name in EXPERIMENTS),
+    ],
+)
+def test_ctrl_c_while_a_program_imports_is_one_line(module, name, tmp_path):
+    result = started(module, tmp_path, signal.SIGINT)
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", f"{name}: interrupted\n")
 
 
 def test_sigterm_while_a_program_imports_is_one_line(tmp_path):
-    result = started("train", tmp_path, signal.SIGTERM)
-    assert (result.returncode, result.stdout, result.stderr) == (143, "", "train: terminated\n")
+    result = started("jaxcnn train", tmp_path, signal.SIGTERM)
+    assert (result.returncode, result.stdout, result.stderr) == (
+        143,
+        "",
+        "jaxcnn train: terminated\n",
+    )
 
 
 def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
     """As with nohup, and with a job in the background of a script."""
-    result = started("train", tmp_path, signal.SIGHUP, ignoring="trap '' HUP;")
+    result = started("jaxcnn train", tmp_path, signal.SIGHUP, ignoring="trap '' HUP;")
     assert (result.returncode, result.stderr) == (7, "")
 
 
@@ -67,7 +73,7 @@ def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
 def test_after_an_interruption_python_is_not_taken_down(status, printed):
     """JAX's threads may be at work still; what was printed is there all the same."""
     program = (
-        "import atexit; from jaxcnn.programs.program import leave\n"
+        "import atexit; from jaxcnn.programs.interruption import leave\n"
         f"atexit.register(print, 'taken down'); print('told'); leave({status})"
     )
     result = subprocess.run(

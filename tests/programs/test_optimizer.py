@@ -9,18 +9,13 @@ import pytest
 from jaxcnn.programs.train.config import Config
 from jaxcnn.programs.train.optimizer import make_optimizer, make_schedule
 
+pytestmark = pytest.mark.usefixtures("standard_promotion")
+
 PARAMS = {
     "0_conv": {"w": jnp.full(3, 2.0), "b": jnp.full(2, 2.0)},
     "1_batch_norm": {"scale": jnp.full(2, 2.0)},
 }
 GRADS = jax.tree.map(lambda p: jnp.full_like(p, 3.0), PARAMS)
-
-
-@pytest.fixture(autouse=True)
-def _standard_promotion():
-    """Optax mixes dtypes, which the strict promotion of these tests refuses."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
 
 
 def updated(config, steps=1, grads=GRADS):

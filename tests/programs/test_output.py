@@ -256,3 +256,17 @@ def test_a_line_that_does_not_fit_is_taken_back(tmp_path, monkeypatch):
     assert path.read_text() == "first\n"
     append_line(path, "third")
     assert path.read_text() == "first\nthird\n"
+
+
+def test_a_failing_write_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def fail(partial):
+        partial.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_whole(path, fail)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

@@ -11,12 +11,8 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from jaxcnn.programs.train.pictures import (
-    confusion_matrix,
-    feature_maps,
-    first_filters,
-    worst_mistakes,
-)
+from jaxcnn.programs.train.layer_pictures import feature_maps, first_filters
+from jaxcnn.programs.train.mistake_pictures import confusion_matrix, worst_mistakes
 
 FASHION = [
     "T-shirt/top",

@@ -20,7 +20,8 @@ from jaxcnn import layers
 from jaxcnn.models import MODELS, lenet, mobilenet, mobilenet_v1, resnet20, vgg16
 from jaxcnn.ops import EXPLICIT
 from jaxcnn.ops.convolution.functions import explain_conv
-from jaxcnn.programs.summary.program import Config, command_line, main, summarize
+from jaxcnn.programs.summary.program import Config, command_line, main
+from jaxcnn.programs.summary.rows import summarize
 
 ROOT = Path(__file__).parents[2]
 
@@ -132,7 +133,10 @@ def test_nothing_is_computed():
         assert isinstance(w, jax.core.Tracer)
         return EXPLICIT.conv(x, w, *args, **options)
 
-    assert len(summarize(resnet20(ops=EXPLICIT._replace(conv=conv)), (32, 32, 3)).rows) > 50
+    assert (
+        len(summarize(layers.using(EXPLICIT._replace(conv=conv), resnet20()), (32, 32, 3)).rows)
+        > 50
+    )
 
 
 def test_methods_are_those_of_the_dispatch():
@@ -177,7 +181,7 @@ def test_a_line_has_the_numbers_of_its_layer():
     text = printed(Config("lenet"), 100)
     lines = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
     platform = jax.default_backend()
-    method = {"cpu": "canonical/canonical/patches"}.get(platform, "lax")
+    method = {"cpu": "nhwc/nhwc/im2col"}.get(platform, "lax")
     assert lines["3_conv"] == ["14x14x32", "12,832", "2,508,800", "14", "2", method]
     assert lines["5_max_pool"] == ["7x7x32", "16", "4"]
     assert lines["13_dense"] == [
@@ -230,7 +234,7 @@ def test_axes_that_differ_and_branches_that_are_not_aligned_are_shown(monkeypatc
     [
         pytest.param(
             ["alexnet"],
-            "MODEL must be one of example, lenet, .*, got 'alexnet'",
+            "MODEL must be one of cnn_basics, lenet, .*, got 'alexnet'",
             id="no such model",
         ),
         pytest.param(
@@ -265,7 +269,7 @@ def test_what_does_not_fit_gives_one_line_and_status_2(options, message, capsys)
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err.count("\n") == 1
-    assert re.fullmatch(f"summary: {message}\n", output.err)
+    assert re.fullmatch(f"jaxcnn summary: {message}\n", output.err)
 
 
 def test_the_program_prints_and_returns_0(capsys, monkeypatch):
@@ -280,12 +284,12 @@ def test_the_program_prints_and_returns_0(capsys, monkeypatch):
 
 
 def test_the_program_as_a_person_starts_it():
-    program = [sys.executable, "-m", "jaxcnn.programs.summary.program"]
+    program = [sys.executable, "-m", "jaxcnn", "summary"]
     result = subprocess.run(
         [*program, "cnn_basics"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (result.returncode, result.stderr) == (0, "")
-    assert "example on images of 28x28x1" in result.stdout
+    assert "cnn_basics on images of 28x28x1" in result.stdout
 
 
 def test_help_says_what_the_options_and_the_numbers_are(capsys):

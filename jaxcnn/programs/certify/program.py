@@ -37,12 +37,12 @@ from jaxcnn.programs.certify.config import Config, check
 from jaxcnn.programs.certify.page import render
 from jaxcnn.programs.certify.report import CutOffError, Row, make_report, name, say
 from jaxcnn.programs.certify.workers import LostProcessError
+from jaxcnn.programs.cli import run_program
 from jaxcnn.programs.files import write_whole
 from jaxcnn.programs.interruption import ignored
 from jaxcnn.programs.messages import plural, times
 from jaxcnn.programs.options import shown
 from jaxcnn.programs.output import claimed
-from jaxcnn.programs.program import run_program
 from jaxcnn.programs.readable import NONE
 
 

@@ -1,5 +1,4 @@
-"""Real images to train on, by the name of their data set, and the order in which an
-epoch visits them."""
+"""Data sets of real images by name, and the order in which an epoch visits them."""
 
 from __future__ import annotations
 
@@ -11,8 +10,10 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from jaxcnn.programs.data.download import FASHION_MNIST, MNIST, TIMEOUT, Source, download
-from jaxcnn.programs.data.idx import DataError, read_folder
+from jaxcnn.programs.data.download import TIMEOUT, download
+from jaxcnn.programs.data.folder import read_folder
+from jaxcnn.programs.data.idx import DataError
+from jaxcnn.programs.data.sources import FASHION_MNIST, MNIST, Source
 
 _DIGITS = tuple("0123456789")
 _CLOTHES = (
@@ -32,7 +33,7 @@ _PUBLISHED = {MNIST.name: (MNIST, _DIGITS), FASHION_MNIST.name: (FASHION_MNIST, 
 
 class Dataset(NamedTuple):
     """Images (n, height, width, c), float32 in [0, 1], and their classes (n,), int32;
-    what the classes and the set are called."""
+    the names of the classes and of the set."""
 
     x_train: np.ndarray
     y_train: np.ndarray
@@ -49,9 +50,9 @@ def load(
 
     Args:
       name: of the data set.
-      data_dir: the folder that has the four files of mnist or fashion_mnist. Without it
-        they come from the cache folder, and the first time from the internet.
-      say: is told, in a line, of each download and of what goes wrong with it.
+      data_dir: a folder with the four files of mnist or fashion_mnist. Without it they
+        are taken from the cache folder, and downloaded to it the first time.
+      say: is told of each download and each failure, in a line.
 
     Raises:
       DataError: if there is no such data set, its files are missing or damaged, or they
@@ -76,8 +77,8 @@ def digits() -> Dataset:
     """Scikit-learn's digits (Alpaydin and Kaynak 1998, UCI): 1,797 images of 8x8, of
     which 360 are held out for the test.
 
-    The split holds a fifth of each class out and is always the same one, whatever the
-    seed of a run.
+    A fifth of each class is held out, always the same images, whatever the seed of a
+    run.
     """
     digits = load_digits()
     x = (digits.images / 16).astype(np.float32)[..., None]
@@ -96,7 +97,7 @@ def published(
     say: Callable[[str], object] = print,
     timeout: float = TIMEOUT,
 ) -> Dataset:
-    """A data set of 28x28 images in ten classes, in files as MNIST has them: those in
+    """A data set of 28x28 images in ten classes, in files like MNIST's: those in
     `data_dir`, or else the source's.
 
     The split is that of the publication (mnist: LeCun et al. 1998; fashion_mnist: Xiao
@@ -118,8 +119,8 @@ def published(
 
 
 def _scaled(images: np.ndarray) -> np.ndarray:
-    """(n, h, w) in 0, ..., 255 to (n, h, w, 1) in [0, 1], without the float64 copy that
-    a plain division would make."""
+    """(n, h, w) in 0, ..., 255 to (n, h, w, 1) in [0, 1], without the float64 copy of a
+    plain division."""
     return np.divide(images, 255, dtype=np.float32)[..., None]
 
 
@@ -128,8 +129,9 @@ def shuffled_batches(
 ) -> Iterator[np.ndarray]:
     """The indices of one epoch in a new order, batch by batch.
 
-    All batches have one size, so that one compiled program serves all: the `count %
-    batch_size` images at the end of the order, others in each epoch, are left out.
+    All batches have one size, so that one compiled program serves them all. The `count
+    % batch_size` images at the end of the order, different ones each epoch, are left
+    out.
     """
     order = random.permutation(count)
     for start in range(0, count - batch_size + 1, batch_size):

@@ -1,12 +1,12 @@
-"""Images and labels in the IDX format of MNIST, from a folder with its four files.
+"""Arrays in the IDX format of MNIST.
 
 An IDX file is, all of it big-endian: two zero bytes, a byte for the type of an element,
 a byte for the number of dimensions, a uint32 for each dimension, and the elements in
 row-major order (LeCun, Cortes and Burges, "The MNIST database of handwritten digits").
 It may be gzipped.
 
-A file is read as far as its header says that it goes, and a byte further: a small gzip
-file may unpack to gigabytes, and a header may promise anything.
+A file is read to the end that its header gives, and one byte further, because a small
+gzip file may unpack to gigabytes, and a header may promise anything.
 """
 
 from __future__ import annotations
@@ -19,20 +19,11 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 
-FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
-SIDE = 28  # pixels of an image's height and of its width
-CLASSES = 10
-
-MOST = 2**29  # bytes that are read of a file, unpacked: ten times MNIST and more
+MOST = 2**29  # unpacked bytes that are read of a file: more than ten times MNIST
 MOST_DIMENSIONS = 64  # of a NumPy array
 CHUNK = 1 << 20
 
@@ -41,36 +32,16 @@ _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E
 
 
 class DataError(ValueError):
-    """A data set cannot be had: its files are missing, or are not what they should be,
+    """A data set is not to be had: its files are missing, are not what they should be,
     or could not be downloaded."""
 
 
-class Split(NamedTuple):
-    """Images (n, 28, 28) and their labels (n,), all uint8 and read-only."""
-
-    images: np.ndarray
-    labels: np.ndarray
-
-
-def read_folder(folder: Path) -> tuple[Split, Split]:
-    """The training and the test images of a folder that has the four `FILES`, each
-    gzipped or not.
-
-    Raises:
-      DataError: if a file is missing, is no whole IDX file, or holds something else
-        than what its name promises.
-    """
-    paths = _find(folder)
-    train_images, train_labels, test_images, test_labels = (paths[name] for name in FILES)
-    return _read_split(train_images, train_labels), _read_split(test_images, test_labels)
-
-
 def read_idx(path: Path, most: int = MOST) -> np.ndarray:
-    """The array in an IDX file, of its own shape and type (big-endian), read-only.
+    """The array in an IDX file, in its own shape and dtype (big-endian), read-only.
 
     Args:
       path: of the file, gzipped or not.
-      most: bytes that it may have, unpacked.
+      most: bytes that it may have when unpacked.
 
     Raises:
       DataError: if the file cannot be read, is no IDX file, promises more than may be
@@ -123,7 +94,7 @@ def _read(path: Path, content: BinaryIO, size: int, most: int) -> np.ndarray:
         f"its header promises {dtype.name} of shape {_shortened(shape)}, {_bytes(needed)} with the"
         " header"
     )
-    # NumPy counts the entries that axes of length 0 would have otherwise.
+    # NumPy's limit leaves axes of length 0 out of the product.
     if max(needed, math.prod(n for n in shape if n) * dtype.itemsize) > most:
         raise DataError(f"{path} has too much in it: {promise}, and {most:,} are read at most")
     body = _filled(start[header:], content, needed - header + 1)
@@ -145,8 +116,8 @@ def _read(path: Path, content: BinaryIO, size: int, most: int) -> np.ndarray:
 
 
 def unpacked(content: bytes, most: int = MOST) -> bytes:
-    """`content`, decompressed if it is a gzip file. Its first bytes decide: names lie,
-    once a browser has decompressed a file.
+    """`content`, decompressed if it is a gzip file. Its first bytes decide, because a
+    browser may have decompressed a file and kept its name.
 
     Raises:
       DataError: if it is damaged, or has more than `most` bytes.
@@ -155,7 +126,7 @@ def unpacked(content: bytes, most: int = MOST) -> bytes:
 
 
 def unpacked_chunks(content: bytes, most: int = MOST) -> Iterator[bytes]:
-    """`unpacked`, piece by piece: no more than a piece of it is in memory."""
+    """`unpacked` in pieces, so that only one piece is in memory at a time."""
     if not content.startswith(_GZIP_MAGIC):
         if len(content) > most:
             raise DataError(f"more than the {most:,} bytes that it may have")
@@ -181,11 +152,11 @@ class _DamageError(Exception):
 
 @contextmanager
 def _content(file: BinaryIO) -> Iterator[BinaryIO]:
-    """What is in the file, unpacked as it is read: all members of a gzip file, one
+    """The file's content, unpacked while it is read: all members of a gzip file, one
     after the other (RFC 1952).
 
     Raises:
-      _DamageError: when the damage is read.
+      _DamageError: when damaged bytes are reached.
     """
     packed = file.read(2) == _GZIP_MAGIC
     file.seek(0)
@@ -200,8 +171,8 @@ def _content(file: BinaryIO) -> Iterator[BinaryIO]:
 
 
 def _filled(found: bytearray, content: BinaryIO, count: int) -> bytearray:
-    """With what comes next, up to `count` bytes in all: memory is taken for what comes,
-    not for what was promised."""
+    """`found` with what comes next, up to `count` bytes in all. Memory is allocated for
+    bytes that arrive, not for bytes that were promised."""
     while len(found) < count and (chunk := content.read(min(CHUNK, count - len(found)))):
         found += chunk
     return found
@@ -217,74 +188,3 @@ def _shortened(shape: tuple[int, ...]) -> str:
 
 def _bytes(count: int) -> str:
     return f"{count:,} bytes" if count < 10**24 else "more than 10^24 bytes"
-
-
-def _find(folder: Path) -> dict[str, Path]:
-    """Where each of `FILES` is in the folder, under any of its names."""
-    if not folder.is_dir():
-        raise DataError(
-            f"{folder} is {'a file' if folder.exists() else 'not there'}: a folder with"
-            f" {_listed(FILES)} is needed"
-        )
-    present = {
-        name: [folder / spelling for spelling in _spellings(name) if (folder / spelling).is_file()]
-        for name in FILES
-    }
-    missing = [name for name in FILES if not present[name]]
-    if missing:
-        there = [paths[0].name for paths in present.values() if paths]
-        raise DataError(
-            f"{folder} lacks {_listed(missing)}; of the four files it has"
-            f" {_listed(there) if there else 'none'}. Accepted names are as in"
-            f" {_listed(_spellings(FILES[0]))}"
-        )
-    return {name: paths[0] for name, paths in present.items()}
-
-
-def _spellings(name: str) -> tuple[str, ...]:
-    """The names that copies of a file have. The first is that of a verified download:
-    it goes before the others."""
-    dotted = name.replace("-idx", ".idx")
-    return f"{name}.gz", name, f"{dotted}.gz", dotted
-
-
-def _read_split(images_path: Path, labels_path: Path) -> Split:
-    images, labels = read_idx(images_path), read_idx(labels_path)
-    if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE):
-        hint = (
-            ". These look like labels: have two files been exchanged?" if images.ndim == 1 else ""
-        )
-        raise DataError(
-            f"{images_path} must hold images, uint8 of shape (n, {SIDE}, {SIDE}),"
-            f" {_holds(images)}{hint}"
-        )
-    if labels.dtype != np.uint8 or labels.ndim != 1:
-        hint = (
-            ". These look like images: have two files been exchanged?" if labels.ndim == 3 else ""
-        )
-        raise DataError(
-            f"{labels_path} must hold labels, uint8 of shape (n,), {_holds(labels)}{hint}"
-        )
-    if len(images) != len(labels):
-        raise DataError(
-            f"{images_path} has {len(images):,} images and {labels_path} has {len(labels):,}"
-            " labels: they must be as many. Is one file of the training images and the other of"
-            " the test images?"
-        )
-    if not len(images):
-        raise DataError(f"{images_path} has no images: download or copy it again")
-    if labels.max() >= CLASSES:
-        at = int(labels.argmax())
-        raise DataError(
-            f"{labels_path} must have labels from 0 to {CLASSES - 1}, got {labels[at]} for image"
-            f" {at}. Does it belong to another data set, with more classes?"
-        )
-    return Split(images, labels)
-
-
-def _holds(array: np.ndarray) -> str:
-    return f"and holds {array.dtype.name} of shape {array.shape}"
-
-
-def _listed(names: tuple[str, ...] | list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

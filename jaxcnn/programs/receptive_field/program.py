@@ -73,14 +73,15 @@ from jaxcnn import layers
 from jaxcnn.layers import Layer
 from jaxcnn.models import MODELS
 from jaxcnn.programs.checkpoint import CheckpointError, check_arrays, load_arrays
+from jaxcnn.programs.cli import run_program
 from jaxcnn.programs.data.dataset import Dataset, load
 from jaxcnn.programs.data.idx import DataError
 from jaxcnn.programs.devices import use_all_cores
 from jaxcnn.programs.files import write_whole
+from jaxcnn.programs.interruption import leave
 from jaxcnn.programs.messages import plural, times
 from jaxcnn.programs.options import MOST_EPOCHS, ConfigError, require_count, require_paths, shown
 from jaxcnn.programs.output import claimed
-from jaxcnn.programs.program import leave, run_program
 from jaxcnn.programs.train import program as train
 from jaxcnn.programs.train.config import Model
 from jaxcnn.programs.train.run import DivergedError

@@ -1,8 +1,8 @@
 """Seeded augmentation: pure functions of a key and a batch of images (n, height, width,
-c), for the inside of a jitted step.
+c), to be called inside a jitted step.
 
-Every image draws on its own, so a batch that is split over devices is augmented as it
-would be on one.
+Every image has random numbers of its own, so a batch that is split over devices is
+augmented as it would be on one.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def cutout(key: Array, x: Array, *, size: int) -> Array:
 def make_augment(
     *, shift_pixels: int = 0, flips: bool = False, cutout_size: int = 0
 ) -> Callable[[Array, Array], Array] | None:
-    """(key, x) -> x that does what is asked for, one after another; None if that is
-    nothing."""
+    """A function (key, x) -> x that applies the chosen augmentations one after another;
+    None if none is chosen."""
     chosen: list[Callable[[Array, Array], Array]] = []
     if shift_pixels:
         chosen.append(partial(shift, pixels=shift_pixels))

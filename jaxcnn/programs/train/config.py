@@ -1,5 +1,4 @@
-"""The options of a training run: on the command line, on top of a recipe's file, and
-what makes sense among them."""
+"""A training run's options: read from the command line and a recipe, and checked."""
 
 from __future__ import annotations
 
@@ -10,8 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_type_hints
 
-import tyro
-
+from jaxcnn.programs.cli import parse
 from jaxcnn.programs.options import (
     FLOAT32,
     MOST,
@@ -40,113 +38,109 @@ class Config:
     feature maps of an image, the confusion matrix, the worst mistakes.
     """
 
-    recipe: Path | None = None
-    """A TOML file of options, such as jaxcnn/programs/train/recipes/mnist.toml; options
-    beside it on the command line go before it."""
+    recipe: str | None = None
+    """Options from a recipe: digits or mnist, which come with jaxcnn, or the path of a
+    TOML file. Command-line options override the recipe."""
 
     model: Model = "lenet"
-    """The network, see jaxcnn/models.py; `jaxcnn summary` shows each."""
+    """The network; `jaxcnn summary` shows each of them."""
     gradients: Literal["explicit", "autodiff"] = "explicit"
-    """Whose derivatives: the rules written in this library, or JAX's."""
+    """Whose derivatives: this library's rules, or JAX's autodiff."""
     dataset: Literal["digits", "mnist", "fashion_mnist"] = "digits"
     """The images. The digits come with scikit-learn; the others are downloaded once,
-    unless data-dir has them."""
+    unless they are in data-dir."""
     data_dir: Path | None = None
-    """Folder with the four IDX files of mnist or fashion_mnist, gzipped or not."""
+    """Folder of the four IDX files of mnist or fashion_mnist, gzipped or not."""
 
     seed: int = 0
-    """Seed of the parameters, of dropout, of augmentation and of the order of the
-    images; the test images do not depend on it."""
+    """Seed of the parameters, dropout, augmentation and the order of the images; the
+    test images do not depend on it."""
     epochs: int = 30
     """How often to go through the training images."""
     batch_size: int = 32
-    """Images in a step; the last images of an epoch's order, fewer than a batch, are
+    """Images in a step; images at the end of an epoch that do not fill a batch are
     left out."""
 
     optimizer: Literal["adamw", "sgd", "lion"] = "adamw"
-    """Of optax; sgd has Nesterov momentum."""
+    """The optimizer, from optax; sgd has Nesterov momentum."""
     learning_rate: float = 3e-3
     """The largest learning rate of the schedule."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    """How the learning rate goes on after the warm-up: cosine and linear fall to 0 at
-    the end."""
+    """The learning rate after the warm-up: cosine and linear fall to 0 at the end."""
     warmup_epochs: float = 0.0
-    """Epochs, or a part of one, in which the learning rate rises linearly; if there are
-    fewer epochs, it rises in all of them."""
+    """Number of epochs, whole or not, in which the learning rate rises linearly; in a
+    shorter run it rises all the time."""
     momentum: float = 0.9
-    """Of sgd."""
+    """Momentum of sgd; the other optimizers ignore it."""
     weight_decay: float = 1e-2
-    """Of kernels; biases and norms are spared. Times the learning rate in adamw and
-    lion, added to the gradient in sgd."""
+    """Weight decay of kernels, not of biases and norms. adamw and lion multiply it by
+    the learning rate; sgd adds it to the gradient."""
     clip_norm: float | None = None
-    """The largest global norm of the gradient."""
+    """Largest global norm of the gradient; a larger gradient is scaled down to it."""
     accumulate: int = 1
-    """Batches whose gradients are averaged for one update."""
+    """Number of batches whose gradients are averaged for one update."""
     average_decay: float | None = None
-    """Predict with a moving average of the weights; its decay per step, 0.999 for
-    instance."""
+    """Predict with a moving average of the weights that decays by this factor a step,
+    for instance 0.999."""
     label_smoothing: float = 0.1
-    """The part of each label that is spread over all classes."""
+    """Share of each label that is spread evenly over all classes."""
 
     shift: int = 0
-    """Augmentation: move each image by up to so many pixels."""
+    """Augmentation: move each image by up to this many pixels."""
     flip: bool = False
-    """Augmentation: mirror images left to right."""
+    """Augmentation: mirror half of the images, at random, left to right."""
     cutout: int = 0
-    """Augmentation: blank a square of so many pixels."""
+    """Augmentation: blank a square in each image, its sides of this many pixels."""
 
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
-    """What the network computes in while it trains; its parameters, and its
-    predictions, are float32 in any case."""
+    """The dtype in which training steps compute; parameters and predictions are float32
+    in any case."""
     steps_per_dispatch: int = 1
-    """Steps that run in one compiled loop, without going back to Python."""
+    """Steps in one compiled loop, which does not go back to Python in between."""
     devices: int | None = None
-    """Devices to split each batch over; by default all that pay."""
+    """Number of devices to split each batch over; by default as many as make a step
+    faster."""
 
     output: Path | None = None
-    """Folder of the run, by default a new one:
-    runs/<dataset>-<model>-<gradients>-seed<seed>, or that with -2, -3, ... behind."""
+    """Folder of the run; by default a new one, named
+    runs/<dataset>-<model>-<gradients>-seed<seed>, with -2, -3, ... if that exists."""
     overwrite: bool = False
-    """Replace the run that is in the output folder, as soon as an epoch of the new one
-    is done, instead of refusing to start."""
+    """Replace a run that is in the output folder, once the first epoch of the new one
+    is done. Without this option such a folder is refused."""
 
 
 def from_command_line(arguments: Sequence[str] | None, prog: str) -> Config:
-    """The options of the command line, on top of those of its recipe; a bad option ends
-    the program, as tyro does.
+    """The options of the command line, which override those of its recipe. An option
+    that does not parse ends the process, as `cli.parse` says.
 
     Raises:
-      ConfigError: if the recipe cannot be read, has what is no option, or a value that
-        an option cannot have.
+      ConfigError: if the recipe cannot be read, sets something that is no option, or
+        gives an option a value that it cannot have.
     """
-    options = (tyro.conf.FlagCreatePairsOff,)
-    config = tyro.cli(Config, prog=prog, args=arguments, config=options)
+    config = parse(Config, prog, arguments)
     if config.recipe is None:
         return config
-    return tyro.cli(
-        Config, prog=prog, args=arguments, config=options, default=read_recipe(config.recipe)
-    )
+    return parse(Config, prog, arguments, default=read_recipe(config.recipe))
 
 
-def read_recipe(path: Path) -> Config:
-    """The options of a TOML file, the others as they are by default; a bad choice ends
-    the program, as tyro does.
+def read_recipe(recipe: str) -> Config:
+    """The options of a recipe, which is a shipped one's name or a file's path; those
+    that it does not set have their defaults. An unknown choice ends the process, as
+    `cli.parse` says.
 
     Raises:
-      ConfigError: if it cannot be read, has what is no option, or a value that an
-        option cannot have.
+      ConfigError: if it cannot be read, sets something that is no option, or gives an
+        option a value that it cannot have.
     """
     hints = get_type_hints(Config)
-    words = read_words(path, {name: hint for name, hint in hints.items() if name != "recipe"})
+    words = read_words(recipe, {name: hint for name, hint in hints.items() if name != "recipe"})
     # Through the command line's parser, which knows the choices.
-    prog = f"jaxcnn train --recipe {shlex.quote(str(path))}"
-    return replace(
-        tyro.cli(Config, prog=prog, args=words, config=(tyro.conf.FlagCreatePairsOff,)), recipe=path
-    )
+    prog = f"jaxcnn train --recipe {shlex.quote(recipe)}"
+    return replace(parse(Config, prog, words), recipe=recipe)
 
 
 def check(config: Config) -> None:
-    """Raises ConfigError where an option makes no sense whatever the data."""
+    """Raises ConfigError for an option that makes no sense, whatever the images."""
     require_paths(config)
     require_seed(config.seed)
     require_count("epochs", config.epochs, most=MOST_EPOCHS)
@@ -178,8 +172,8 @@ def check(config: Config) -> None:
 
 
 def check_with_data(config: Config, images: int, image_size: Sequence[int]) -> None:
-    """Raises ConfigError where an option makes no sense with so many training images of
-    that height and width."""
+    """Raises ConfigError for an option that makes no sense with this number of training
+    images of this height and width."""
     size = min(image_size)
     require(
         "batch_size",

@@ -1,5 +1,5 @@
-"""A picture of a training run: loss and accuracy of each epoch, on the training and on
-the test images."""
+"""A picture of a training run: loss and accuracy of each epoch, on training and test
+images."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-# Two colours that people with colour-blindness can tell apart too (Okabe and Ito 2008);
-# the line style says it once more.
+# Two colours that colour-blind readers can tell apart (Okabe and Ito 2008); the line
+# style says it once more.
 _CURVES = (
     ("train", "training, mean over the epoch", "#0072B2", "-"),
     ("test", "test, after the epoch", "#D55E00", "--"),
@@ -21,14 +21,14 @@ _ACCURACY_TICKS = (0.0, 0.25, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
 def learning_curves(
     rows: Sequence[Mapping[str, float]], title: str, *, least_loss: float = 0.0
 ) -> Figure:
-    """The figure, from rows as in metrics.jsonl. It is drawn without pyplot: no display
-    is needed and nothing is global.
+    """Loss and accuracy by epoch, drawn without pyplot, so that no display is needed
+    and nothing global changes.
 
     Args:
-      rows: of each epoch: epoch, train_loss, train_accuracy, test_loss, test_accuracy.
-      title: the figure's.
-      least_loss: what the loss of a perfect prediction is; drawn as a line if it is not
-        0.
+      rows: the metrics of each epoch as in metrics.jsonl: epoch, train_loss,
+        train_accuracy, test_loss, test_accuracy.
+      title: of the figure.
+      least_loss: the loss of a perfect prediction; drawn as a line if it is not 0.
     """
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     loss_axes, accuracy_axes = figure.subplots(1, 2)
@@ -60,9 +60,8 @@ def learning_curves(
     accuracy_axes.set_yticks(ticks, [f"{tick:.0%}" for tick in ticks])
     for axes in (loss_axes, accuracy_axes):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-        if (
-            len(rows) == 1
-        ):  # else the axis would be a twelfth of an epoch wide, with ticks where there is none
+        if len(rows) == 1:
+            # Or the axis would be a twelfth of an epoch wide, its ticks between epochs.
             axes.set_xlim(epochs[0] - 1, epochs[0] + 1)
             axes.set_xticks(epochs)
         axes.grid(alpha=0.3)
@@ -71,8 +70,8 @@ def learning_curves(
     return figure
 
 
-# The accuracies that matter lie close to 1: a scale that is logarithmic in the error,
-# but for 1 % so that it has an end.
+# The accuracies that matter are close to 1, so the scale is logarithmic in the error;
+# 1 % is added to the error so that the scale ends.
 
 
 def _stretch(accuracy):

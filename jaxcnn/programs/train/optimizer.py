@@ -1,4 +1,4 @@
-"""The optimiser that the options of a training run ask for, made of optax's parts."""
+"""The optimizer that a run's options ask for, made of optax's parts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import optax
 
 from jaxcnn.programs.train.config import Config
 
-ADAM_EPSILON = (
-    1e-5  # its usual 1e-8 makes whole steps of the rounding error in a gradient that is nearly 0
-)
+# With the usual 1e-8 Adam turns rounding noise in near-zero gradients into full-size
+# steps.
+ADAM_EPSILON = 1e-5
 
 
 def make_schedule(config: Config, updates_per_epoch: int) -> optax.Schedule:
@@ -25,7 +25,7 @@ def make_schedule(config: Config, updates_per_epoch: int) -> optax.Schedule:
         after = optax.linear_schedule(rate, 0.0, total - warmup)
     else:
         after = optax.cosine_decay_schedule(rate, max(total - warmup, 1))
-    # The first update of a warm-up is not 0, which would be a batch for nothing.
+    # A warm-up does not begin at 0, because its first batch would then change nothing.
     return (
         optax.join_schedules(
             [optax.linear_schedule(rate / (warmup + 1), rate, warmup), after], [warmup]
@@ -36,7 +36,7 @@ def make_schedule(config: Config, updates_per_epoch: int) -> optax.Schedule:
 
 
 def make_optimizer(config: Config, schedule: optax.Schedule) -> optax.GradientTransformation:
-    """Clipping, the optimiser with weight decay on kernels alone, and accumulation."""
+    """Clipping, the optimizer with weight decay of kernels alone, and accumulation."""
     if config.optimizer == "sgd":
         optimizer = optax.chain(
             optax.add_decayed_weights(config.weight_decay, mask=kernels),
@@ -56,6 +56,6 @@ def make_optimizer(config: Config, schedule: optax.Schedule) -> optax.GradientTr
 
 
 def kernels(params: Any) -> Any:
-    """Which parameters weight decay is for: the kernels "w" of convolutions and dense
-    layers, no bias and no norm's scale."""
+    """True for the parameters that weight decay applies to: the kernels "w" of
+    convolutions and dense layers, not biases and the scales of norms."""
     return jax.tree.map_with_path(lambda path, _: path[-1].key == "w", params)

@@ -1,5 +1,4 @@
-"""A network in training: its compiled steps, its state, and the images that it learns
-from."""
+"""A network in training: its compiled steps, its state, and its images."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from jax import Array
 from jax.sharding import Mesh
 
 from jaxcnn.models import MODELS
-from jaxcnn.ops import AUTODIFF, EXPLICIT
+from jaxcnn.ops import AUTODIFF, EXPLICIT, Ops
 from jaxcnn.programs.data.dataset import Dataset, shuffled_batches
 from jaxcnn.programs.devices import replicate, split
 from jaxcnn.programs.train.augment import make_augment
@@ -38,9 +37,10 @@ class DivergedError(ArithmeticError):
 
 
 class _Objective(TypedDict):
-    """What `make_train_step` and `find_nonfinite` must be told alike."""
+    """The arguments that `make_train_step` and `find_nonfinite` must both get."""
 
     loss: Loss
+    ops: Ops
     augment: Augment | None
     compute_dtype: jnp.dtype | None
 
@@ -48,20 +48,23 @@ class _Objective(TypedDict):
 class Run:
     """A network in training: its state, its compiled steps, and the images.
 
-    `state` changes with each step, and its old value is gone: the steps take its
-    memory.
+    Each step replaces `state` and takes the memory of the old one, which then cannot be
+    read any more.
     """
 
     def __init__(self, config: Config, dataset: Dataset, mesh: Mesh):
-        ops = OPS[config.gradients]
         self.config, self.dataset, self.mesh = config, dataset, mesh
+        self.ops = OPS[config.gradients]
         self.batches = len(dataset.x_train) // config.batch_size
-        self.model = MODELS[config.model](len(dataset.classes), ops=ops)
-        self.loss: Loss = partial(ops.softmax_cross_entropy, label_smoothing=config.label_smoothing)
+        self.model = MODELS[config.model](len(dataset.classes))
+        self.loss: Loss = partial(
+            self.ops.softmax_cross_entropy, label_smoothing=config.label_smoothing
+        )
         self.schedule = make_schedule(config, max(1, self.batches // config.accumulate))
         self._optimizer = make_optimizer(config, self.schedule)
         self._objective = _Objective(
             loss=self.loss,
+            ops=self.ops,
             augment=make_augment(
                 shift_pixels=config.shift, flips=config.flip, cutout_size=config.cutout
             ),
@@ -72,7 +75,7 @@ class Run:
 
     def compile(self) -> None:
         """Draw the parameters and compile the steps: for `steps_per_dispatch` batches,
-        and for those left at an epoch's end."""
+        and for the batches left at an epoch's end."""
         config = self.config
         x_shape = (config.batch_size, *self.dataset.x_train.shape[1:])
         key, average = jax.random.key(config.seed), config.average_decay is not None
@@ -93,10 +96,12 @@ class Run:
             for count in {at_once, self.batches % at_once} - {0}
         }
         self._at_once = at_once
-        self._predict = jax.jit(lambda state, x: self.model.apply(*state.eval_params(), x)[0])
+        self._predict = jax.jit(
+            lambda state, x: self.model.apply(*state.eval_params(), x, ops=self.ops)[0]
+        )
 
     def epoch(self, random: np.random.Generator, epoch: int) -> Iterator[dict[str, np.ndarray]]:
-        """Train once through the images; the metrics of each dispatch's steps.
+        """Train once on all images; yields the metrics of each dispatch's steps.
 
         Raises:
           DivergedError: at the first step whose loss or gradients are not all finite.
@@ -114,8 +119,8 @@ class Run:
             yield metrics
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Logits (n, classes), in batches of one size, the last one filled up, each
-        split over the devices."""
+        """Logits (n, classes), computed in batches of one size, the last one padded,
+        each split over the devices."""
         count = len(self.mesh.devices)
         size = -(-min(EVALUATION_BATCH, len(x)) // count) * count
         logits = []
@@ -128,7 +133,7 @@ class Run:
         return np.concatenate(logits)
 
     def evaluate(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """The mean loss, and the part of the images that is classified rightly."""
+        """The mean loss, and the share of the images that are classified correctly."""
         loss = jnp.mean(self.loss(jnp.asarray(logits), jnp.asarray(labels)))
         return {"loss": float(loss), "accuracy": float(np.mean(logits.argmax(axis=1) == labels))}
 
@@ -143,7 +148,7 @@ class Run:
         found = find_nonfinite(
             self.model, self.state, jnp.asarray(x), jnp.asarray(y), **self._objective
         )
-        where = found or "found in the step, but not when it was searched for"
+        where = found or "seen in the step, but not when the step was searched"
         return (
             f"not finite in batch {batch + 1} of epoch {epoch}: {where}; try a learning rate below"
             f" {self.config.learning_rate:g}, --warmup-epochs or --clip-norm"

@@ -1,0 +1,60 @@
+"""Fixtures that several files of tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import jax
+import pytest
+from file_server import Server
+from idx_files import GOOD
+
+REAL_MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist"
+
+
+@pytest.fixture(scope="module")
+def standard_promotion():
+    """For trainings: optax mixes dtypes, which the strict promotion of these tests
+    refuses."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with four good files, not gzipped."""
+    path = tmp_path / "data"
+    path.mkdir()
+    for name, content in GOOD.items():
+        (path / name).write_bytes(content)
+    return path
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Starts servers, and closes them after the test."""
+    monkeypatch.setenv("no_proxy", "*")
+    servers = []
+
+    def start(behaviour):
+        servers.append(Server(behaviour))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The folder where the data set `source` is kept."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "jaxcnn" / "tiny"
+
+
+@pytest.fixture
+def real_mnist():
+    if not REAL_MNIST.is_dir():
+        pytest.skip(f"MNIST itself is not in {os.path.relpath(REAL_MNIST)}")
+    return REAL_MNIST
