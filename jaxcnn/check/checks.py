@@ -15,6 +15,7 @@ from jaxcnn.check import draw
 from jaxcnn.check._arguments import among
 from jaxcnn.check.diagnose import diagnose
 from jaxcnn.check.differences import slope_of_gradient
+from jaxcnn.check.gradients import value_and_gradients
 from jaxcnn.check.measure import (
     OUTSIDE,
     Check,
@@ -36,7 +37,6 @@ from jaxcnn.check.subject import (
     full,
     is_finite,
     numbered,
-    value_and_gradients,
 )
 
 DRAWS = 1024

@@ -35,6 +35,7 @@ from jaxcnn.check._arguments import (
     floating,
     strong,
 )
+from jaxcnn.check.gradients import value_and_gradients
 from jaxcnn.check.hlo import _without_locations, count, excerpt
 from jaxcnn.check.residuals import kept_bytes
 
@@ -151,17 +152,13 @@ def cost(
     check_differentiable(out, "the function")
     dy = jax.tree.map(lambda a: a.update(weak_type=False), out)
 
-    def value_and_pull(args):
-        return jax.vjp(among(function, args, numbers), *(args[i] for i in numbers))
+    def pull(args):
+        return jax.vjp(among(function, args, numbers), *(args[i] for i in numbers))[1]
 
-    def value_and_gradients(args, dy):
-        value, pull = value_and_pull(args)
-        return value, pull(dy)
-
-    traced = jax.jit(value_and_gradients).trace(structs, dy)
+    traced = jax.jit(value_and_gradients(function, numbers)).trace(structs, dy)
     compiled = traced.lower().compile()
     hlo = _without_locations(compiled.as_text() or "")
-    residual_bytes, argument_bytes_kept = kept_bytes(lambda args: value_and_pull(args)[1], structs)
+    residual_bytes, argument_bytes_kept = kept_bytes(pull, structs)
     memory = compiled.memory_analysis()
     return Cost(
         **count(hlo),

@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxcnn.check.gradients import Evaluate
 from jaxcnn.check.measure import Check, compare_arrays, compare_inner, dot, norm
 from jaxcnn.check.slopes import Walk, moved, scaled
-from jaxcnn.check.subject import Evaluate, Subject, as_float64
+from jaxcnn.check.subject import Subject, as_float64
 
 LARGEST_JACOBIAN = 256
 """Entries of all arguments, and of the value, up to which "differences" takes every

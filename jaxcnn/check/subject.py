@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxcnn.check import draw
 from jaxcnn.check._arguments import among
+from jaxcnn.check.gradients import Evaluate, value_and_gradients
 from jaxcnn.check.measure import difference
 from jaxcnn.check.slopes import Walk, walk
 
@@ -34,10 +35,6 @@ MOST_POINTS = 8
 NEAR = (2.0**-6, 2.0**-12)
 """How far a second point is from the arrays that came, relative to each entry; the
 smaller where the function ends before."""
-
-Evaluate = Callable[
-    [Sequence[Any], Any], tuple[Any, tuple[Any, ...]]
-]  # (args, dy) -> (value, gradients)
 
 
 @dataclass(frozen=True)
@@ -214,14 +211,6 @@ class Subject:
     def walk(self) -> Walk | None:
         """Where central differences step."""
         return walk(self.point[0], self.came, self.truth, self.out, self.rng("walk"))
-
-
-def value_and_gradients(f: Callable) -> Evaluate:
-    def evaluate(args, dy):
-        value, pull = jax.vjp(f, *args)
-        return value, pull(dy)
-
-    return evaluate
 
 
 def as_float64(tree: Any) -> Any:

@@ -1,21 +1,22 @@
 """`PLAIN`: the operations of `jaxcnn.EXPLICIT` as JAX's users write them today, for
 comparisons; JAX differentiates them.
 
-They have the names, arguments and documented values of jaxcnn's, so that a network
-takes them as its `ops`, but are built of lax, jax.nn and optax: none of jaxcnn's own
-forward or backward passes is in them. `jaxcnn.AUTODIFF`, on the contrary,
-differentiates jaxcnn's forward passes. From jaxcnn come the meaning of a padding word
-and the tuple that holds running statistics.
+They have the names, arguments and documented values of jaxcnn's, so that a network can
+be applied with `ops=PLAIN`, but are built of lax, jax.nn and optax. None of jaxcnn's
+own forward or backward passes is in them, whereas `jaxcnn.AUTODIFF` differentiates
+jaxcnn's forward passes. Only the meaning of a padding word and the tuple that holds
+running statistics come from jaxcnn.
 
 Where the usual function has another gradient than jaxcnn documents, the nearest plain
-one that has it stands here: a `where` for leaky_relu (jax.nn's has the derivative 1 at
-0) and a reduce_window for global_max_pool (jnp.max splits the gradient of ties).
+function with the documented one is used: a `where` for leaky_relu (jax.nn's has the
+derivative 1 at 0) and a reduce_window for global_max_pool (jnp.max splits the gradient
+between ties).
 
-`method` and `autodiff` are taken and ignored: there is one way, and JAX differentiates
-it. Arguments are not checked beyond what lax does. What jaxcnn promises for NaNs,
-infinite logits, labels out of range and 16-bit floats is not promised here. On a CPU
-the float32 gradient of a convolution with a negative low pad can be garbage
-(openxla/xla#48713), and a max pool with dilation has no gradient in lax: it raises.
+`method` is accepted and ignored, because there is only one. Arguments are not checked
+beyond what lax does. What jaxcnn promises for NaNs, infinite logits, labels out of
+range and 16-bit floats is not promised here. On a CPU the float32 gradient of a
+convolution with a negative low pad can be garbage (openxla/xla#48713), and the gradient
+of a max pool with dilation raises, because lax has none.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from jax import lax
 
 from jaxcnn.ops import Ops
 from jaxcnn.ops._pool_windows import pool_window
-from jaxcnn.ops.norm import BatchNormState
-from jaxcnn.window import make_window
+from jaxcnn.ops.batch_normalization import BatchNormState
+from jaxcnn.padding import make_window
 
 # The axes of images and kernels, as lax is told them, by the number of spatial axes.
 SPACE = {1: "W", 2: "HW", 3: "DHW"}
@@ -48,8 +49,8 @@ def _space_axes(x, layout):
 
 
 def _along(axes, a, ndim):
-    """`a`, whose axes are those of an array of rank `ndim` along `axes`, with axes of
-    size 1 for the others."""
+    """`a` with axes of size 1 added, so that it broadcasts along `axes` of an array of
+    rank `ndim`."""
     axes = {axis % ndim for axis in axes}
     return jnp.expand_dims(a, tuple(axis for axis in range(ndim) if axis not in axes))
 
@@ -70,7 +71,6 @@ def conv(
     precision=None,
     preferred_element_type=None,
     method=None,
-    autodiff=False,
 ):
     space = SPACE[x.ndim - 2]
     last = layout == "channels_last"
@@ -91,12 +91,13 @@ def conv(
     return y if b is None else y + _along((_channel_axis(layout),), b.astype(y.dtype), y.ndim)
 
 
-def convolve(x, w, b=None, *, layout="channels_last", **options):
-    taps = range(w.ndim - 2) if layout == "channels_last" else range(2, w.ndim)
-    return conv(x, jnp.flip(w, tuple(taps)), b, layout=layout, **options)
+def convolve(x, w, b=None, *, method=None, **options):
+    last = options.get("layout", "channels_last") == "channels_last"
+    taps = range(w.ndim - 2) if last else range(2, w.ndim)
+    return conv(x, jnp.flip(w, tuple(taps)), b, **options)
 
 
-def dense(x, w, b=None, *, precision=None, preferred_element_type=None, autodiff=False):
+def dense(x, w, b=None, *, precision=None, preferred_element_type=None):
     y = jnp.dot(x, w, precision=precision, preferred_element_type=preferred_element_type)
     return y if b is None else y + b.astype(y.dtype)
 
@@ -134,7 +135,6 @@ def max_pool(
     dilation=1,
     ceil_mode=False,
     layout="channels_last",
-    autodiff=False,
 ):
     space = _space(x, layout)
     window = pool_window(size, space, stride=stride, padding=padding, dilation=dilation)
@@ -152,7 +152,6 @@ def avg_pool(
     ceil_mode=False,
     count_include_pad=True,
     layout="channels_last",
-    autodiff=False,
 ):
     space = _space(x, layout)
     plain = pool_window(size, space, stride=stride, padding=padding, dilation=dilation)
@@ -173,38 +172,38 @@ def avg_pool(
     return total / (count if layout == "channels_last" else jnp.moveaxis(count, -1, 1))
 
 
-def global_max_pool(x, *, layout="channels_last", autodiff=False):
+def global_max_pool(x, *, layout="channels_last"):
     return jnp.squeeze(max_pool(x, _space(x, layout), layout=layout), _space_axes(x, layout))
 
 
-def global_avg_pool(x, *, layout="channels_last", autodiff=False):
+def global_avg_pool(x, *, layout="channels_last"):
     return jnp.mean(x, _space_axes(x, layout))
 
 
 # Activations.
 
 
-def relu(x, *, autodiff=False):
+def relu(x):
     return jax.nn.relu(x)
 
 
-def leaky_relu(x, negative_slope=0.01, *, autodiff=False):
+def leaky_relu(x, negative_slope=0.01):
     return jnp.where(x > 0, x, negative_slope * x)
 
 
-def sigmoid(x, *, autodiff=False):
+def sigmoid(x):
     return jax.nn.sigmoid(x)
 
 
-def tanh(x, *, autodiff=False):
+def tanh(x):
     return jnp.tanh(x)
 
 
-def silu(x, *, autodiff=False):
+def silu(x):
     return jax.nn.silu(x)
 
 
-def gelu(x, approximate=True, *, autodiff=False):
+def gelu(x, approximate=True):
     return jax.nn.gelu(x, approximate)
 
 
@@ -221,7 +220,6 @@ def batch_norm(
     momentum=0.9,
     epsilon=1e-5,
     layout="channels_last",
-    autodiff=False,
 ):
     channel = (_channel_axis(layout) % x.ndim,)
     mean, var = state
@@ -239,7 +237,7 @@ def batch_norm(
     return _scale_shift(x_hat, scale, bias, channel), state
 
 
-def layer_norm(x, scale, bias, *, axes=-1, epsilon=1e-5, autodiff=False):
+def layer_norm(x, scale, bias, *, axes=-1, epsilon=1e-5):
     axes = axes if isinstance(axes, tuple) else (axes,)
     # The variance is given, because by default `standardize` takes the mean of squares
     # minus the square of the mean.
@@ -252,7 +250,7 @@ def _scale_shift(x_hat, scale, bias, axes):
     return y if bias is None else y + _along(axes, bias, x_hat.ndim)
 
 
-def dropout(x, key, *, rate, train=True, autodiff=False):
+def dropout(x, key, *, rate, train=True):
     if not train or rate == 0:
         return x
     keep = jax.random.bernoulli(
@@ -264,18 +262,18 @@ def dropout(x, key, *, rate, train=True, autodiff=False):
 # Losses.
 
 
-def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0, autodiff=False):
+def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0):
     if label_smoothing == 0:
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
     one_hot = jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
     return optax.softmax_cross_entropy(logits, optax.smooth_labels(one_hot, label_smoothing))
 
 
-def sigmoid_binary_cross_entropy(logits, labels, *, autodiff=False):
+def sigmoid_binary_cross_entropy(logits, labels):
     return optax.sigmoid_binary_cross_entropy(logits, labels)
 
 
-def mean_squared_error(predictions, targets, *, autodiff=False):
+def mean_squared_error(predictions, targets):
     return jnp.mean(optax.squared_error(predictions, targets))
 
 

@@ -1,5 +1,5 @@
-"""Numbers as people read them: short, with a unit, and none that has lost its
-meaning."""
+"""Numbers as people read them: short, with a unit, and never rounded to something
+else, such as 100 % for not quite all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NONE = "\N{EN DASH}"
 
 
 def number(value: float | None) -> str:
-    """An error, short: 1.2e-07, 0, ∞, NaN; a dash for none."""
+    """An error in short: 1.2e-07, 0, ∞, NaN; a dash for None."""
     if value is None:
         return NONE
     if math.isnan(value):
@@ -24,7 +24,7 @@ def number(value: float | None) -> str:
 
 
 def ulps(value: float | None) -> str:
-    """0.7, 12, 1.2e+30."""
+    """Units in the last place: 0.7, 12, 1.2e+30."""
     if value is None or not math.isfinite(value) or value == 0:
         return number(value)
     if 0.095 <= value < 99_999.5:
@@ -33,7 +33,7 @@ def ulps(value: float | None) -> str:
 
 
 def ratio(value: float) -> str:
-    """0.97×, 1.8×, 23×, 1,200×."""
+    """How many times as much: 0.97×, 1.8×, 23×, 1,200×."""
     if not math.isfinite(value):
         return f"{number(value)}{TIMES}"
     for limit, digits in ((0.00995, None), (1.995, 2), (9.95, 1), (99_999.5, 0)):
@@ -43,8 +43,8 @@ def ratio(value: float) -> str:
 
 
 def scaled(value: float | None, units: Sequence[tuple[float, str]]) -> str:
-    """In the largest unit that is not larger than the value, of those given from the
-    largest to the smallest."""
+    """The value in the largest unit that it reaches. `units` are pairs of a scale and a
+    name, from the largest to the smallest."""
     if value is None or not math.isfinite(value):
         return number(value)
     scale, unit = next((u for u in units if abs(value) >= 0.9995 * u[0]), units[-1])
@@ -57,12 +57,12 @@ def scaled(value: float | None, units: Sequence[tuple[float, str]]) -> str:
 
 
 def size(value: int | None) -> str:
-    """0 B, 1.2 MB."""
+    """Bytes: 0 B, 1.2 MB."""
     return scaled(value, ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B")))
 
 
 def seconds(value: float) -> str:
-    """410 µs, 3.2 ms, 12 s, 5 min 30 s."""
+    """A time: 410 µs, 3.2 ms, 12 s, 5 min 30 s."""
     if 60 <= value < math.inf:
         minutes, rest = divmod(round(value), 60)
         return (
@@ -72,12 +72,12 @@ def seconds(value: float) -> str:
 
 
 def flops(value: float | None) -> str:
-    """1.2 G."""
+    """Floating-point operations: 1.2 G."""
     return scaled(value, ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))).strip()
 
 
 def share(part: int, whole: int) -> str:
-    """37 %; not 100 % unless it is all of them, nor 0 % unless it is none."""
+    """37 %; 100 % only for all of them, and 0 % only for none."""
     percent = round(100 * part / whole)
     if part not in (0, whole):
         percent = min(max(percent, 1), 99)
@@ -85,4 +85,5 @@ def share(part: int, whole: int) -> str:
 
 
 def count(value: int) -> str:
+    """A whole number with commas: 1,200."""
     return f"{value:,}"

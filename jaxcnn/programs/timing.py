@@ -1,8 +1,8 @@
 """How long functions take, side by side, on a machine whose speed changes.
 
 The functions take turns within each repetition, so that a change of the machine's speed
-meets them all, and another one begins each time. What one compares is the `ratio`
-within a repetition: seconds of two runs are not comparable.
+affects them all; each repetition starts with the next one. Compare functions by `ratio`
+within a repetition, because seconds of two runs are not comparable.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-SHORTEST_SAMPLE = 2e-3  # seconds; a clock reading and a thread switch are a thousandth of it
+SHORTEST_SAMPLE = 2e-3
+"""Seconds; reading a clock or switching threads takes a thousandth of it."""
 
 
 class Timing(NamedTuple):
@@ -28,8 +29,8 @@ class Timing(NamedTuple):
     high: float
     """Upper quartile, seconds."""
     utilisation: float
-    """The process's CPU time over wall time: how many cores were busy. On a GPU it is
-    that of the host."""
+    """The process's CPU time over wall time: how many cores were busy. With a GPU it is
+    the host's cores."""
     samples: tuple[float, ...]
     """Seconds per call in each repetition."""
 
@@ -42,7 +43,7 @@ class Ratio(NamedTuple):
     low: float
     high: float
     coverage: float
-    """The probability with which such an interval holds the true median: 95 % or little
+    """The probability that such an interval contains the true median: 95 % or a little
     more, from six repetitions on."""
 
 
@@ -53,12 +54,12 @@ def interleaved(
     wall: Callable[[], float] = time.perf_counter,
     cpu: Callable[[], float] = time.process_time,
 ) -> dict[str, Timing]:
-    """Time functions in turns, after a call of each that compiles.
+    """Time functions in turns, after one call of each that compiles it.
 
     Args:
-      functions: by name; each takes nothing, and what it returns is waited for.
-      repetitions: samples of each. A sample is the mean of 1, 2, 4, ... calls: of as
-        many, for each function by itself, as last 2 ms together.
+      functions: by name; each takes no arguments, and its result is waited for.
+      repetitions: samples of each. A sample is the mean of 1, 2, 4, ... calls: as many,
+        for each function separately, as together last 2 ms.
       wall, cpu: the clocks, in seconds.
 
     Returns:
@@ -113,16 +114,16 @@ def _timing(samples: np.ndarray, calls: int) -> Timing:
 
 
 def ratio(times: Sequence[float], base: Sequence[float]) -> Ratio:
-    """How many times as long as `base`: samples of one run, paired by repetition.
+    """How many times as long as `base`, from samples of one run paired by repetition.
 
-    The interval runs from the k-th smallest to the k-th largest ratio. That it misses
-    the median has the probability of fewer than k heads, or fewer than k tails, in as
-    many tosses of a coin as there are repetitions, whatever the ratios' distribution; k
-    is the largest for which it is at most 5 %. Fewer than six repetitions have no such
-    k: the interval is their range.
+    The interval runs from the k-th smallest to the k-th largest ratio. Whatever the
+    distribution of the ratios, the probability that it misses their median is that of
+    fewer than k heads, or fewer than k tails, in as many tosses of a coin as there are
+    repetitions; k is the largest for which that is at most 5 %. Fewer than six
+    repetitions have no such k, and the interval is their range.
 
     Raises:
-      ValueError: if there are no samples, or not as many of one as of the other.
+      ValueError: if there are no samples, or more of one function than of the other.
 
     >>> ratio([2.0, 4.0, 9.0, 2.0, 4.0, 6.0], [1.0, 2.0, 3.0, 1.0, 2.0, 3.0])
     Ratio(median=2.0, low=2.0, high=3.0, coverage=0.96875)

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from certify_helpers import named_row
 
-from jaxcnn.programs.certify import report as gradient_report
-from jaxcnn.programs.certify.model import UnfinishedError
+from jaxcnn.programs.certify import judging, report
+from jaxcnn.programs.certify.cases import chosen
+from jaxcnn.programs.certify.network.summary import UnfinishedError
 from jaxcnn.programs.certify.program import command_line
 from jaxcnn.programs.certify.workers import LostProcessError, side_by_side
 from jaxcnn.programs.output import LOCK
@@ -31,6 +33,7 @@ MODEL = {
     "name": "lenet",
     "data": "a batch of 8 digits",
     "gradients": [],
+    "not_compared": [],
     "losses": {"explicit": [[2.3]], "autodiff": [[2.3]], "nudged": [[2.3]]},
     "sentences": ["The gradients are those."],
     "passed": True,
@@ -40,24 +43,8 @@ MODEL = {
 
 def judged_row(key: Any, config: Any) -> dict[str, Any]:
     """As `judge` gives it, of a case that was not judged; every third one failed."""
-    case = gradient_report.case_of(key, config)
-    row = {
-        "operation": case.operation,
-        "case": case.name,
-        "dtype": key.dtype,
-        "kind": key.kind,
-        "description": "",
-        "passed": True,
-    }
-    row |= {
-        "error": None,
-        "checks": [],
-        "left_out": {},
-        "autodiff_wrong": [],
-        "costs": None,
-        "time": None,
-        "seconds": 0.0,
-    }
+    case = chosen.case_of(key, config)
+    row = named_row(case.operation, case.name, key.dtype, key.kind)
     return row | {"passed": False, "error": "ValueError: no"} if key.number % 3 == 2 else row
 
 
@@ -66,7 +53,9 @@ def interrupted(monkeypatch, tmp_path):
     """Run the program, in whose n-th call of a function a signal comes: (status,
     report, page), these None if not there."""
 
-    def run(name: str, function: Any, number: int, nth: int, *options: str) -> tuple[int, Any, Any]:
+    def run(
+        module: Any, name: str, function: Any, number: int, nth: int, *options: str
+    ) -> tuple[int, Any, Any]:
         calls = []
 
         def then(*args: Any) -> Any:
@@ -75,7 +64,7 @@ def interrupted(monkeypatch, tmp_path):
                 signal.raise_signal(number)
             return function(*args)
 
-        monkeypatch.setattr(gradient_report, name, then)
+        monkeypatch.setattr(module, name, then)
         status = command_line([*options, "--processes", "1", "--output", str(tmp_path / "out")])
         json_path, page_path = (
             tmp_path / "out" / f"report.{ending}" for ending in ("json", "html")
@@ -109,17 +98,17 @@ TABLE = (
 def test_what_was_judged_is_written_and_says_that_it_is_incomplete(
     number, word, status, interrupted, tmp_path, capsys
 ):
-    found, report, page = interrupted("judge", judged_row, number, 4, *TABLE)
+    found, made, page = interrupted(judging, "judge", judged_row, number, 4, *TABLE)
     assert found == status
     out, err = capsys.readouterr()
     done = "3 of 7 cases were judged"
     assert (
-        err == f"compare_gradients: {word}; {done}: {tmp_path}/out/report.html and report.json have"
+        err == f"jaxcnn certify: {word}; {done}: {tmp_path}/out/report.html and report.json have"
         " them, marked as incomplete\n"
     )
     assert "Gradients, explicit against autodiff" not in out, "no table of a part"
-    assert report["incomplete"] == {"why": word, "done": 3, "of": 7, "what": "cases were judged"}
-    assert len(report["rows"]) == 3
+    assert made["incomplete"] == {"why": word, "done": 3, "of": 7, "what": "cases were judged"}
+    assert len(made["rows"]) == 3
     assert f"{word} when 3 of 7 cases were judged" in page
     assert "incomplete" in page[page.index("<title>") : page.index("</title>")]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
@@ -133,31 +122,31 @@ def test_an_earlier_report_stays_as_long_as_nothing_was_judged(interrupted, tmp_
     (tmp_path / "out").mkdir()
     for ending in ("json", "html"):
         (tmp_path / "out" / f"report.{ending}").write_text("0")
-    status, report, page = interrupted("judge", judged_row, signal.SIGINT, 1, *TABLE)
-    assert (status, report, page) == (130, 0, "0")
-    assert capsys.readouterr().err == "compare_gradients: interrupted; nothing was written\n"
+    status, made, page = interrupted(judging, "judge", judged_row, signal.SIGINT, 1, *TABLE)
+    assert (status, made, page) == (130, 0, "0")
+    assert capsys.readouterr().err == "jaxcnn certify: interrupted; nothing was written\n"
 
 
 def test_without_an_earlier_one_no_folder_is_left(interrupted, tmp_path):
-    assert interrupted("keys", gradient_report.keys, signal.SIGTERM, 1, *TABLE) == (143, None, None)
+    assert interrupted(report, "keys", report.keys, signal.SIGTERM, 1, *TABLE) == (143, None, None)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_timing_that_is_cut_off_leaves_all_verdicts(interrupted, monkeypatch, capsys):
-    monkeypatch.setattr(gradient_report, "judge", judged_row)
+    monkeypatch.setattr(judging, "judge", judged_row)
     sides = {"median": 1.0, "low": 1.0, "high": 1.0, "utilisation": 1.0}
     time = {"explicit": sides, "autodiff": sides, "ratio": {"median": 2.0, "low": 2.0, "high": 2.0}}
     options = ("--operations", "max_pool", "avg_pool", "--cases", "[23]x*", *TABLE[4:-1], "9")
-    status, report, _ = interrupted("measure", lambda *_: time, signal.SIGINT, 2, *options)
+    status, made, _ = interrupted(report, "measure", lambda *_: time, signal.SIGINT, 2, *options)
     assert status == 130
-    assert report["incomplete"] == {
+    assert made["incomplete"] == {
         "why": "interrupted",
         "done": 1,
         "of": 3,
         "what": "cases were timed",
     }
-    assert len(report["rows"]) == 4
-    assert [row["time"] is not None for row in report["rows"] if row["passed"]] == [
+    assert len(made["rows"]) == 4
+    assert [row["time"] is not None for row in made["rows"] if row["passed"]] == [
         True,
         False,
         False,
@@ -169,12 +158,12 @@ def test_a_network_keeps_its_gradients(monkeypatch, tmp_path, capsys):
     def summary(*_):
         raise UnfinishedError(MODEL) from KeyboardInterrupt()
 
-    monkeypatch.setattr(gradient_report, "summary", summary)
+    monkeypatch.setattr(report, "summary", summary)
     assert command_line(["--model", "lenet", "--output", str(tmp_path)]) == 130
     assert "interrupted; 1 of 3 seeds were trained from: " in capsys.readouterr().err
-    report = json.loads((tmp_path / "report.json").read_text())
-    assert report["model"] == MODEL
-    assert report["incomplete"] == {
+    made = json.loads((tmp_path / "report.json").read_text())
+    assert made["model"] == MODEL
+    assert made["incomplete"] == {
         "why": "interrupted",
         "done": 1,
         "of": 3,
@@ -186,8 +175,8 @@ def test_a_case_that_cannot_be_timed_is_a_failed_row(monkeypatch, tmp_path, caps
     def measure(*_):
         raise MemoryError("3 TiB")
 
-    monkeypatch.setattr(gradient_report, "judge", judged_row)
-    monkeypatch.setattr(gradient_report, "measure", measure)
+    monkeypatch.setattr(judging, "judge", judged_row)
+    monkeypatch.setattr(report, "measure", measure)
     options = ("--operations", "relu", "--cases", "28x28", *TABLE[4:-1], "9", "--processes", "1")
     assert command_line([*options, "--output", str(tmp_path)]) == 1
     (row,) = json.loads((tmp_path / "report.json").read_text())["rows"]
@@ -199,12 +188,12 @@ def test_a_full_disk_is_one_line(monkeypatch, tmp_path, capsys):
     def fail(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(gradient_report, "judge", judged_row)
+    monkeypatch.setattr(judging, "judge", judged_row)
     monkeypatch.setattr(Path, "write_bytes", fail)
     assert command_line([*TABLE, "--processes", "1", "--output", str(tmp_path)]) == 1
     assert (
         capsys.readouterr().err
-        == f"compare_gradients: {tmp_path}/report.json: No space left on device\n"
+        == f"jaxcnn certify: {tmp_path}/report.json: No space left on device\n"
     )
 
 
@@ -238,10 +227,10 @@ def test_a_lost_process_leaves_what_was_judged(monkeypatch, tmp_path, capsys):
         yield todo[0], judged_row(todo[0], config)
         raise LostProcessError("a process was killed")
 
-    monkeypatch.setattr(gradient_report, "judged", judged)
+    monkeypatch.setattr(report, "judged", judged)
     assert command_line([*TABLE, "--output", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith(
-        "compare_gradients: a process was killed; 1 of 7 cases were judged: "
+        "jaxcnn certify: a process was killed; 1 of 7 cases were judged: "
     )
     assert (
         json.loads((tmp_path / "report.json").read_text())["incomplete"]["why"]

@@ -233,9 +233,10 @@ def test_signatures_are_the_same(name):
 def test_no_rule_of_the_explicit_operations_is_in_a_network():
     x = jnp.ones((2, 8, 8, 1))
     for ops, with_rules in ((PLAIN, False), (EXPLICIT, True)):
-        model = NETWORKS["vgg"](ops=ops)
+        model = NETWORKS["vgg"]()
         params, state = jax.eval_shape(lambda model=model: model.init(KEY, x.shape))
-        program = jax.make_jaxpr(partial(model.apply, train=True, key=KEY))(params, state, x)
+        apply = partial(model.apply, train=True, key=KEY, ops=ops)
+        program = jax.make_jaxpr(apply)(params, state, x)
         assert ("custom_vjp" in str(program)) is with_rules
 
 
@@ -251,17 +252,17 @@ def test_dilated_max_pool_has_values_but_no_gradient():
 def test_a_network_takes_them(name):
     """Dropout with the same masks, batch normalisation with the same statistics, and
     the training loss with its gradients."""
-    network = NETWORKS[name]
+    network = NETWORKS[name]()
     x, labels = (
         jnp.asarray(np.random.default_rng(0).random((4, 8, 8, 1), np.float32)),
         jnp.array([3, 1, 4, 1]),
     )
-    params, state = jax.jit(lambda: network().init(KEY, x.shape))()
+    params, state = jax.jit(lambda: network.init(KEY, x.shape))()
 
     @jax.jit
     def run(params):
         def loss(params, ops):
-            logits, new_state = network(ops=ops).apply(params, state, x, train=True, key=KEY)
+            logits, new_state = network.apply(params, state, x, train=True, key=KEY, ops=ops)
             return ops.softmax_cross_entropy(logits, labels).mean(), new_state
 
         return [jax.value_and_grad(loss, has_aux=True)(params, ops) for ops in (EXPLICIT, PLAIN)]

@@ -7,43 +7,42 @@ autodiff?
     jaxcnn certify --pair my_rules:conv my_rules:plain_conv \
         --shapes 2x8x8x3 3x3x3x4 --linear-in 0 1
     jaxcnn certify --model lenet
+    jaxcnn certify --model my_networks:small
 
-Every operation is judged by `jaxcnn.check.certify` in cases picked by hand and drawn at
+`jaxcnn.check.certify` judges every operation, in cases picked by hand and drawn at
 random, against the same operation as JAX's users write it (`jaxcnn/programs/plain.py`),
-on whatever device JAX finds; at sizes of real networks its accuracy, time and memory
-are measured too. What comes out is a table, one HTML page to be read or sent, and the
-same data as JSON. The exit status is 1 when a check fails, 2 when the options make no
-sense.
-Cut off by Ctrl-C (130) or SIGTERM (143), it leaves page and JSON of what was done until
-then, which say that they are incomplete.
+on whatever device JAX finds. At the sizes of real networks accuracy, time and memory
+are measured too. The program prints a table and writes one HTML page, to be read or
+sent, and the same data as JSON. The exit status is 1 if a check fails, 2 if the options
+make no sense.
+
+A run that is ended by Ctrl-C (130) or SIGTERM (143) leaves page and JSON of what was
+done until then, marked as incomplete.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import tyro
 from rich.console import Console
-from rich.table import Table
 
 from jaxcnn.programs.certify.config import Config, check
-from jaxcnn.programs.certify.page import render
-from jaxcnn.programs.certify.report import CutOffError, Row, make_report, name, say
+from jaxcnn.programs.certify.page.render import render
+from jaxcnn.programs.certify.progress import say
+from jaxcnn.programs.certify.report import CutOffError, make_report
+from jaxcnn.programs.certify.rows import name
+from jaxcnn.programs.certify.tables import cases_table, network_table
 from jaxcnn.programs.certify.workers import LostProcessError
-from jaxcnn.programs.cli import run_program
+from jaxcnn.programs.cli import command, parse, run_program
 from jaxcnn.programs.files import write_whole
 from jaxcnn.programs.interruption import ignored
-from jaxcnn.programs.messages import plural, times
+from jaxcnn.programs.messages import plural
 from jaxcnn.programs.options import shown
 from jaxcnn.programs.output import claimed
-from jaxcnn.programs.readable import NONE
 
 
 def main(config: Config, command: str = "") -> int:
@@ -52,7 +51,7 @@ def main(config: Config, command: str = "") -> int:
     Raises:
       ConfigError: if an option makes no sense, or another program writes into the
         output folder.
-      KeyboardInterrupt, LostProcessError: with a message that tells what was written.
+      KeyboardInterrupt, LostProcessError: with a message that says what was written.
     """
     check(config)
     console = Console()
@@ -63,13 +62,13 @@ def main(config: Config, command: str = "") -> int:
         except CutOffError as error:
             with ignored():
                 raise _told(error, folder) from None
-        with ignored():  # all is done: a signal would only lose it
+        with ignored():  # the work is done: a signal could only lose it
             write(report, folder)
         return show(report, folder, console)
 
 
 def _told(error: CutOffError, folder: Path) -> BaseException:
-    """Write what there is; the cause, with a message that tells where."""
+    """Write what there is; the cause, with a message that says where."""
     cause, report = error.__cause__, error.report
     assert cause is not None
     written = "nothing was written"
@@ -86,15 +85,17 @@ def _told(error: CutOffError, folder: Path) -> BaseException:
 
 
 def show(report: dict[str, Any], folder: Path, console: Console) -> int:
-    """The table, and what it does not say; the exit status."""
+    """Print the table, and what it does not say; the exit status."""
     rows, model = report["rows"], report["model"]
     if model:
-        console.print(model_table(model))
+        console.print(network_table(model))
         for sentence in model["sentences"]:
             say(console, sentence)
     else:
-        console.print(table(report))
+        console.print(cases_table(rows))
     for row in rows:
+        for path in row["not_compared"]:
+            say(console, f"not compared: {name(row)}, layer {path!r} keeps its own rules in both")
         if row["autodiff_wrong"]:
             wrong = row["autodiff_wrong"][0]
             say(console, f"autodiff is wrong: {name(row)}, {wrong['of']} {wrong['detail']}")
@@ -115,77 +116,15 @@ def _shown(path: Path) -> str:
     return str(path) if str(path).isprintable() else shown(path)
 
 
-def table(report: dict[str, Any]) -> Table:
-    """One line per operation and dtype."""
-    found = Table(title="Gradients, explicit against autodiff", title_justify="left")
-    for heading in (
-        "operation",
-        "dtype",
-        "cases",
-        "checks",
-        "failed",
-        "worst error",
-        "autodiff's",
-        "time ratio",
-    ):
-        found.add_column(heading, justify="left" if heading in ("operation", "dtype") else "right")
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in report["rows"]:
-        groups.setdefault((row["operation"], row["dtype"]), []).append(row)
-    for (operation, dtype), rows in groups.items():
-        checks = [check for row in rows for check in row["checks"]]
-        failed = sum(not check["passed"] for check in checks) + sum(
-            row["error"] is not None for row in rows
-        )
-        # What "accuracy" compares; of gradients that mean to differ, "bias" tells how
-        # far. In float64 autodiff has no error.
-        errors = [check["error"] for check in checks if check["name"] in ("accuracy", "bias")]
-        others = [check["autodiff_error"] for check in checks if check["name"] == "accuracy"]
-        ratios = [row["time"]["ratio"]["median"] for row in rows if row["time"]]
-        ratios = [ratio for ratio in ratios if 0 < ratio < math.inf]
-        found.add_row(
-            operation,
-            dtype,
-            str(len(rows)),
-            str(len(checks)),
-            f"[red]{failed}[/]" if failed else "0",
-            _worst(errors),
-            _worst([error for error in others if error is not None]),
-            f"{np.exp(np.mean(np.log(ratios))):.2f}" if ratios else "",
-        )
-    return found
-
-
-def _worst(errors: Sequence[float]) -> str:
-    """The largest, of which NaN is worse than infinity; a dash if there is none,
-    because a function raised, for instance."""
-    worst = max(errors, key=lambda error: (math.isnan(error), error), default=None)
-    return NONE if worst is None else f"{worst:.1e}"
-
-
-def model_table(model: dict[str, Any]) -> Table:
-    found = Table(
-        title=f"Gradients of {model['name']} against float64, {model['data']}", title_justify="left"
-    )
-    for heading in ("parameter", "shape", "explicit error", "autodiff's", "explicit in float64"):
-        found.add_column(heading, justify="left" if heading in ("parameter", "shape") else "right")
-    for g in model["gradients"]:
-        errors = (
-            f"{g[name]:.1e}" for name in ("explicit_error", "autodiff_error", "explicit64_error")
-        )
-        found.add_row(g["path"], times(g["shape"]), *errors)
-    return found
-
-
 def write(report: dict[str, Any], folder: Path) -> None:
-    """report.html and report.json, each whole or not at all."""
+    """Write report.html and report.json, each whole or not at all."""
     texts = {
         "report.json": json.dumps(_without_infinity(report), allow_nan=False) + "\n",
         "report.html": render(report),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in texts.items():
-        # The words of a command or of an error may be such as UTF-8 has not.
+        # A command or an error may hold characters that UTF-8 does not have.
         write_whole(
             folder / file,
             lambda path, text=text: path.write_bytes(text.encode(errors="backslashreplace")),
@@ -193,7 +132,7 @@ def write(report: dict[str, Any], folder: Path) -> None:
 
 
 def _without_infinity(tree: Any) -> Any:
-    """Infinity and NaN, which JSON has not, as "inf" and "nan"."""
+    """The tree with "inf" and "nan" for the numbers that JSON does not have."""
     if isinstance(tree, dict):
         return {key: _without_infinity(value) for key, value in tree.items()}
     if isinstance(tree, (list, tuple)):
@@ -205,10 +144,8 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
     """Run `main` with the options of the command line; the exit status. What goes wrong
     is told in one line on stderr."""
     program = "jaxcnn certify"
-    words = list(sys.argv[1:] if arguments is None else arguments)
 
     def body() -> int:
-        config = tyro.cli(Config, prog=program, args=words, config=(tyro.conf.FlagCreatePairsOff,))
-        return main(config, f"{program} {shlex.join(words)}".rstrip())
+        return main(parse(Config, program, arguments), command(program, arguments))
 
-    return run_program("compare_gradients", body, failed=(LostProcessError,))
+    return run_program(program, body, failed=(LostProcessError,))

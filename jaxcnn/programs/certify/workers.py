@@ -1,5 +1,5 @@
-"""Work in several processes, which end with the program: none outlives it, none speaks
-of Ctrl-C, and none is waited for then."""
+"""Work in several processes that end with the program: on Ctrl-C none outlives it,
+prints a traceback, or is waited for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LostProcessError(RuntimeError):
 def side_by_side(
     function: Callable[..., Result], items: Sequence[Item], processes: int, *more: object
 ) -> Iterator[tuple[Item, Result]]:
-    """(item, function(item, *more)) as they are done, in so many fresh processes.
+    """(item, function(item, *more)) as they are done, by so many fresh processes.
 
     Raises:
       LostProcessError: if one of them dies.
@@ -36,9 +36,8 @@ def side_by_side(
         for future in as_completed(futures):
             yield futures[future], future.result()
     except BrokenProcessPool as error:
-        time.sleep(
-            0.5
-        )  # a signal to all processes comes to this one too, and is what has to be told
+        # A signal to all processes reaches this one too, and is the thing to report.
+        time.sleep(0.5)
         raise LostProcessError(
             "a process was killed, as happens when memory runs out: fewer --processes take less"
         ) from error
@@ -52,8 +51,8 @@ def side_by_side(
 
 @contextmanager
 def _without_ctrl_c() -> Iterator[None]:
-    """Processes that are started inside do not get SIGINT: at a terminal it goes to all
-    of them, and each would tell of it."""
+    """Processes that are started inside do not get SIGINT. At a terminal it goes to all
+    of them, and each would print a traceback."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

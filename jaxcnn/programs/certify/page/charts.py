@@ -4,17 +4,16 @@ with a line at 1."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
+from jaxcnn.programs.certify.rows import Row
 from jaxcnn.programs.readable import ratio, size
-
-Row = Mapping[str, Any]
 
 
 class Bar(NamedTuple):
-    """From 1 to the ratio; positions in percent of the axis. `end` tells that the ratio
-    is beyond all axes."""
+    """A bar from 1 to the ratio, with positions in percent of the axis. `end` is the
+    side on which a ratio of 0 or infinity leaves every axis."""
 
     text: str
     left: float = 0.0
@@ -25,6 +24,8 @@ class Bar(NamedTuple):
 
 
 class Chart(NamedTuple):
+    """A column of bars, one for each row that has such a ratio, with one axis."""
+
     title: str
     one: float
     ticks: list[tuple[float, str]]
@@ -82,8 +83,8 @@ class Axis(NamedTuple):
 
     @classmethod
     def around(cls, values: Iterable[float]) -> Axis:
-        """That holds the values and 1, with marks at 1, 2, 5, 10, ..., or where those
-        are too many, at powers of 10."""
+        """The axis that holds the values and 1, with marks at 1, 2, 5, 10, ..., or at
+        powers of 10 where those are too many."""
         finite = [v for v in values if 0 < v < math.inf]
         low, high = min([0.8, *finite]), max([1.25, *finite])
         exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -94,7 +95,7 @@ class Axis(NamedTuple):
                 if exponent % every == 0
                 for factor in factors
             ]
-            # Down to the last mark below and up to the first mark above all values.
+            # From the last mark below all values to the first one above them.
             start = max((m for m in marks if m <= low), default=low)
             end = min((m for m in marks if m >= high), default=high)
             marks = [m for m in marks if start <= m <= end]
@@ -113,6 +114,7 @@ class Axis(NamedTuple):
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
+        """The positions of the marks, and their labels."""
         return [(self.position(m), f"{m:,g}" if 1e-4 < m < 1e6 else f"{m:.0e}") for m in self.marks]
 
 
