@@ -1,11 +1,11 @@
-"""A backward rule of one's own in ten lines, the sign of the cotangent: certified as
-biased, then trained with.
+"""A deliberately different backward pass in ten lines: each convolution passes back
+only the sign of its cotangent. It is certified as biased, then trained with.
 
     python -m experiments.own_rule
 
-It stands for any rule that means to differ: quantised, clipped, guided. The
-convolutions of the network get it through the same `ops` argument by which one changes
-between explicit gradients and autodiff.
+It stands for any rule that differs on purpose: quantised, clipped, guided. Training
+takes it through `ops`, the argument that also switches between explicit gradients and
+autodiff.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import tyro
 
 from jaxcnn import (
     AUTODIFF,
@@ -36,7 +35,7 @@ from jaxcnn import (
     make_train_step,
     models,
 )
-from jaxcnn.programs.cli import run_program
+from jaxcnn.programs.cli import parse, run_program
 from jaxcnn.programs.data.dataset import digits, shuffled_batches
 from jaxcnn.programs.interruption import leave
 from jaxcnn.programs.messages import plural
@@ -44,8 +43,8 @@ from jaxcnn.programs.options import MOST_EPOCHS, require_count, require_seed
 
 BATCH = 32
 
-# The rule. What goes forward is unchanged; what comes back is dy, each entry replaced
-# by its sign times the mean size of all.
+# The rule. The forward pass is unchanged. The backward pass replaces each entry of dy
+# by its sign times the mean size of all entries.
 
 
 @jax.custom_vjp
@@ -69,7 +68,7 @@ SIGN = EXPLICIT._replace(conv=sign_conv)
 
 @dataclass(frozen=True)
 class Config:
-    """Certify a rule that keeps the sign of the cotangent alone, and train LeNet on
+    """Certify a rule that keeps only the sign of the cotangent, and train LeNet on
     digits with it and without."""
 
     epochs: int = 10
@@ -79,6 +78,7 @@ class Config:
 
 
 def certificate(label: Literal["exact", "biased"] = "biased") -> check.Certificate:
+    """What is to be said of the rule under this label."""
     shapes = [
         jax.ShapeDtypeStruct(shape, "float32") for shape in ((2, 5, 5, 3), (3, 3, 3, 4), (4,))
     ]
@@ -90,19 +90,19 @@ def certificate(label: Literal["exact", "biased"] = "biased") -> check.Certifica
 def train(ops: Ops, config: Config) -> float:
     """LeNet on digits; its accuracy on the test images."""
     data = digits()
-    model, optimizer = models.lenet(ops=ops), optax.adam(2e-3)
+    model, optimizer = models.lenet(), optax.adam(2e-3)
     state = init_train_state(model, optimizer, jax.random.key(config.seed), data.x_train[:1].shape)
-    step = make_train_step(model, optimizer, loss=ops.softmax_cross_entropy)
+    step = make_train_step(model, optimizer, ops=ops)
     random = np.random.default_rng(config.seed)
     for _ in range(config.epochs):
         for batch in shuffled_batches(random, len(data.x_train), BATCH):
             state, _ = step(state, data.x_train[batch], data.y_train[batch])
-    return float(make_eval_step(model)(state, data.x_test, data.y_test)["accuracy"])
+    return float(make_eval_step(model, ops=ops)(state, data.x_test, data.y_test)["accuracy"])
 
 
 def main(config: Config) -> bool:
-    """Print the certificate and both accuracies; whether the rule is what it is said to
-    be."""
+    """Print the certificate and both accuracies; whether the rule is certified as
+    biased."""
     result = certificate()
     print(result)
     print(f"\nas a biased rule: {'certified' if result.passed else 'refused'}")
@@ -118,10 +118,10 @@ def main(config: Config) -> bool:
 
 def command_line(arguments: Sequence[str] | None = None) -> int:
     """Run `main` with the options of the command line; the exit status, 1 if the rule
-    is not what it is said to be."""
+    is not certified as biased."""
 
     def body() -> int:
-        config = tyro.cli(Config, prog="python -m experiments.own_rule", args=arguments)
+        config = parse(Config, "python -m experiments.own_rule", arguments)
         require_count("epochs", config.epochs, most=MOST_EPOCHS)
         require_seed(config.seed)
         return 0 if main(config) else 1

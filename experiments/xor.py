@@ -3,7 +3,7 @@
     python -m experiments.xor
     python -m experiments.xor --gradients autodiff --seed 1
 
-No line can part {(0, 1), (1, 0)} from {(0, 0), (1, 1)}, so one layer is not enough
+No line separates {(0, 1), (1, 0)} from {(0, 0), (1, 1)}, so one layer is not enough
 (Minsky and Papert 1969). The exit status is 0 if the network has all four right.
 """
 
@@ -21,10 +21,9 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import optax
-import tyro
 
 from jaxcnn import AUTODIFF, EXPLICIT, init_train_state, layers, make_train_step
-from jaxcnn.programs.cli import run_program
+from jaxcnn.programs.cli import parse, run_program
 from jaxcnn.programs.interruption import leave
 from jaxcnn.programs.options import require_seed
 
@@ -46,16 +45,16 @@ class Config:
 def main(config: Config) -> bool:
     """Train and print; whether all four answers are right."""
     ops = {"explicit": EXPLICIT, "autodiff": AUTODIFF}[config.gradients]
-    model = layers.serial(layers.dense(8, ops=ops), layers.tanh(ops=ops), layers.dense(1, ops=ops))
+    model = layers.serial(layers.dense(8), layers.tanh(), layers.dense(1))
     optimizer = optax.adam(0.1)
     state = init_train_state(model, optimizer, jax.random.key(config.seed), X.shape)
-    step = make_train_step(model, optimizer, loss=ops.sigmoid_binary_cross_entropy)
+    step = make_train_step(model, optimizer, loss="sigmoid_binary_cross_entropy", ops=ops)
     for number in range(1, STEPS + 1):
         state, metrics = step(state, X, Y)
         if number in (1, 10, 50, STEPS):
             print(f"step {number:3}  loss {metrics['loss']:.4f}")
 
-    logits, _ = model.apply(state.params, state.model_state, X)
+    logits, _ = model.apply(state.params, state.model_state, X, ops=ops)
     probabilities = ops.sigmoid(logits)
     print("\na b  a xor b  predicted probability of 1")
     for (a, b), y, p in zip(X, Y[:, 0], probabilities[:, 0], strict=True):
@@ -67,7 +66,7 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
     """Run `main` with the options of the command line; the exit status."""
 
     def body() -> int:
-        config = tyro.cli(Config, prog="python -m experiments.xor", args=arguments)
+        config = parse(Config, "python -m experiments.xor", arguments)
         require_seed(config.seed)
         return 0 if main(config) else 1
 

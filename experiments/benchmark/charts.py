@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from experiments.benchmark.cases import CONV_MAPS, PLACES
-from experiments.benchmark.summary import dtypes_of, families_of, family_spread
+from experiments.benchmark.case import CONV_PASSES, PLACES
+from experiments.benchmark.means import dtypes_of, families_of, family_spread
 from jaxcnn.programs.files import write_whole
 
 matplotlib.use("Agg")
@@ -30,7 +30,7 @@ def save(figure: Figure, path: Path) -> None:
     plt.close(figure)
 
 
-def draw_maps(rows: Sequence[Any], title: str, path: Path) -> None:
+def draw_operations(rows: Sequence[Any], title: str, path: Path) -> None:
     """For each family and place the geometric mean of plain JAX's time over ours, and
     the range."""
     families, dtypes = families_of(rows), dtypes_of(rows)
@@ -79,7 +79,7 @@ def _log_x(axis: Axes) -> None:
 
 
 def draw_peak(rows: Sequence[Any], title: str, path: Path) -> bool:
-    """For each convolution and map the share of a matrix product's rate that explicit
+    """For each convolution and pass the share of a matrix product's rate that explicit
     reaches; False where there is none."""
     rows = [row for row in rows if row["peak_fraction"] is not None]
     if not rows:
@@ -100,8 +100,8 @@ def draw_peak(rows: Sequence[Any], title: str, path: Path) -> bool:
         layout="constrained",
     )
     for axis, dtype in zip(axes[0], dtypes, strict=True):
-        for map_name, marker in zip(CONV_MAPS, "o^s", strict=True):
-            found = [row for row in rows if (row["dtype"], row["map"]) == (dtype, map_name)]
+        for pass_name, marker in zip(CONV_PASSES, "o^s", strict=True):
+            found = [row for row in rows if (row["dtype"], row["pass"]) == (dtype, pass_name)]
             if found:
                 at = [cases.index((row["family"], row["case"])) for row in found]
                 axis.plot(
@@ -110,7 +110,7 @@ def draw_peak(rows: Sequence[Any], title: str, path: Path) -> bool:
                     marker,
                     markersize=5,
                     alpha=0.8,
-                    label=map_name,
+                    label=pass_name,
                 )
         for i in range(1, len(cases)):
             if cases[i][0] != cases[i - 1][0]:

@@ -1,4 +1,4 @@
-"""The columns of JAX: who computes a map, and the program that is compiled for it at
+"""The columns of JAX: who computes a pass, and the program that is compiled for it at
 each place.
 
     plain      lax as people write it, differentiated by JAX (`programs/plain.py`)
@@ -7,8 +7,8 @@ each place.
     others     jaxcnn with its rules, by one of the methods of
                `jaxcnn.ops.convolution.methods`; for convolutions only
 
-A program takes only the operands that its map needs. In a scan these are stacked, as
-are the results: nothing can be moved out of the loop or left out.
+A program takes only the operands that its pass needs. In a scan operands and results
+are stacked, so that XLA can move nothing out of the loop and leave nothing out.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 import jaxcnn
-from experiments.benchmark.cases import BenchmarkCase, Case, OperationCase
-from jaxcnn.ops.convolution.functions import input_grad_map
+from experiments.benchmark.case import Case, ConvolutionCase, OperationCase
 from jaxcnn.ops.convolution.methods import AUTO, Method
 from jaxcnn.ops.convolution.methods import METHODS as BY_NAME
+from jaxcnn.ops.convolution.problem import Problem
+from jaxcnn.ops.convolution.rule import input_grad_map
 from jaxcnn.programs.plain import PLAIN, SPACE
 
+PYTORCH = "pytorch"  # the column that is not JAX's, of `peers.py`
 OPS = {"plain": PLAIN, "autodiff": jaxcnn.AUTODIFF, "explicit": jaxcnn.EXPLICIT}
 METHODS: dict[str, Method] = {name.lower(): method for name, method in BY_NAME.items()}
 
-LENGTH = 2  # steps of the scan
+SCAN_LENGTH = 2  # steps of the scan
 
 
 def function(case: Case, column: str) -> Callable[..., Any]:
@@ -58,10 +60,10 @@ def _operation(case: OperationCase, column: str) -> Callable[..., Any]:
     return lambda *args: operation(*args, **case.options)
 
 
-def _transposed(case: BenchmarkCase, column: str) -> Callable[..., Any]:
+def _transposed(case: ConvolutionCase, column: str) -> Callable[..., Any]:
     if column == "plain":
         space = SPACE[len(case.x) - 2]
-        window = case.spec.window
+        window = case.window
         return lambda x, w: lax.conv_transpose(
             x,
             w,
@@ -72,46 +74,47 @@ def _transposed(case: BenchmarkCase, column: str) -> Callable[..., Any]:
             transpose_kernel=True,
         )
     if column == "autodiff":
-        return lambda x, w: input_grad_map(x, w, case.spec, AUTO, case.x)
+        problem = Problem.of(case.x, case.w, **case.options)
+        return lambda x, w: input_grad_map(x, w, problem, AUTO)  # the pass without its rule
     return lambda x, w: jaxcnn.conv_input_grad(
         x, w, case.x, method=METHODS.get(column), **case.options
     )
 
 
-# Maps.
+# Passes.
 
 
-def operands(case: Case, map_name: str) -> tuple[str, ...]:
-    """The names of the arrays that a map needs, in the order in which its programs take
-    them."""
+def operands(case: Case, pass_name: str) -> tuple[str, ...]:
+    """The names of the arrays that a pass needs, in the order in which its programs
+    take them."""
     return {
         "forward": tuple(case.arguments),
         "input gradient": ("dy", "w"),
         "kernel gradient": ("x", "dy"),
         "gradient": (*case.arguments, "dy"),
-    }[map_name]
+    }[pass_name]
 
 
-def operand_shapes(case: Case, map_name: str, dtype: str) -> list[jax.ShapeDtypeStruct]:
+def operand_shapes(case: Case, pass_name: str, dtype: str) -> list[jax.ShapeDtypeStruct]:
     shapes = {
         name: jax.ShapeDtypeStruct(shape, "int32" if name == "labels" else dtype)
         for name, shape in case.arguments.items()
     }
     shapes["dy"] = jax.tree.leaves(jax.eval_shape(function(case, "explicit"), *shapes.values()))[0]
-    return [shapes[name] for name in operands(case, map_name)]
+    return [shapes[name] for name in operands(case, pass_name)]
 
 
-def make_map(case: Case, column: str, map_name: str) -> Callable[..., Any]:
-    """The map as a function of its operands.
+def make_pass(case: Case, column: str, pass_name: str) -> Callable[..., Any]:
+    """The pass as a function of its operands.
 
-    A convolution is linear in each argument, so that a gradient to one does not depend
-    on its value: zeros stand for it.
+    A convolution is linear in each argument, so its gradient with respect to one does
+    not depend on the value of that one, and zeros stand for it.
     """
     f = function(case, column)
-    if map_name == "forward":
+    if pass_name == "forward":
         return f
 
-    if map_name == "gradient":
+    if pass_name == "gradient":
 
         def gradient(*args: Array) -> tuple[Array, ...]:
             *inputs, dy = args
@@ -125,7 +128,7 @@ def make_map(case: Case, column: str, map_name: str) -> Callable[..., Any]:
 
         return gradient
 
-    if map_name == "input gradient":
+    if pass_name == "input gradient":
         return lambda dy, w: jax.vjp(lambda x: f(x, w), jnp.zeros(case.arguments["x"], w.dtype))[1](
             dy
         )[0]
@@ -135,9 +138,9 @@ def make_map(case: Case, column: str, map_name: str) -> Callable[..., Any]:
 
 
 def value_and_gradients(
-    case: BenchmarkCase, column: str
+    case: ConvolutionCase, column: str
 ) -> Callable[[Array, Array, Array], tuple[Array, Array, Array]]:
-    """All three maps of a convolution in one, of (x, w, dy)."""
+    """All three passes of a convolution in one, of (x, w, dy)."""
     f = function(case, column)
 
     def together(x, w, dy):
@@ -152,14 +155,17 @@ def in_scan(f: Callable[..., Any]) -> Callable[..., Any]:
     return lambda *stacked: lax.scan(lambda _, args: (None, f(*args)), None, stacked)[1]
 
 
-def compile_map(
-    case: Case, column: str, map_name: str, place: str, dtype: str
+def compile_pass(
+    case: Case, column: str, pass_name: str, place: str, dtype: str
 ) -> jax.stages.Compiled | None:
-    """The compiled program of a map; None where a method refuses the case."""
-    f: Callable[..., Any] = make_map(case, column, map_name)
-    shapes: Sequence[jax.ShapeDtypeStruct] = operand_shapes(case, map_name, dtype)
+    """The compiled program of a pass; None where a method refuses the case."""
+    f: Callable[..., Any] = make_pass(case, column, pass_name)
+    shapes: Sequence[jax.ShapeDtypeStruct] = operand_shapes(case, pass_name, dtype)
     if place == "scan":
-        f, shapes = in_scan(f), [jax.ShapeDtypeStruct((LENGTH, *s.shape), s.dtype) for s in shapes]
+        f, shapes = (
+            in_scan(f),
+            [jax.ShapeDtypeStruct((SCAN_LENGTH, *s.shape), s.dtype) for s in shapes],
+        )
     try:
         lowered = jax.jit(f).lower(*shapes)
     except ValueError:

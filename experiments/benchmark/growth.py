@@ -14,9 +14,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from experiments.benchmark.cases import BenchmarkCase
+from experiments.benchmark.case import ConvolutionCase
 from experiments.benchmark.columns import value_and_gradients
-from experiments.benchmark.operations import Row, ratios, seconds, time_calls
+from experiments.benchmark.repetitions import ratios_to_explicit, seconds_of, time_calls
+
+Row = dict[str, Any]
 
 KINDS = ("dense 3x3", "depthwise 3x3", "strided 3x3")
 COLUMNS = ("plain", "explicit")
@@ -31,7 +33,7 @@ class Sizes(NamedTuple):
 AXES = {"batch": (8, 16, 32, 64, 128), "image": (8, 16, 32, 64), "channels": (8, 16, 32, 64, 128)}
 
 
-def make_case(kind: str, sizes: Sizes) -> BenchmarkCase:
+def make_case(kind: str, sizes: Sizes) -> ConvolutionCase:
     """A 3x3 convolution of square images that keeps the number of channels."""
     batch, image, channels = sizes
     depthwise = kind.startswith("depthwise")
@@ -41,7 +43,7 @@ def make_case(kind: str, sizes: Sizes) -> BenchmarkCase:
     if kind.startswith("strided"):
         options["stride"] = 2
     w = (3, 3, 1 if depthwise else channels, channels)
-    return BenchmarkCase(
+    return ConvolutionCase(
         kind, kind, "", (batch, image, image, channels), w, MappingProxyType(options)
     )
 
@@ -64,7 +66,7 @@ def measure_point(kind: str, axis: str, sizes: Sizes, repetitions: int) -> Row:
     for column in COLUMNS:
         program = jax.jit(value_and_gradients(case, column)).lower(*args).compile()
         calls[column] = partial(program, *args)
-    timings = time_calls(calls, repetitions, max(map(seconds, calls.values())))
+    timings = time_calls(calls, repetitions, max(map(seconds_of, calls.values())))
     return {
         "kind": kind,
         "axis": axis,
@@ -73,7 +75,7 @@ def measure_point(kind: str, axis: str, sizes: Sizes, repetitions: int) -> Row:
             column: {"median": t.median, "low": t.low, "high": t.high, "utilisation": t.utilisation}
             for column, t in timings.items()
         },
-        "ratios": ratios(timings),
+        "ratios": ratios_to_explicit(timings),
     }
 
 

@@ -2,11 +2,11 @@
 
     python -m experiments.benchmark.memory lenet explicit "one by one"
 
-What counts is the resident set: all memory of the process that is really there, the
-buffers included that XLA's kernels take for themselves and its own figure,
-`temp_bytes`, leaves out. Linux can forget its high-water mark. It does after compiling,
-so that `steps_bytes`, the new mark less what is there before the first step, is of the
-steps alone. Elsewhere compiling is in it, and `how` says so.
+The resident set is measured: all memory that the process really has. It includes the
+buffers that XLA's kernels take for themselves, which XLA's own figure, `temp_bytes`,
+leaves out. On Linux the high-water mark is reset after compiling, so that
+`steps_bytes`, the new mark less the memory before the first step, is of the steps
+alone. Elsewhere it includes compiling, and `how` says so.
 """
 
 from __future__ import annotations
@@ -22,28 +22,25 @@ from typing import Any
 
 import jax
 
-from experiments.benchmark.steps import (
-    CLASSES,
-    NETWORKS,
-    PYTORCH,
-    make_batch,
+from experiments.benchmark.agreement import torch_networks
+from experiments.benchmark.columns import PYTORCH
+from experiments.benchmark.networks import CLASSES, NETWORKS, make_batch, place_batch
+from experiments.benchmark.training_steps import (
     make_dispatch,
     make_state,
     make_step,
-    place_batch,
     place_state,
     temporary_bytes,
-    torch_networks,
 )
 from jaxcnn.programs.devices import make_mesh
 
-DISPATCHES = 3
+CALLS = 3
 STATUS = Path("/proc/self/status")
 FORGET = Path("/proc/self/clear_refs")
 
 
 def measure(network: str, column: str, mode: str) -> dict[str, Any]:
-    """The memory of a few dispatches on one device, in bytes.
+    """The memory of a few calls of a step on one device, in bytes.
 
     Returns:
       before_bytes: there before the first compilation; compiled_bytes: before the first
@@ -61,14 +58,17 @@ def measure(network: str, column: str, mode: str) -> dict[str, Any]:
         before = resident()
     else:
         mesh = make_mesh(1, NETWORKS[network].batch, 1)
-        state, placed = place_state(mesh, make_state(network)), place_batch(mesh, network, mode)
+        state, placed = (
+            place_state(mesh, make_state(network, mode)),
+            place_batch(mesh, network, mode),
+        )
         before = resident()
         compiled = make_step(network, column, mode).lower(state, *placed).compile()
         dispatch = make_dispatch(compiled, state, placed)
         del state
     ready = resident()
     forgotten = forget_peak()
-    for _ in range(DISPATCHES):
+    for _ in range(CALLS):
         jax.block_until_ready(dispatch())
     peak = high_water_mark(forgotten)
     return {

@@ -1,11 +1,11 @@
-"""The column of PyTorch, where it is installed and JAX is on the CPU: the same maps, as
-PyTorch computes them fastest.
+"""The column of PyTorch, where it is installed and JAX is on the CPU: the same passes,
+as PyTorch computes them fastest.
 
-Images and their kernels lie channels last, with a thread for each core. A convolution's
-gradients are single calls of `convolution_backward`, each asked for one gradient alone;
-those of other operations are a forward and autograd's backward. Idle threads sleep,
-lest they take a core from JAX's turns: what says so has to be set before PyTorch is
-loaded.
+Images and kernels lie channels last, and PyTorch has a thread for each core. Each
+gradient of a convolution is one call of `convolution_backward` that asks for this
+gradient alone. The gradient of another operation is a forward and autograd's backward.
+Idle threads sleep, since spinning ones would take a core while JAX is timed; the
+variables that say so are read when PyTorch is loaded.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from experiments.benchmark.cases import BenchmarkCase, Case, OperationCase
-from jaxcnn.window import per_axis
+from experiments.benchmark.case import Case, ConvolutionCase, OperationCase
+from jaxcnn.arguments import per_axis
+from jaxcnn.programs.devices import usable_cores
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("KMP_BLOCKTIME", "0")
 torch: Any = import_module("torch") if find_spec("torch") else None
 F: Any = torch.nn.functional if torch else None
 
-PYTORCH = "pytorch"
 IMAGES = (
     "conv",
     "max_pool",
@@ -40,7 +40,7 @@ IMAGES = (
 
 class Prepared(NamedTuple):
     call: Callable[[], Any]
-    """Computes the map."""
+    """Computes the pass."""
     read: Callable[[Any], list[np.ndarray]]
     """What it returned, channels last in float32."""
 
@@ -50,19 +50,17 @@ def available() -> bool:
 
 
 def use_all_cores() -> None:
-    torch.set_num_threads(
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    )
+    torch.set_num_threads(usable_cores())
 
 
-def prepare(case: Case, map_name: str, arrays: Sequence[np.ndarray], dtype: str) -> Prepared:
-    """The map of these operands, those of `columns.operands`; all that PyTorch would
+def prepare(case: Case, pass_name: str, arrays: Sequence[np.ndarray], dtype: str) -> Prepared:
+    """The pass of these operands, those of `columns.operands`; all that PyTorch would
     have at hand is made here, once."""
     tensors = [torch.from_numpy(np.array(a)) for a in arrays]
     tensors = [t.to(getattr(torch, dtype)) if t.is_floating_point() else t.long() for t in tensors]
     if isinstance(case, OperationCase):
-        return _operation(case, map_name, tensors)
-    return _convolution(case, map_name, tensors)
+        return _operation(case, pass_name, tensors)
+    return _convolution(case, pass_name, tensors)
 
 
 # Layout.
@@ -98,8 +96,8 @@ def _numpy(a: Any) -> np.ndarray:
 # Convolutions.
 
 
-def _convolution(case: BenchmarkCase, map_name: str, operands: Sequence[Any]) -> Prepared:
-    window, groups = case.spec.window, case.spec.groups
+def _convolution(case: ConvolutionCase, pass_name: str, operands: Sequence[Any]) -> Prepared:
+    window, groups = case.window, case.groups
     axes, space = len(window.size), case.x[1:-1]
     symmetric = all(lo == hi for lo, hi in window.pads)
     if case.transposed and not symmetric:
@@ -122,13 +120,13 @@ def _convolution(case: BenchmarkCase, map_name: str, operands: Sequence[Any]) ->
             dx = dx.narrow(2 + axis, lo, n)
         return dx
 
-    if map_name == "forward":
+    if pass_name == "forward":
         x, w = _channels_first(operands[0]), _kernel_first(operands[1])
         return Prepared(
             lambda: convolution(pad(x), w, None, *settings), lambda y: [_numpy(_channels_last(y))]
         )
 
-    if map_name == "input gradient":
+    if pass_name == "input gradient":
         dy, w = _channels_first(operands[0]), _kernel_first(operands[1])
         x = pad(
             _channels_first(torch.zeros(case.arguments["x"], dtype=w.dtype))
@@ -149,7 +147,7 @@ def _convolution(case: BenchmarkCase, map_name: str, operands: Sequence[Any]) ->
 # Other operations.
 
 
-def _operation(case: OperationCase, map_name: str, operands: Sequence[Any]) -> Prepared:
+def _operation(case: OperationCase, pass_name: str, operands: Sequence[Any]) -> Prepared:
     f = _function(case, operands[0].dtype)
     images = case.operation in IMAGES
     names = (*case.arguments, "dy")[: len(operands)]
@@ -164,7 +162,7 @@ def _operation(case: OperationCase, map_name: str, operands: Sequence[Any]) -> P
     kinds = {name: kind(name, a) for name, a in zip(names, operands, strict=True)}
     tensors = {name: convert[kinds[name]](a) for name, a in zip(names, operands, strict=True)}
 
-    if map_name == "forward":
+    if pass_name == "forward":
 
         def forward() -> Any:
             with torch.no_grad():

@@ -2,8 +2,8 @@
 the values of `jaxcnn.models`.
 
 Images are channels last in memory, which PyTorch writes (n, c, height, width).
-Importing this file lets the threads of PyTorch sleep where there is nothing to do:
-spinning ones take the cores from whatever is timed next.
+Importing this file makes idle threads of PyTorch sleep, since spinning ones would take
+the cores from whatever is timed next.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ os.environ.setdefault("KMP_BLOCKTIME", "0")
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812, its usual name
+
+from jaxcnn.programs.devices import usable_cores
 
 Batch = tuple[Tensor, Tensor]  # images and labels
 CHANNELS_LAST: dict[str, Any] = {"memory_format": torch.channels_last}
@@ -237,9 +239,7 @@ def training(
       classes: the number of classes.
       params: jaxcnn's, to begin with; None for PyTorch's own.
     """
-    torch.set_num_threads(
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    torch.set_num_threads(usable_cores())
     if mode == "one by one":
         xs, labels = xs[None], labels[None]
     network = NETWORKS[name](xs.shape[2:], classes)

@@ -8,7 +8,7 @@ import re
 import pytest
 
 import experiments.benchmark.program
-import experiments.filters
+import experiments.filters.program
 import experiments.own_rule
 import experiments.xor
 from jaxcnn.programs.data import dataset
@@ -17,7 +17,7 @@ from jaxcnn.programs.output import claimed
 HUGE = 10**12
 COMMAND_LINES = {
     "benchmark": experiments.benchmark.program.command_line,
-    "filters": experiments.filters.command_line,
+    "filters": experiments.filters.program.command_line,
     "own_rule": experiments.own_rule.command_line,
     "xor": experiments.xor.command_line,
 }

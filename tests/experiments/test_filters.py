@@ -10,17 +10,9 @@ import pytest
 from matplotlib.image import imread
 from rich.console import Console
 
-import experiments.filters
-from experiments.filters import (
-    EDGE,
-    PATCHES,
-    Config,
-    command_line,
-    edge_images,
-    examples,
-    main,
-    responses,
-)
+from experiments.filters import program
+from experiments.filters.program import Config, command_line, main
+from experiments.filters.responses import EDGE, PATCHES, edge_images, examples, responses
 
 
 def test_responses_to_patches():
@@ -110,7 +102,7 @@ def test_a_failing_disk_leaves_no_picture(tmp_path, capsys, monkeypatch):
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(experiments.filters, "write_whole", fail)
+    monkeypatch.setattr(program, "write_whole", fail)
     assert command_line(["--output", str(tmp_path)]) == 2
     assert capsys.readouterr().err.endswith(": disk full\n")
     assert list(tmp_path.iterdir()) == []

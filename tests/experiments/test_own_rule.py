@@ -17,13 +17,6 @@ from experiments.own_rule import SIGN, certificate, command_line, with_sign_of_c
 from jaxcnn import EXPLICIT
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _standard_promotion():
-    """Optax mixes dtypes, which the strict promotion of these tests refuses."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
-
-
 @pytest.fixture(scope="module")
 def short():
     """A run of one epoch: its status, what it printed, and the certificates that it

@@ -5,18 +5,10 @@ from __future__ import annotations
 
 import re
 
-import jax
 import pytest
 
 import experiments.xor
 from experiments.xor import command_line
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _standard_promotion():
-    """Optax mixes dtypes, which the strict promotion of these tests refuses."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
 
 
 @pytest.mark.parametrize("gradients", ["explicit", "autodiff"])

@@ -1,0 +1,1 @@
+"""Responses of an edge filter: see `program.py`."""
