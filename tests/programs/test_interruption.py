@@ -28,11 +28,12 @@ EXPERIMENTS = ("benchmark", "filters", "own_rule", "xor")
 def started(
     module: str, tmp_path: Path, number: int, ignoring: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """`python -m module`, one of whose slow imports sends a signal to its own process;
-    its status is 7 if that goes well."""
-    (tmp_path / "tyro.py").write_text(
-        f"import os, sys; os.kill(os.getpid(), {int(number)}); os._exit(7)"
-    )
+    """`python -m module`, the first of whose slow imports sends a signal to its own
+    process; its status is 7 if that goes well."""
+    for name in ("jax", "numpy"):
+        (tmp_path / f"{name}.py").write_text(
+            f"import os, sys; os.kill(os.getpid(), {int(number)}); os._exit(7)"
+        )
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     command = f"{ignoring} exec {sys.executable} -m {module}"
     return subprocess.run(

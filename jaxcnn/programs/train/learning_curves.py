@@ -9,11 +9,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from jaxcnn.programs.figures import BLUE, RED
+
 # Two colours that colour-blind readers can tell apart (Okabe and Ito 2008); the line
 # style says it once more.
 _CURVES = (
-    ("train", "training, mean over the epoch", "#0072B2", "-"),
-    ("test", "test, after the epoch", "#D55E00", "--"),
+    ("train", "training, mean over the epoch", BLUE, "-"),
+    ("test", "test, after the epoch", RED, "--"),
 )
 _ACCURACY_TICKS = (0.0, 0.25, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
 

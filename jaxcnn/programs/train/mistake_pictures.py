@@ -11,6 +11,7 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import ArrayLike
 from sklearn import metrics
 
+from jaxcnn.programs.figures import BLUE
 from jaxcnn.programs.train.panels import grid, in_unit_range, set_title, show_image
 
 MOST_MISTAKES = 24
@@ -70,7 +71,7 @@ def confusion_matrix(
     axes.set_xticks(range(count), class_names, **slanted)
     axes.set_yticks(range(count), class_names)
     axes.set(xlabel="predicted", ylabel="true")
-    recall_axes.barh(range(count), right / np.maximum(images, 1), color="#0072B2", alpha=0.35)
+    recall_axes.barh(range(count), right / np.maximum(images, 1), color=BLUE, alpha=0.35)
     for row in range(count):
         recall = f"{right[row] / images[row]:.1%}" if images[row] else "no images"
         recall_axes.text(0.03, row, recall, va="center")
