@@ -4,8 +4,7 @@ JAX's own.
     python -m experiments.trust README.md experiments/results/gradients.md
 
 It reads the report that `jaxcnn certify` wrote, prints the table, and writes it into
-the given files between <!-- trust --> and <!-- /trust -->. The exit status is 2 if a
-file cannot take it.
+the given files between <!-- trust --> and <!-- /trust -->.
 """
 
 from __future__ import annotations
@@ -66,8 +65,7 @@ def trust(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def line(dtype: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Errors of all gradients of a dtype. In float64 autodiff is the reference, and has
-    none."""
+    """Errors of all gradients of a dtype. In float64 autodiff is the reference."""
     checks = [
         check
         for row in rows

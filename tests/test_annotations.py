@@ -8,12 +8,15 @@ it.
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 from jaxtyping import install_import_hook
 
 with install_import_hook("jaxcnn", "beartype.beartype"):
     import jaxcnn
-    from jaxcnn.ops.convolution.functions import forward_map, make_spec
+    from jaxcnn.ops.convolution.methods import Problem
+    from jaxcnn.ops.convolution.rule import forward_map
 
 import jax
 import jax.numpy as jnp
@@ -61,16 +64,14 @@ for operation in operations:
     gradient = jax.grad(lambda x, w: jnp.sum(operation(x, w) ** 2), argnums=(0, 1))
     jax.jit(gradient)(x, w)
     jax.vmap(gradient, in_axes=(None, 0))(x, w[None])
-spec = make_spec(
-    x.shape, w.shape, stride=1, padding=0, dilation=1, groups=1, layout="channels_last",
-    precision=None, preferred_element_type=None,
-)
+problem = Problem.of(x.shape, w.shape)
 with pytest.raises(Exception, match="Type-check"):  # the hook is at work
-    forward_map(x[0], w[0, 0, 0, 0], spec, jaxcnn.methods.LAX)
+    forward_map(x[0], w[0, 0, 0, 0], problem, jaxcnn.methods.LAX)
 print("operations checked:", len(operations))
 """
 
 
+@pytest.mark.slow
 def test_annotations_hold():
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False

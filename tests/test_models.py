@@ -1,10 +1,8 @@
-"""Networks: their parameters, counted by hand, their shapes, and that they compute the
-same by every way."""
+"""Networks: their parameters, counted by hand, and their shapes."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from functools import partial
 
 import jax
@@ -14,7 +12,6 @@ import pytest
 
 from jaxcnn import receptive_field
 from jaxcnn.models import (
-    MODELS,
     cnn_basics,
     lenet,
     mobilenet,
@@ -24,13 +21,7 @@ from jaxcnn.models import (
     vgg,
     vgg16,
 )
-from jaxcnn.ops import AUTODIFF, EXPLICIT
-
-KEY = jax.random.key(0, impl="rbg")  # compiles several times faster than the default generator
-
-
-def abstract_init(model, x_shape):
-    return jax.eval_shape(lambda key: model.init(key, x_shape), KEY)
+from tests._models import KEY, abstract_init
 
 
 def count(tree):
@@ -168,6 +159,8 @@ COUNTS = {
         ),
     ),
 }
+
+
 PUBLISHED = {
     "vgg16": (138_357_544, 0),
     "resnet20": (272_474, 1_568),
@@ -297,79 +290,3 @@ def test_every_image_is_on_its_own():
     by_vmap = jax.jit(jax.vmap(lambda image: model.apply(params, {}, image[None])[0][0]))(x)
     np.testing.assert_allclose(by_vmap, together, rtol=1e-5, atol=1e-6)
     assert np.all(np.std(together, axis=0) > 0)  # the logits do depend on the image
-
-
-# What each model calls in a forward pass, counted by hand.
-
-CALLS = {
-    "cnn_basics": {"conv": 2, "relu": 2, "max_pool": 2, "dense": 1},
-    "lenet": {"conv": 2, "relu": 4, "max_pool": 2, "dropout": 2, "dense": 3},
-    "vgg": {"conv": 6, "batch_norm": 6, "relu": 7, "max_pool": 3, "dense": 2, "dropout": 1},
-    "vgg16": {"conv": 13, "relu": 15, "max_pool": 5, "dense": 3, "dropout": 2},
-    "resnet20": {"conv": 21, "batch_norm": 21, "relu": 19, "global_avg_pool": 1, "dense": 1},
-    "mobilenet": {"conv": 11, "batch_norm": 11, "relu": 11, "global_avg_pool": 1, "dense": 1},
-    "mobilenet_v1": {"conv": 27, "batch_norm": 27, "relu": 27, "global_avg_pool": 1, "dense": 1},
-}
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_models_hand_their_ops_to_every_layer(name):
-    def refuse(*args, **kwargs):
-        raise AssertionError("an operation that was not given")
-
-    calls = Counter()
-
-    def counting(name):
-        def operation(*args, **kwargs):
-            calls[name] += 1
-            return getattr(EXPLICIT, name)(*args, **kwargs)
-
-        return operation
-
-    ops = EXPLICIT._replace(
-        **dict.fromkeys(EXPLICIT._fields, refuse) | {name: counting(name) for name in CALLS[name]}
-    )
-    model = MODELS[name](7, ops=ops)
-    params, state = abstract_init(model, (1, 32, 32, 1))
-    calls.clear()
-    logits, _ = jax.eval_shape(
-        model.apply, params, state, jax.ShapeDtypeStruct((1, 32, 32, 1), jnp.float32)
-    )
-    assert logits.shape == (1, 7)
-    assert calls == CALLS[name]
-
-
-# Training: tiny networks, since each is compiled with both kinds of gradient.
-
-SMALL = {
-    "vgg": partial(vgg, 3, features=((3, 4), (5,)), hidden=(6,)),
-    "vgg without norms": partial(vgg, 3, features=((3,), (4,)), hidden=(), with_batch_norm=False),
-    "resnet": partial(resnet, 3, features=(3, 4), blocks=1),
-    "mobilenet": partial(mobilenet, 3, stem=(3, 1), blocks=((4, 2),)),
-}
-
-
-@pytest.mark.parametrize("make", SMALL.values(), ids=SMALL)
-def test_explicit_and_autodiff_gradients_agree_in_training(make):
-    rng = np.random.default_rng(0)
-    x, labels = jnp.asarray(rng.normal(size=(8, 6, 4, 2)), jnp.float32), jnp.arange(8) % 3
-    params, state = jax.jit(lambda key: make().init(key, x.shape))(KEY)
-    params = jax.tree.map(
-        lambda p: p + 0.1, params
-    )  # while biases are 0, a norm makes the scale of the one before it ineffective
-
-    @partial(jax.jit, static_argnames="ops")
-    def train(params, ops):
-        def loss(params):
-            logits, new_state = make(ops=ops).apply(params, state, x, train=True, key=KEY)
-            return jnp.mean(ops.softmax_cross_entropy(logits, labels)), new_state
-
-        return jax.value_and_grad(loss, has_aux=True)(params)
-
-    explicit, autodiff = train(params, EXPLICIT), train(params, AUTODIFF)
-    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5), explicit, autodiff)
-    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(explicit))
-    largest = jax.tree.map(lambda leaf: np.max(np.abs(leaf)), explicit[1])
-    assert all(value > 1e-3 for value in jax.tree.leaves(largest)), (
-        largest
-    )  # nothing agrees by being 0

@@ -6,7 +6,8 @@ import itertools
 import numpy as np
 import pytest
 
-from jaxcnn.window import Window, dilated, make_window, resolve_padding
+from jaxcnn.padding import make_window, resolve_padding
+from jaxcnn.window import Window, dilated
 from tests.naive import window_taps
 
 

@@ -1,57 +1,29 @@
-"""What a gradient costs: counts of real programs against what stands in them, bytes and
-operations against hand counts."""
+"""Costs, as the compiled program tells: what stands in it, flops, bytes."""
 
 import json
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
-from jax import lax
 
 import jaxcnn
 from jaxcnn.check.costs import (
-    EXCERPT_LINES,
     Comparison,
     _flops,
     compare_costs,
     cost,
-    count,
-    excerpt,
 )
-
-
-def shape(*dims, dtype="float32"):
-    return jax.ShapeDtypeStruct(dims, dtype)
-
-
-def plain_conv(x, w, *, stride=1, padding="SAME", groups=1):
-    return lax.conv_general_dilated(
-        x,
-        w,
-        (stride, stride),
-        padding,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=groups,
-    )
-
-
-def canonical_conv(x, w, *, padding="SAME"):
-    return jaxcnn.conv(x, w, padding=padding, method=jaxcnn.methods.NHWC)
-
-
-def plain_max_pool(x):
-    return lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
-
-
-def in_scan(conv):
-    return lambda x, w: lax.scan(lambda carry, _: (conv(carry, w), None), x, None, length=3)[0]
-
-
-X, W, DEPTHWISE = shape(2, 8, 8, 24), shape(3, 3, 24, 24), shape(3, 3, 1, 24)
-
-
-# The compiled program.
+from tests.check._costs import (
+    DEPTHWISE,
+    N,
+    W,
+    X,
+    canonical_conv,
+    in_scan,
+    plain_conv,
+    plain_max_pool,
+    shape,
+)
 
 
 @pytest.mark.parametrize("channels", [24, 12], ids=["in a fusion", "bare"])
@@ -151,105 +123,6 @@ def test_bytes_of_results():
     assert result.temp_bytes > 0
 
 
-# What is kept.
-
-N = 2 * 4 * 4 * 3  # entries of an image
-IMAGE, KERNEL, CHANNEL = shape(2, 4, 4, 3), shape(3, 3, 3, 5), shape(3)
-STATE = jaxcnn.BatchNormState(jnp.zeros(3), jnp.ones(3))
-
-
-def multiply_twice(x):
-    y = jnp.exp(x)
-    return jax.jit(lambda y: y * y)(y) * y
-
-
-KEPT = {
-    # function, arguments, bytes computed and kept, bytes of arguments kept
-    "relu: a mask": (jaxcnn.relu, [IMAGE], N, 0),
-    "jax.nn.relu: a mask; zeros are no array": (jax.nn.relu, [IMAGE], N, 0),
-    "relu in jit": (jax.jit(jaxcnn.relu), [IMAGE], N, 0),
-    "autodiff of relu: zeros from an inner jit": (jaxcnn.AUTODIFF.relu, [IMAGE], N, 0),
-    "tanh: x": (jaxcnn.tanh, [IMAGE], 0, 4 * N),
-    "tanh, bfloat16": (jaxcnn.tanh, [shape(2, 4, 4, 3, dtype="bfloat16")], 0, 2 * N),
-    "jnp.tanh: y and 1 - y": (jnp.tanh, [IMAGE], 8 * N, 0),
-    "max pool: three bytes per output": (lambda x: jaxcnn.max_pool(x, 2), [IMAGE], 3 * N // 4, 0),
-    "lax's max pool: x": (plain_max_pool, [IMAGE], 0, 4 * N),
-    "convolution: x and w": (jaxcnn.conv, [IMAGE, KERNEL], 0, 4 * (N + 135)),
-    "lax's convolution: x and w": (plain_conv, [IMAGE, KERNEL], 0, 4 * (N + 135)),
-    "convolution in jit": (
-        jax.jit(lambda x, w: 2 * jaxcnn.conv(x, w)),
-        [IMAGE, KERNEL],
-        0,
-        4 * (N + 135),
-    ),
-    "convolution, channels first: a copy of each": (
-        lambda x, w: jaxcnn.conv(x, w, layout="channels_first"),
-        [shape(2, 3, 4, 4), shape(5, 3, 3, 3)],
-        4 * (N + 135),
-        0,
-    ),
-    "checkpoint: the argument": (jax.checkpoint(lambda x: jnp.sin(jnp.sin(x))), [IMAGE], 0, 4 * N),
-    "an array twice": (lambda x: x * x, [IMAGE], 0, 4 * N),
-    "an array three times, once in jit": (multiply_twice, [IMAGE], 8 * N, 0),
-    "linear": (lambda x: 3 * x, [IMAGE], 0, 0),
-    "a constant": (lambda x: jnp.arange(3.0) * x, [IMAGE], 0, 0),
-}
-
-
-@pytest.mark.parametrize("name", KEPT)
-def test_what_is_kept(name):
-    function, args, computed, of_arguments = KEPT[name]
-    result = cost(function, args)
-    assert (result.residual_bytes, result.argument_bytes_kept) == (computed, of_arguments)
-
-
-def test_a_scan_keeps_every_step():
-    one, many = (
-        cost(
-            lambda x, steps=steps: lax.scan(
-                lambda carry, _: (jnp.sin(carry), None), x, None, length=steps
-            )[0],
-            [IMAGE],
-        )
-        for steps in (1, 5)
-    )
-    assert many.residual_bytes == 5 * one.residual_bytes == 5 * 4 * N
-
-
-def test_batch_norm_keeps_one_image():
-    """Its argument; the rest is of a channel's size. Autodiff keeps three of its
-    own."""
-    result = compare_costs(
-        *(
-            lambda x, w, b, ops=ops: ops.batch_norm(x, w, b, STATE, train=True)[0]
-            for ops in (jaxcnn.EXPLICIT, jaxcnn.AUTODIFF)
-        ),
-        [IMAGE, CHANNEL, CHANNEL],
-    )
-    assert result.explicit.residual_bytes <= 5 * 12
-    assert 4 * N <= result.explicit.argument_bytes_kept <= 4 * N + 2 * 12
-    assert result.reference.residual_bytes >= 12 * N
-
-
-def test_dropout_keeps_a_key_or_a_mask():
-    key = jax.random.key(0)
-    result = cost(
-        lambda x, key: jaxcnn.dropout(x, key, rate=0.5),
-        [IMAGE, jax.ShapeDtypeStruct((), key.dtype)],
-    )
-    kept = result.residual_bytes, result.argument_bytes_kept
-    assert kept in ((0, key.dtype.itemsize), (N, 0))
-
-
-# Arguments.
-
-
-def test_nothing_is_computed():
-    """Data that is given stands for its shape and dtype."""
-    given = [np.full(s.shape, np.nan, s.dtype) for s in (X, W)]
-    assert cost(plain_conv, given) == cost(plain_conv, [X, W])
-
-
 def test_labels_keys_and_results_in_a_pytree():
     def loss(logits, labels, key, scale):
         noisy = (logits + jax.random.normal(key, logits.shape, logits.dtype)) * scale
@@ -333,87 +206,3 @@ def test_arguments_that_do_not_fit(arguments, options, message):
 def test_results_that_do_not_fit(explicit, reference, message):
     with pytest.raises(ValueError, match=message):
         compare_costs(explicit, reference, [X])
-
-
-# The text of other backends.
-
-GPU = """\
-HloModule jit_f, entry_computation_layout={(f32[8]{0})->f32[8]{0}}
-
-fused_dot (p.0: f32[4,8], p.1: f32[8,4]) -> f32[4,4] {
-  p.0 = f32[4,8]{1,0} parameter(0)
-  p.1 = f32[8,4]{1,0} parameter(1)
-  ROOT dot.1 = f32[4,4]{1,0} dot(p.0, p.1), lhs_contracting_dims={1}, rhs_contracting_dims={0}
-}
-
-ENTRY main {
-  x = f32[2,8,8,4]{3,2,1,0:T(8,128)(2,1)} parameter(0), metadata={op_name="convolution(x)"}
-  cudnn-conv.1 = (f32[2,8,8,4]{3,2,1,0}, u8[0]{0}) custom-call(x, w), \
-custom_call_target="__cudnn$convForward", window={size=3x3}
-  cudnn-conv.2 = (f32[3,3,4,4]{3,2,1,0}, u8[0]{0}) custom-call(x, w), \
-custom_call_target="__cudnn$convBackwardFilter"
-  gemm.1 = f32[4,4]{1,0} custom-call(a, b), custom_call_target="__cublas$lt$matmul", \
-backend_config={"gemm":{"alpha":1}}
-  sort.1 = (f32[4]{0}, s32[4]{0}) custom-call(a), custom_call_target="__cub$DeviceRadixSort"
-  start = ((f32[4]{0}, /*index=1*/f32[4]{0}), (f32[4]{0}), u32[]) while(t), condition=c, body=b
-  triton = f32[4,4]{1,0} fusion(a, b), kind=kCustom, calls=fused_dot, \
-metadata={op_name="jit(f)/dot" stack_frame_id=4}
-  ROOT pooled = f32[8]{0} select-and-scatter(a, b, c), window={size=2}, select=ge, scatter=add
-}
-"""
-
-
-def test_libraries_of_other_backends():
-    assert count(GPU) == {
-        "convolutions": 2,
-        "dots": 2,
-        "fusions": 1,
-        "custom_calls": 4,
-        "loops": 1,
-        "scatters": 1,
-    }
-    assert (
-        excerpt(GPU)
-        == """\
-fused_dot:
-  dot.1 = f32[4,4] dot(p.0, p.1), lhs_contracting_dims={1}, rhs_contracting_dims={0}
-main:
-  cudnn-conv.1 = (2 arrays) custom-call(x, w), custom_call_target="__cudnn$convForward", \
-window={size=3x3}
-  cudnn-conv.2 = (2 arrays) custom-call(x, w), custom_call_target="__cudnn$convBackwardFilter"
-  gemm.1 = f32[4,4] custom-call(a, b), custom_call_target="__cublas$lt$matmul"
-  sort.1 = (2 arrays) custom-call(a), custom_call_target="__cub$DeviceRadixSort"
-  start = (4 arrays) while(t), condition=c, body=b
-  triton = f32[4,4] fusion(a, b), kind=kCustom, calls=fused_dot
-  pooled = f32[8] select-and-scatter(a, b, c), window={size=2}, select=ge, scatter=add"""
-    )
-
-
-def test_no_source_locations():
-    """Two calls of one function differ in nothing else."""
-    hlo = cost(in_scan(plain_conv), [X, W]).hlo
-    for noise in ("FileNames", "StackFrames", ".py", "stack_frame_id"):
-        assert noise not in hlo
-    assert 'metadata={op_name="jit(value_and_gradients)/' in hlo
-    assert hlo.count(" while(") == 2
-
-
-def test_excerpt_without_noise():
-    text = cost(in_scan(plain_conv), [X, W]).excerpt
-    for noise in ("metadata", "backend_config", "{3,2,1,0}", "%", "parameter(", "ROOT"):
-        assert noise not in text
-
-
-def test_a_long_excerpt_drops_fusions_first_and_then_ends():
-    lines = excerpt(GPU, lines=9).splitlines()
-    assert len(lines) == 9
-    assert lines[-1] == "... and 2 lines more"
-
-    def deep(x, w):
-        for _ in range(12):
-            x = jnp.tanh(x @ w)
-        return x
-
-    text = cost(deep, [shape(8, 24), shape(24, 24)]).excerpt
-    assert len(text.splitlines()) <= EXCERPT_LINES
-    assert "kind=kLoop" not in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -53,6 +54,7 @@ def struct(shape):
     return jax.ShapeDtypeStruct(shape, jnp.float32)
 
 
+@pytest.mark.slow
 @ONCE
 @given(
     data=st.data(),
@@ -66,13 +68,13 @@ def test_convolutions(data, axes, groups, per_group, outputs):
     x = struct(data.draw(images(axes, groups * per_group)))
     w = struct((*size, per_group, groups * outputs))
 
-    def conv(x, w, autodiff=False):
-        return jaxcnn.conv(x, w, groups=groups, autodiff=autodiff, **options)
+    def conv(x, w, ops=jaxcnn.EXPLICIT):
+        return ops.conv(x, w, groups=groups, **options)
 
     assume(accepted(conv, x, w))
     result = certify(
         conv,
-        lambda x, w: conv(x, w, autodiff=True),
+        lambda x, w: conv(x, w, jaxcnn.AUTODIFF),
         [x, w],
         linear_in=(0, 1),
         names=("x", "w"),
@@ -81,24 +83,31 @@ def test_convolutions(data, axes, groups, per_group, outputs):
     assert result.passed, f"\n{result}"
 
 
+@pytest.mark.slow
 @ONCE
 @given(data=st.data(), axes=st.integers(1, 2), ceil_mode=st.booleans(), mean=st.booleans())
 def test_pools(data, axes, ceil_mode, mean):
     size, options = data.draw(windows(axes))
     x = struct(data.draw(images(axes, 2)))
-    operation = jaxcnn.avg_pool if mean else jaxcnn.max_pool
 
-    def pool(x, autodiff=False):
-        return operation(x, size, ceil_mode=ceil_mode, autodiff=autodiff, **options)
+    def pool(x, ops=jaxcnn.EXPLICIT):
+        operation = ops.avg_pool if mean else ops.max_pool
+        return operation(x, size, ceil_mode=ceil_mode, **options)
 
     assume(accepted(pool, x))
     linear = (0,) if mean else ()
     result = certify(
-        pool, lambda x: pool(x, autodiff=True), [x], linear_in=linear, integers=not mean, skip=SKIP
+        pool,
+        lambda x: pool(x, jaxcnn.AUTODIFF),
+        [x],
+        linear_in=linear,
+        integers=not mean,
+        skip=SKIP,
     )
     assert result.passed, f"\n{result}"
 
 
+@pytest.mark.slow
 @ONCE
 @given(
     shape=st.lists(st.integers(1, 5), min_size=1, max_size=4),

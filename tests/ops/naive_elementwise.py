@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.check import certify
+from jaxcnn.ops import AUTODIFF, EXPLICIT
 
 # By dtype: how far a rule may be from its autodiff twin, relative to the largest
 # element of the array.
@@ -34,6 +37,16 @@ def assert_close(actual, expected, tolerance: float, what: str) -> None:
     if actual.size:
         error = np.max(np.abs(actual - expected)) / (np.max(np.abs(expected)) or 1)
         assert error <= tolerance, f"{what}: relative error {error:.1e}, allowed {tolerance:.1e}"
+
+
+def twin(operation: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, differentiated by JAX: of an operation, of a `partial` of one, or of a
+    function of these tests, which takes `ops`."""
+    if isinstance(operation, partial):
+        return partial(twin(operation.func), *operation.args, **operation.keywords)
+    if operation in EXPLICIT:
+        return AUTODIFF[EXPLICIT.index(operation)]
+    return partial(operation, ops=AUTODIFF)
 
 
 def random_like(y, seed: int = 7) -> np.ndarray:
@@ -93,9 +106,9 @@ def compare_with_twin(
     with jax.enable_x64(True):
         by_dtype = {dtype: [jnp.asarray(a, dtype) for a in args] for dtype in dtypes}
 
-        def derivatives(dtype, autodiff, args):
+        def derivatives(dtype, operation, args):
             def gradients(*args):
-                y, vjp = jax.vjp(lambda *a: operation(*a, autodiff=autodiff), *args)
+                y, vjp = jax.vjp(operation, *args)
                 return vjp(jnp.asarray(random_like(y), y.dtype)), y
 
             first, y = gradients(*args)
@@ -108,15 +121,19 @@ def compare_with_twin(
 
         both = jax.jit(
             lambda by_dtype: [
-                {d: derivatives(d, twin, a) for d, a in by_dtype.items()} for twin in (False, True)
+                {d: derivatives(d, f, a) for d, a in by_dtype.items()}
+                for f in (operation, twin(operation))
             ]
         )
-        explicit, twin = both(by_dtype)
+        explicit, by_jax = both(by_dtype)
 
     for dtype, tolerance in TOLERANCE.items():
         if dtype not in dtypes:
             continue
-        (value, first, second), (twin_value, twin_first, twin_second) = explicit[dtype], twin[dtype]
+        (value, first, second), (twin_value, twin_first, twin_second) = (
+            explicit[dtype],
+            by_jax[dtype],
+        )
         assert value.dtype == twin_value.dtype
         assert_close(value, twin_value, tolerance, f"{dtype} value")
         for i, (actual, expected) in enumerate(zip(first, twin_first, strict=True)):
@@ -155,7 +172,7 @@ def place(mesh, args, specs):
 def certified(operation, args, **options) -> None:
     """The certificate that users can get: second derivatives and central differences
     among it."""
-    certificate = certify(operation, lambda *a: operation(*a, autodiff=True), args, **options)
+    certificate = certify(operation, twin(operation), args, **options)
     assert certificate.passed, f"\n{certificate}"
 
 
@@ -165,7 +182,7 @@ def compare_on_explicit_mesh(operation, args, specs, dtype: str = "float32") -> 
     args = [jnp.asarray(a, dtype) for a in args]
 
     def gradients(*a):
-        y, vjp = jax.vjp(lambda *b: operation(*b, autodiff=False), *a)
+        y, vjp = jax.vjp(operation, *a)
         return vjp(y)  # a cotangent with the sharding of y, as it comes from the next operation
 
     plain = jax.jit(gradients)(*args)

@@ -14,13 +14,12 @@ from jax.sharding import PartitionSpec as P
 
 from jaxcnn.check import draw
 from jaxcnn.ops._sharding import devices_of
-from jaxcnn.ops.convolution.methods import IM2COL, LAX, ConvSpec, auto, batches, nhwc, side_by_side
+from jaxcnn.ops.convolution.methods import IM2COL, LAX, Problem, auto, batches, nhwc, side_by_side
 from jaxcnn.ops.convolution.methods.im2col import images_of_a_sum
-from jaxcnn.window import make_window
 
 X, W = (4, 6, 7, 16), (3, 3, 16, 16)
-SPEC = ConvSpec(make_window((3, 3), (6, 7), padding=((1, 2), (0, 1))))
-ROWS = ConvSpec(make_window((3, 3), (8, 8), padding=1))
+PROBLEM = Problem.of(X, W, padding=((1, 2), (0, 1)))
+ROWS = Problem.of((16, 8, 8, 64), (3, 3, 64, 64), padding=1)
 NAMES = ("forward", "input_grad", "kernel_grad")
 
 
@@ -31,16 +30,17 @@ def two_at_a_time(monkeypatch):
 
 def operands(dtype=jnp.float32, images=X[0]):
     rng = np.random.default_rng(0)
-    x_shape, y_shape = (images, *X[1:]), (images, *SPEC.window.output_size(X[1:-1]), W[-1])
-    return tuple(jnp.asarray(draw.integers(rng, shape), dtype) for shape in (x_shape, W, y_shape))
+    problem = PROBLEM.of_images(images)
+    shapes = problem.x_shape, W, problem.y_shape
+    return tuple(jnp.asarray(draw.integers(rng, shape), dtype) for shape in shapes)
 
 
-def maps(method, spec=SPEC, x_shape=X, w_shape=W):
+def maps(method, problem=PROBLEM):
     """The three, as functions of two arrays."""
     return {
-        "forward": lambda x, w, dy: method.forward(x, w, spec),
-        "input_grad": lambda x, w, dy: method.input_grad(dy, w, spec, x_shape),
-        "kernel_grad": lambda x, w, dy: method.kernel_grad(x, dy, spec, w_shape),
+        "forward": lambda x, w, dy: method.forward(x, w, problem),
+        "input_grad": lambda x, w, dy: method.input_grad(dy, w, problem),
+        "kernel_grad": lambda x, w, dy: method.kernel_grad(x, dy, problem),
     }
 
 
@@ -55,9 +55,9 @@ def test_blocks_give_what_the_batch_gives(two_at_a_time, name):
     function, args = maps(IM2COL)[name], operands()
     np.testing.assert_array_equal(jax.jit(function)(*args), maps(LAX)[name](*args))
     assert compiled(function, *args).count(" while(") == 1
-    shape = (3, *X[1:])
-    function, args = maps(IM2COL, x_shape=shape)[name], operands(images=3)
-    np.testing.assert_array_equal(jax.jit(function)(*args), maps(LAX, x_shape=shape)[name](*args))
+    three = PROBLEM.of_images(3)
+    function, args = maps(IM2COL, three)[name], operands(images=3)
+    np.testing.assert_array_equal(jax.jit(function)(*args), maps(LAX, three)[name](*args))
     assert compiled(function, *args).count(" while(") == 0
 
 
@@ -66,9 +66,8 @@ def test_batches_that_are_cut():
     that is not above 8 MiB."""
 
     def images(n, *shape, outputs, taps=3):
-        spec = ConvSpec(make_window((taps, taps), shape[:2], padding="same"))
-        x, dy = jnp.zeros((n, *shape)), jnp.zeros((n, *shape[:-1], outputs))
-        return images_of_a_sum(n, x, dy, spec, (taps, taps, shape[-1], outputs))
+        w_shape = (taps, taps, shape[-1], outputs)
+        return images_of_a_sum(n, Problem.of((n, *shape), w_shape, padding="same"))
 
     assert images(64, 32, 32, 16, outputs=16) == 4  # of 384 KiB and 1,024 positions
     assert images(64, 32, 32, 64, outputs=64) == 2  # of 1.5 MiB and 1,024 positions
@@ -82,14 +81,15 @@ def test_batches_that_are_cut():
 
 def test_blocks_of_groups(two_at_a_time):
     x, _, dy = operands()
-    spec, w_shape = SPEC._replace(groups=2), (3, 3, 8, 16)
-    kernel_grad = maps(IM2COL, spec, w_shape=w_shape)["kernel_grad"]
+    problem = PROBLEM._replace(groups=2, w_shape=(3, 3, 8, 16))
+    kernel_grad = maps(IM2COL, problem)["kernel_grad"]
     np.testing.assert_array_equal(
-        jax.jit(kernel_grad)(x, None, dy), LAX.kernel_grad(x, dy, spec, w_shape)
+        jax.jit(kernel_grad)(x, None, dy), LAX.kernel_grad(x, dy, problem)
     )
     assert compiled(kernel_grad, x, None, dy).count(" while(") == 1
 
 
+@pytest.mark.slow
 def test_blocks_under_transformations(two_at_a_time):
     """Derivatives of the maps themselves (each is linear in either argument), vmap and
     scan."""
@@ -113,6 +113,7 @@ def test_blocks_under_transformations(two_at_a_time):
         np.testing.assert_array_equal(scanned(stacked), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_each_device_has_blocks_of_its_own_images(two_at_a_time, name):
     """Divided by the compiler or by shard_map: a loop without communication; a kernel
@@ -126,11 +127,11 @@ def test_each_device_has_blocks_of_its_own_images(two_at_a_time, name):
             for a, spec in zip(args, (P("data"), P(), P("data")), strict=True)
         ]
 
-    whole, function = (maps(m, x_shape=(8, *X[1:]))[name] for m in (LAX, IM2COL))
+    whole, function = (maps(m, PROBLEM.of_images(8))[name] for m in (LAX, IM2COL))
     summed = name == "kernel_grad"
 
     def by_hand(x, w, dy):
-        part = maps(IM2COL, x_shape=(4, *X[1:]))[name](x, w, dy)
+        part = maps(IM2COL, PROBLEM.of_images(4))[name](x, w, dy)
         return lax.psum(part, "data") if summed else part
 
     out_specs = P() if summed else P("data")
@@ -151,7 +152,7 @@ def test_each_device_has_blocks_of_its_own_images(two_at_a_time, name):
             for a in made
             if summed and np.prod([int(d) for d in a[0].split(",")]) >= args[0].size // 2
         ]  # no copy of x
-    odd = maps(IM2COL, x_shape=(6, *X[1:]))[name]  # 3 for each: not cut
+    odd = maps(IM2COL, PROBLEM.of_images(6))[name]  # 3 for each: not cut
     assert compiled(odd, *place(operands(images=6))).count(" while(") == 0
 
 
@@ -159,9 +160,9 @@ def test_sums_of_blocks_are_rounded_once(two_at_a_time):
     """Positive whole numbers in bfloat16: the sum over a block is above 256, where not
     every one of them is representable."""
     x, _, dy = (jnp.abs(a) for a in operands(jnp.bfloat16, images=32))
-    dw = IM2COL.kernel_grad(x, dy, SPEC, W)
+    dw = IM2COL.kernel_grad(x, dy, PROBLEM.of_images(32))
     assert dw.dtype == jnp.bfloat16
-    expected = LAX.kernel_grad(x.astype(jnp.float32), dy.astype(jnp.float32), SPEC, W)
+    expected = LAX.kernel_grad(x.astype(jnp.float32), dy.astype(jnp.float32), PROBLEM.of_images(32))
     np.testing.assert_array_equal(dw, expected.astype(jnp.bfloat16))
 
 
@@ -173,9 +174,7 @@ def test_devices_that_the_compiler_divides_among():
 
     def see(name, a):
         seen[name] = devices_of(a, jnp.ones(3))
-        chosen[name] = auto.choose(ROWS, (16, 8, 8, 64), (3, 3, 64, 64), "forward", a, jnp.ones(3))[
-            "cpu"
-        ]
+        chosen[name] = auto.choose(ROWS, "forward", a, jnp.ones(3))["cpu"]
         return a
 
     jax.jit(partial(see, "jit"))(x)

@@ -9,117 +9,16 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import jaxcnn
-from jaxcnn.check import draw
-from jaxcnn.ops.convolution.methods import (
-    AUTO,
-    BLOCKED_OUTPUTS,
-    DEPTHWISE,
-    GROUPWISE,
-    IM2COL,
-    LAX,
-    NHWC,
-    SIDE_BY_SIDE,
-)
-
-N, C = 4, 4
+from tests.daily import daily
+from tests.ops._operations import OPERATIONS, C, close, data, gradients, loss
 
 
-def conv(method, inputs, **options):
-    """x and a kernel with `inputs` channels in a group."""
-
-    def operation(x, w):
-        return jaxcnn.conv(
-            x, w[..., :inputs, :], w[0, 0, 0], groups=C // inputs, method=method, **options
-        )
-
-    return operation
+def each_operation(*kept: str):
+    """The test for all operations; daily for those that are kept."""
+    return pytest.mark.parametrize("name", daily(OPERATIONS, kept))
 
 
-def batch_norm(x, w):
-    state = jaxcnn.BatchNormState(jnp.zeros(C), jnp.ones(C))
-    return jaxcnn.batch_norm(x, w[0, 0, 0], w[1, 0, 0], state, train=True)[0]
-
-
-def batch_norm_inference(x, w):
-    state = jaxcnn.BatchNormState(w[2, 0, 0], jnp.square(w[1, 1, 0]))
-    return jaxcnn.batch_norm(x, w[0, 0, 0], w[1, 0, 0], state, train=False)[0]
-
-
-LABELS = jnp.arange(C)
-
-# Functions of x (N, 6, 6, C) and w (3, 3, C, C).
-OPERATIONS = {
-    "conv-lax": conv(LAX, C, stride=2, padding=1),
-    "conv-nhwc": conv(NHWC, C, stride=2, padding=1),
-    "conv-side_by_side": conv(SIDE_BY_SIDE, C, padding=1),
-    "conv-blocked_outputs": conv(BLOCKED_OUTPUTS, C, stride=2, padding=1),
-    "conv-im2col": conv(IM2COL, C, stride=2, padding=1),
-    "conv-groupwise": conv(GROUPWISE, 2, padding="same"),
-    "conv-auto": conv(AUTO, C, padding=((2, 0), (-1, 1))),
-    "conv-grouped-lax": conv(LAX, 2, padding="same"),
-    "conv-grouped-nhwc": conv(NHWC, 2, padding="same"),
-    "conv-depthwise-depthwise": conv(DEPTHWISE, 1, stride=2, padding=1),
-    "conv-depthwise-auto": conv(AUTO, 1),
-    "conv-general-dilated": lambda x, w: jaxcnn.conv_general_dilated(
-        x, w, (1, 2), "SAME", rhs_dilation=(2, 1), dimension_numbers=("NHWC", "HWIO", "NHWC")
-    ),
-    "max-pool": lambda x, w: jaxcnn.max_pool(x, 3, stride=2, padding=1) * w[0, 0, 0],
-    "avg-pool": lambda x, w: (
-        jaxcnn.avg_pool(x, 3, stride=2, padding=1, count_include_pad=False) * w[0, 0, 0]
-    ),
-    "global-max-pool": lambda x, w: jaxcnn.global_max_pool(x) * w[0, 0, 0],
-    "global-avg-pool": lambda x, w: jaxcnn.global_avg_pool(x) * w[0, 0, 0],
-    "dense": lambda x, w: jaxcnn.dense(x[:, 0], w[0, 0], w[1, 1, 0]),
-    "activations": lambda x, w: sum(
-        getattr(jaxcnn, name)(x * w[0, 0, 0])
-        for name in ("relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid")
-    ),
-    "batch-norm": batch_norm,
-    "batch-norm-inference": batch_norm_inference,
-    "layer-norm": lambda x, w: jaxcnn.layer_norm(x, w[0, 0, 0], w[0, 1, 0]),
-    "dropout": lambda x, w: jaxcnn.dropout(x * w[0, 0, 0], jax.random.key(0), rate=0.5),
-    "softmax-cross-entropy": lambda x, w: jaxcnn.softmax_cross_entropy(
-        x[:, 0, 0] * w[0, 0, 0], LABELS, label_smoothing=0.1
-    ),
-    "binary-cross-entropy": lambda x, w: jaxcnn.sigmoid_binary_cross_entropy(
-        x * w[0, 0, 0], jnp.full_like(x, 0.3)
-    ),
-    "mean-squared-error": lambda x, w: jaxcnn.mean_squared_error(x * w[0, 0, 0], jnp.ones_like(x)),
-}
-
-
-def data():
-    rng = np.random.default_rng(0)
-    return tuple(
-        jnp.asarray(draw.distinct(rng, shape), jnp.float32)
-        for shape in ((N, 6, 6, C), (3, 3, C, C))
-    )
-
-
-def loss(y):
-    """A weighted sum of squares; the weights differ from place to place and are the
-    same for every image."""
-    return jnp.sum(
-        y**2 * jnp.linspace(-1, 2, max(1, int(np.prod(y.shape[1:])))).reshape(y.shape[1:])
-    )
-
-
-def gradients(operation):
-    return jax.grad(lambda x, w: loss(operation(x, w)), argnums=(0, 1))
-
-
-def close(got, expected):
-    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
-        a, b = jax.device_get((a, b))
-        scale = max(1e-3, np.abs(b).max())
-        np.testing.assert_allclose(a / scale, b / scale, atol=2e-6)
-
-
-@pytest.fixture(params=OPERATIONS)
-def name(request):
-    return request.param
-
-
+@each_operation("conv-auto", "conv-depthwise-auto", "max-pool", "dense", "batch-norm")
 def test_jit_scan_checkpoint_vmap(name):
     """One compiled program holds them all."""
     x, w = data()
@@ -143,6 +42,7 @@ def test_jit_scan_checkpoint_vmap(name):
     close(jax.tree.map(lambda a: a[1], over_both), expected)
 
 
+@each_operation("conv-grouped-lax", "avg-pool", "layer-norm")
 def test_second_derivatives(name):
     """Reverse over reverse, and forward over reverse, against central differences of
     the first derivative."""
@@ -164,6 +64,7 @@ def test_second_derivatives(name):
     np.testing.assert_allclose(jax.jit(jax.jacfwd(gradient))(scale), hessian, atol=1e-4 * largest)
 
 
+@each_operation("conv-nhwc", "conv-im2col", "conv-side_by_side", "max-pool", "dense")
 def test_explicit_mesh(name):
     """A batch sharded over two devices by type: the gradients of one device, each
     sharded as its primal; or a clear refusal."""
@@ -215,6 +116,7 @@ def test_gelu_does_not_overflow_float16():
         assert (y.tolist(), vjp(jnp.ones_like(y))[0].tolist()) == ([0, 300], [0, 1])
 
 
+@each_operation("conv-blocked_outputs", "conv-groupwise", "avg-pool", "activations")
 def test_shard_map(name):
     """A batch sharded over two devices by hand: dx stays where x is, dw is the sum over
     the devices."""

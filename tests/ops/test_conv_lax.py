@@ -11,6 +11,7 @@ from jax import lax
 
 import jaxcnn
 from jaxcnn.check import draw
+from tests.daily import daily
 
 CASES = {
     "defaults": ((2, 3, 6), (4, 3, 2), {"window_strides": (2,), "padding": "SAME"}),
@@ -104,7 +105,9 @@ def test_signature_is_that_of_lax():
     ]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", daily(CASES, {"letters", "lhs-dilation-negative-pads", "batch-groups-lhs-dilation"})
+)
 def test_equals_lax(name):
     """Value and gradients in float32 equal those of lax in float64, where lax is right,
     bit for bit on whole numbers."""
@@ -185,6 +188,7 @@ def test_out_sharding():
             np.testing.assert_array_equal(jax.device_get(a), jax.device_get(b))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -223,6 +227,7 @@ def test_flax_linen():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("groups", "outputs"), [(1, 20), (16, 16), (16, 32)])
 def test_base_dilation_with_channels_that_other_methods_would_take(groups, outputs):
     """A transposed convolution by lhs_dilation: its kernel gradient has a base

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec as P
 
+from jaxcnn.ops import AUTODIFF, EXPLICIT
 from jaxcnn.ops.inverted_dropout import _dropout, _dropout_definition, dropout
 from tests.ops.naive_elementwise import (
     broken,
@@ -26,9 +27,9 @@ X = np.random.default_rng(0).normal(size=(5, 7))
 with_key = partial(dropout, key=KEY, rate=RATE)
 
 
-@partial(jax.jit, static_argnames=("rate", "autodiff"))
-def drawn(x, key, rate=RATE, autodiff=False):
-    return dropout(x, key, rate=rate, autodiff=autodiff)
+@partial(jax.jit, static_argnames=("rate", "ops"))
+def drawn(x, key, rate=RATE, ops=EXPLICIT):
+    return ops.dropout(x, key, rate=rate)
 
 
 def mask(shape, key=KEY, rate=RATE):
@@ -81,7 +82,7 @@ def test_masks():
     np.testing.assert_array_equal(np.asarray(y) != 0, keep)
     np.testing.assert_array_equal(np.asarray(dx) != 0, keep)
     with jax.enable_x64(True):
-        np.testing.assert_array_equal(np.asarray(drawn(X, KEY, autodiff=True)) != 0, keep)
+        np.testing.assert_array_equal(np.asarray(drawn(X, KEY, ops=AUTODIFF)) != 0, keep)
     assert (mask(X.shape, jax.random.key(1, impl="rbg")) != keep).any()
     rows = jax.jit(jax.vmap(lambda x, key: dropout(x, key, rate=RATE)))(
         jnp.ones((2, 50)), jax.random.split(jax.random.key(0))
@@ -98,13 +99,13 @@ def test_what_is_dropped_is_0():
     assert np.isfinite(y).all() and np.isfinite(dx).all()
 
 
-@pytest.mark.parametrize("autodiff", [False, True], ids=["explicit", "autodiff"])
+@pytest.mark.parametrize("ops", [EXPLICIT, AUTODIFF], ids=["explicit", "autodiff"])
 @pytest.mark.parametrize(
     "options", [{"rate": 0.0}, {"rate": 0.5, "train": False}], ids=["rate_0", "inference"]
 )
-def test_nothing_to_drop(options, autodiff):
+def test_nothing_to_drop(options, ops):
     x = jnp.asarray(X, jnp.bfloat16)
-    assert dropout(x, None, autodiff=autodiff, **options) is x
+    assert ops.dropout(x, None, **options) is x
 
 
 def test_residual_is_a_byte_per_element():
@@ -191,10 +192,6 @@ ERRORS = {
     "train_traced": (
         lambda: jax.jit(lambda t: dropout(jnp.ones(3), KEY, rate=0.5, train=t))(True),
         "train must be True or False",
-    ),
-    "autodiff": (
-        lambda: dropout(jnp.ones(3), KEY, rate=0.5, autodiff="no"),
-        "autodiff must be True or False, got 'no'",
     ),
     "seed_of_numpy": (
         lambda: dropout(jnp.ones(3), np.int64(7), rate=0.5),

@@ -11,10 +11,11 @@ import pytest
 
 import jaxcnn
 from jaxcnn.check import draw
-from jaxcnn.check.cases import CONV_CASES, POOL_CASES, ConvCase, ids
+from jaxcnn.check.cases import CONV_CASES, POOL_CASES, ConvCase
 from jaxcnn.ops.convolution.methods import IM2COL, NHWC
-from jaxcnn.window import make_window
+from jaxcnn.padding import make_window
 from tests import naive
+from tests.daily import daily
 
 # Shapes for which the default takes a way that the small cases do not reach, and what
 # it takes: forward, input gradient.
@@ -109,8 +110,26 @@ def pairs_of(window, space):
     return [(i, j) for j, i in met], met
 
 
+POOLED = daily(
+    [pytest.param(case, id=case.id) for case in POOL_CASES if case.x[0]],
+    {"1d-overlap-padding", "2d-ceil-padding", "2d-dilated"},
+)
+DAILY = {
+    "rows of several images",
+    "a first layer",
+    "causal",
+    "narrow groups",
+    "groups",
+    "many taps",
+    "2d-oblong-everything",
+    "2d-depthwise-crop",
+    "3d-stride-same",
+}
+
+
 @pytest.mark.parametrize(
-    ("case", "forward", "input_grad"), CASES, ids=[case.id for case, _, _ in CASES]
+    ("case", "forward", "input_grad"),
+    daily([pytest.param(*row, id=row[0].id) for row in CASES], DAILY),
 )
 def test_convolution(case, forward, input_grad):
     groups = case.options.get("groups", 1)
@@ -132,7 +151,7 @@ def test_convolution(case, forward, input_grad):
     check(run, (dy, w), case.x, groups, of_dy)
 
 
-@pytest.mark.parametrize("case", **ids([case for case in POOL_CASES if case.x[0]]))
+@pytest.mark.parametrize("case", POOLED)
 def test_mean(case):
     options = {"stride": case.size, **case.options}
     ceil = options.pop("ceil_mode", False)
@@ -158,7 +177,7 @@ def test_mean(case):
     check(gradient, (dy,), case.x, case.x[-1], of_dy)
 
 
-@pytest.mark.parametrize("case", **ids([case for case in POOL_CASES if case.x[0]]))
+@pytest.mark.parametrize("case", POOLED)
 def test_maximum(case):
     """Of y the windows that hold it; of dx the winner alone."""
     x = np.arange(math.prod(case.x), dtype=np.float32).reshape(case.x)

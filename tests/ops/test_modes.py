@@ -10,7 +10,7 @@ from jax.sharding import PartitionSpec as P
 
 import jaxcnn
 from jaxcnn.check import draw
-from tests.ops.test_composition import OPERATIONS, close, data, gradients
+from tests.ops._operations import OPERATIONS, close, data, gradients
 
 POOLS = {
     "max": lambda x: jaxcnn.max_pool(x, 2, padding=1),
@@ -91,7 +91,7 @@ def test_an_eager_call_is_compiled_once(name):
     groups = 4 if name in ("DEPTHWISE", "GROUPWISE") else 1
     x = jnp.asarray(draw.distinct(np.random.default_rng(0), (16, 10, 9, 4)), jnp.float32)
     w = jnp.ones((3, 3, 4 // groups, 4))
-    options = {"groups": groups, "method": getattr(jaxcnn, name)}
+    options = {"groups": groups, "method": getattr(jaxcnn.methods, name)}
 
     def calls():
         y, pull = jax.vjp(lambda x, w: jaxcnn.conv(x, w, **options), x, w)

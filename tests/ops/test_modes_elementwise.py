@@ -11,30 +11,31 @@ import numpy as np
 import pytest
 
 import jaxcnn
+from jaxcnn.ops import AUTODIFF, EXPLICIT
 
 STATE = jaxcnn.BatchNormState(jnp.array([0.1, -0.2, 0.0]), jnp.array([0.5, 1.0, 2.0]))
 OPERATIONS = {  # functions of x (4, 5, 3) and w (3,)
-    "dense": lambda x, w, **m: jaxcnn.dense(x, w[:, None] * w[None], w, **m),
+    "dense": lambda x, w, ops=EXPLICIT: ops.dense(x, w[:, None] * w[None], w),
     **{
-        name: lambda x, w, name=name, **m: getattr(jaxcnn, name)(x * w[None, None], **m)
+        name: lambda x, w, ops=EXPLICIT, name=name: getattr(ops, name)(x * w[None, None])
         for name in ("relu", "leaky_relu", "sigmoid", "tanh", "silu", "gelu")
     },
-    "gelu, exact": lambda x, w, **m: jaxcnn.gelu(x * w[None, None], False, **m),
-    "batch_norm": lambda x, w, **m: jaxcnn.batch_norm(x, w, w, STATE, train=True, **m)[0],
-    "batch_norm, inference": lambda x, w, **m: jaxcnn.batch_norm(x, w, w, STATE, train=False, **m)[
+    "gelu, exact": lambda x, w, ops=EXPLICIT: ops.gelu(x * w[None, None], False),
+    "batch_norm": lambda x, w, ops=EXPLICIT: ops.batch_norm(x, w, w, STATE, train=True)[0],
+    "batch_norm, inference": lambda x, w, ops=EXPLICIT: ops.batch_norm(x, w, w, STATE, train=False)[
         0
     ],
-    "layer_norm": lambda x, w, **m: jaxcnn.layer_norm(x, w, w, **m),
-    "dropout": lambda x, w, **m: jaxcnn.dropout(
-        x * w[None, None], jax.random.key(0, impl="rbg"), rate=0.5, **m
+    "layer_norm": lambda x, w, ops=EXPLICIT: ops.layer_norm(x, w, w),
+    "dropout": lambda x, w, ops=EXPLICIT: ops.dropout(
+        x * w[None, None], jax.random.key(0, impl="rbg"), rate=0.5
     ),
-    "softmax_cross_entropy": lambda x, w, **m: jaxcnn.softmax_cross_entropy(
-        x * w[None, None], np.ones(x.shape[:-1], int), label_smoothing=0.1, **m
+    "softmax_cross_entropy": lambda x, w, ops=EXPLICIT: ops.softmax_cross_entropy(
+        x * w[None, None], np.ones(x.shape[:-1], int), label_smoothing=0.1
     ),
-    "sigmoid_binary_cross_entropy": lambda x, w, **m: jaxcnn.sigmoid_binary_cross_entropy(
-        x * w[None, None], x * x, **m
+    "sigmoid_binary_cross_entropy": lambda x, w, ops=EXPLICIT: ops.sigmoid_binary_cross_entropy(
+        x * w[None, None], x * x
     ),
-    "mean_squared_error": lambda x, w, **m: jaxcnn.mean_squared_error(x * w[None, None], x, **m),
+    "mean_squared_error": lambda x, w, ops=EXPLICIT: ops.mean_squared_error(x * w[None, None], x),
 }
 X, W = (
     jnp.asarray(np.random.default_rng(0).uniform(0.1, 0.9, shape), jnp.float32)
@@ -44,18 +45,18 @@ X, W = (
 each_operation = pytest.mark.parametrize("name", OPERATIONS)
 
 
-def gradients(name, **mode):
-    return jax.grad(lambda x, w: jnp.sum(OPERATIONS[name](x, w, **mode)), (0, 1))
+def gradients(name, ops=EXPLICIT):
+    return jax.grad(lambda x, w: jnp.sum(OPERATIONS[name](x, w, ops)), (0, 1))
 
 
-@pytest.mark.parametrize("autodiff", [False, True], ids=["explicit", "autodiff"])
+@pytest.mark.parametrize("ops", [EXPLICIT, AUTODIFF], ids=["explicit", "autodiff"])
 @each_operation
-def test_no_rank_is_promoted(name, autodiff):
+def test_no_rank_is_promoted(name, ops):
     """Found while tracing: nothing needs to be compiled. With gradients, and under
     vmap."""
     with jax.numpy_rank_promotion("raise"):
-        dx, dw = jax.eval_shape(gradients(name, autodiff=autodiff), X, W)
-        jax.eval_shape(jax.vmap(gradients(name, autodiff=autodiff), (0, None)), X[None], W)
+        dx, dw = jax.eval_shape(gradients(name, ops), X, W)
+        jax.eval_shape(jax.vmap(gradients(name, ops), (0, None)), X[None], W)
     assert (dx.shape, dw.shape) == (X.shape, W.shape)
 
 
@@ -73,7 +74,7 @@ def test_forward_mode_names_the_operation(name):
         TypeError, match=rf"^{name.split(',')[0]} is differentiated by .* jaxcnn.AUTODIFF"
     ):
         jax.jvp(partial(OPERATIONS[name], w=W), (X,), (X,))
-    jax.eval_shape(lambda x: jax.jvp(partial(OPERATIONS[name], w=W, autodiff=True), (x,), (x,)), X)
+    jax.eval_shape(lambda x: jax.jvp(partial(OPERATIONS[name], w=W, ops=AUTODIFF), (x,), (x,)), X)
 
 
 @each_operation
