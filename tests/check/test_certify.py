@@ -7,7 +7,7 @@ from jax import lax
 
 import jaxcnn
 from jaxcnn.check import certify
-from jaxcnn.check.certificate import CHECKS
+from jaxcnn.check.applicability import CHECKS
 from tests.check._cube import X, cube, failed, rule
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import jaxcnn
 from jaxcnn.check import certify
-from jaxcnn.check.certificate import CHECKS
+from jaxcnn.check.applicability import CHECKS
 
 LINE = np.linspace(1, 2, 12, dtype=np.float32).reshape(3, 4)
 

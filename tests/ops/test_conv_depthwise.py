@@ -13,6 +13,7 @@ from jaxcnn.ops.convolution.methods import (
     LAX,
     Problem,
     depthwise,
+    depthwise_sums,
 )
 from jaxcnn.padding import make_window
 from tests.daily import daily
@@ -29,15 +30,15 @@ def test_depthwise_kernel_gradient_in_blocks_of_rows():
     )
     options = {"stride": (2, 1), "padding": ((1, 0), (1, 1)), "groups": 33}
     window = make_window((3, 3), (18, 40), stride=(2, 1), padding=((1, 0), (1, 1)))
-    assert depthwise._block_size(window, (3, 900, 40, 33)) == (
+    assert depthwise_sums.block_size(window, (3, 900, 40, 33)) == (
         3,
         6,
     )  # 47,520 bytes a row: 22 rows of them
-    assert depthwise._block_size(window, (1, 900, 40, 33)) == (1, 20)
-    assert depthwise._block_size(window, (64, 9, 40, 99)) == (1, 3)
+    assert depthwise_sums.block_size(window, (1, 900, 40, 33)) == (1, 20)
+    assert depthwise_sums.block_size(window, (64, 9, 40, 99)) == (1, 3)
     for budget in (2**20, 2**18, 1):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(depthwise, "SUMS_BYTES", budget)
+            patch.setattr(depthwise_sums, "SUMS_BYTES", budget)
             got = depthwise.kernel_grad(x, dy, Problem.of(x.shape, w.shape, **options))
         np.testing.assert_array_equal(
             got, jaxcnn.conv_kernel_grad(x, dy, w.shape, method=LAX, **options)
@@ -55,7 +56,7 @@ def test_depthwise_kernel_gradient_in_blocks_of_positions(monkeypatch, budget, o
     dy = jnp.asarray(
         draw.integers(rng, jax.eval_shape(lambda: jaxcnn.conv(x, w, **options)).shape), jnp.float32
     )
-    monkeypatch.setattr(depthwise, "SUMS_BYTES", budget)
+    monkeypatch.setattr(depthwise_sums, "SUMS_BYTES", budget)
     got = depthwise.kernel_grad(x, dy, Problem.of(x.shape, w.shape, **options))
     np.testing.assert_array_equal(
         got, jaxcnn.conv_kernel_grad(x, dy, w.shape, method=LAX, **options)

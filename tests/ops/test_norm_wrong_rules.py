@@ -6,8 +6,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import pytest
-from jaxcnn.ops.norm import _x_hat
 
+from jaxcnn.ops._normalize import normalized
 from jaxcnn.ops.batch_normalization import _batch_norm, _standardize
 from jaxcnn.ops.layer_normalization import _layer_norm, _layer_norm_bwd
 from tests.ops._norms import CASES
@@ -34,7 +34,7 @@ def _dx(change):
 
     def changed(out, residuals, dy):
         kept, inv_std, scale, _ = residuals
-        return _with(out, 0, change(out[0], _x_hat(kept, inv_std), inv_std, scale * dy[0]))
+        return _with(out, 0, change(out[0], normalized(kept, inv_std), inv_std, scale * dy[0]))
 
     return _changed(_batch_norm, changed)
 

@@ -24,8 +24,8 @@ from jaxcnn.ops import (
     _windows,
     activation,
     average_pooling,
+    batch_normalization,
     max_pooling,
-    norm,
 )
 from tests.daily import daily
 from tests.ops._verdicts import SKIP, SLOPES, THE_LAST_ALONE
@@ -177,7 +177,7 @@ WRONG_RULES = {
         "fits what is expected, moved by 1 along axes 1 and 2",
     ),
     "statistics as constants": (
-        (norm._batch_norm, None, statistics_as_constants),
+        (batch_normalization._batch_norm, None, statistics_as_constants),
         (normalised, (IMAGE,)),
         {*SLOPES, "conservation"},
         "",
