@@ -1,9 +1,10 @@
-"""What a person passes, turned into what the code needs, or refused by name: what came,
-and what was needed.
+"""Checks of the static arguments that a person passes: ints, flags and numbers.
 
-Static arguments alone: ints, flags and numbers; no arrays, no jax. An int may be a
-Python or NumPy int, or a 0-d array of ints; several may be a tuple, a list, a range, or
-a 1-d array of ints. A bool is no int, and no string is a flag.
+Each is converted to the type that the code needs, or refused by an error that names it
+and says what came and what was needed. Arrays are checked elsewhere; this file needs no
+jax. An int may be a Python or NumPy int, or a 0-d array of ints. Several may be a
+tuple, a list, a range, or a 1-d array of ints. A bool is no int, and no string is a
+flag.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 MOST = 2**31 - 1
-"""The largest int that is taken: sizes beyond it are beyond XLA's indices, and mostly
+"""The largest int that is accepted. Larger sizes exceed XLA's indices, and are mostly
 slips."""
 
 
@@ -77,7 +78,7 @@ def per_axis(name: str, value: Any, axes: int) -> tuple[int, ...]:
 
 
 def as_flag(name: str, value: Any) -> bool:
-    """`value` as a bool. A string is none: "False" would count as true.
+    """`value` as a bool. A string is refused, because "False" would count as true.
 
     >>> as_flag("train", np.bool_(True))
     True
@@ -107,7 +108,7 @@ def as_number(name: str, value: Any, needed: str = "a number") -> float:
 
 def is_several(value: Any) -> bool:
     """Whether this is a sequence of entries: a tuple, a list, a range or an array with
-    axes; no string, no set, no dict."""
+    axes, but not a string, a set or a dict."""
     if isinstance(value, str | bytes):
         return False
     return isinstance(value, Sequence) or (
@@ -116,7 +117,7 @@ def is_several(value: Any) -> bool:
 
 
 def described(value: Any) -> str:
-    """A value in a message: itself with its type, or of an array its dtype and shape.
+    """A value for a message: the value and its type, or an array's dtype and shape.
 
     >>> described(np.zeros((2, 3))), described("no"), described(3)
     ('an array of float64, shape (2, 3)', "'no'", '3')
@@ -137,7 +138,7 @@ def _type(value: Any) -> str:
 
 
 def _int(value: Any) -> int | None:
-    """`value` as an int, None if it is none."""
+    """`value` as an int, or None if it is not an int."""
     if isinstance(value, bool | np.bool_) or str(getattr(value, "dtype", "")) == "bool":
         return None
     try:

@@ -1,4 +1,4 @@
-"""What a window, or a joint of branches, makes of a receptive field: equations (1) to
+"""How a window, or a joint of branches, changes a receptive field, by equations (1) to
 (3) of `jaxcnn/receptive.py`."""
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from jaxcnn.window import Window, dilated
 
 
 def slide(x: ReceptiveField, window: Any) -> ReceptiveField:
-    """The field of a window that slides over outputs with the field x: (3), and (1) for
-    what is seen."""
+    """The field of a window that slides over outputs with the field x, by (3). The
+    positions that it sees follow from (1)."""
     window = _checked_window(window)
     if len(window.size) != len(x.output_size):
         raise ValueError(
@@ -61,8 +61,8 @@ def slip(model: Any) -> str:
 
 
 def _checked_window(window: Any) -> Window:
-    """A window that may be a person's own, with ints only and as many of each as of the
-    others."""
+    """A window, which may be a person's own, after a check: it has ints only, and as
+    many of each entry as of the others."""
     if not isinstance(window, Window):
         raise ValueError(
             "model must be a jaxcnn.Layer, a Window or several, got"
@@ -92,14 +92,14 @@ def _checked_window(window: Any) -> Window:
 def _seen(
     axis: tuple[Interval | None, ...], start: int, span: int, dilation: int
 ) -> Interval | None:
-    """What is seen by the taps start, start + dilation, ... before start + span that
-    stand on the axis."""
+    """The positions that the taps start, start + dilation, ... before start + span see,
+    if they stand on the axis."""
     first = start if start >= 0 else start % dilation
     return _hull(axis[first : max(0, start + span) : dilation])
 
 
 def _hull(intervals: Iterable[Interval | None]) -> Interval | None:
-    """The smallest interval that holds them all."""
+    """The smallest interval that contains all of these."""
     existing = [interval for interval in intervals if interval is not None]
     return (
         (min(first for first, _ in existing), max(last for _, last in existing))
@@ -109,7 +109,7 @@ def _hull(intervals: Iterable[Interval | None]) -> Interval | None:
 
 
 def join(branches: Sequence[ReceptiveField]) -> ReceptiveField:
-    """The field of outputs that each see what all branches see there."""
+    """The field of outputs that see everything that any branch sees there."""
     sizes = {branch.output_size for branch in branches}
     if len(sizes) > 1:
         raise ValueError(
@@ -137,7 +137,7 @@ def join(branches: Sequence[ReceptiveField]) -> ReceptiveField:
         size=tuple(P + max(axis) for P, axis in zip(padding, zip(*ends, strict=True), strict=True)),
         stride=tuple(
             max(different) for different in strides
-        ),  # they differ only where there is one output, which it cannot move
+        ),  # they differ only for a single output, which it cannot move
         padding=padding,
         input_size=branches[0].input_size,
         output_size=output_size,

@@ -1,4 +1,4 @@
-"""What an output sees of an image, in numbers."""
+"""The receptive field of an output, in numbers."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class ReceptiveField:
     """What the outputs of a model see of its image, one entry per spatial axis.
 
     Attributes:
-      size: how many positions of the image, padding included, an output sees from its
-        first to its last: r.
-      stride: how far the fields of neighbouring outputs are apart: S.
-      padding: how far the field of output 0 begins before the image: P; negative where
-        it begins inside.
+      size: r, the number of positions from the first to the last that an output sees,
+        padding included.
+      stride: S, the distance between the fields of neighbouring outputs.
+      padding: P, how far before the image the field of output 0 begins; negative if it
+        begins inside the image.
       input_size: the size of the image.
       output_size: the number of outputs.
-      aligned: whether at every joint the branches saw the same centre.
-      seen: axis by axis for every output, the first and the last position of the image
-        that it sees; None where it sees padding only.
+      aligned: whether the branches see the same centre at every joint.
+      seen: for every output, axis by axis, the first and last position of the image
+        that it sees; None if it sees only padding.
 
     >>> from jaxcnn import Window
     >>> from jaxcnn import receptive_field
@@ -56,13 +56,13 @@ class ReceptiveField:
 
     def clipped(self, position: Sequence[int]) -> tuple[Interval, ...] | None:
         """First and last position of the image itself that the output at `position`
-        sees; None where it sees none of it."""
+        sees; None if it sees none."""
         intervals = [axis[j] for axis, j in zip(self.seen, self._checked(position), strict=True)]
         existing = tuple(interval for interval in intervals if interval is not None)
         return existing if len(existing) == len(intervals) else None
 
     def centre(self, position: Sequence[int]) -> tuple[float, ...]:
-        """The centre of `interval`; halves lie between two positions."""
+        """The centre of `interval`. A half lies between two positions."""
         return tuple((first + last) / 2 for first, last in self.interval(position))
 
     def _checked(self, position: Sequence[int]) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""What a person writes for a window: padding by a word, an int for all axes or one for
+"""Windows as a person writes them: padding as a word, one int for all axes or one for
 each."""
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def make_window(
     padding: Padding = "valid",
     dilation: int | Sequence[int] = 1,
 ) -> Window:
-    """A `Window` from what a person writes: ints that stand for every axis, padding
+    """A `Window` from the forms that a person writes: ints for all axes, and padding
     words.
 
     Args:
@@ -105,8 +105,8 @@ def resolve_padding(
 def _of_word(
     word: str, input_size: Sequence[int], stride: Sequence[int], spans: Sequence[int]
 ) -> tuple[tuple[int, int], ...]:
-    """The pads that a padding word stands for, for windows that span so many
-    positions."""
+    """The pads that a padding word stands for, given the number of positions that a
+    window spans."""
     axes = len(spans)
     lowered = word.lower()
     if lowered == "valid":

@@ -1,9 +1,9 @@
 """The one walk over the layers inside a layer.
 
-A layer is made of `parts`, or of none. Parts stand one after another, each given what
-the one before it gives, or side by side (`parallel`), each given what the layer is
-given. `jaxcnn.layers.outputs`, the receptive fields and the summary of a network are
-this walk, with arrays, intervals or shapes in the place of x.
+A layer may be made of `parts`. They stand one after another, and each gets the output
+of the one before it; or they stand side by side (`parallel`), and each gets the input
+of the layer. `jaxcnn.layers.outputs`, the receptive fields and the summary of a network
+are this walk, with arrays, intervals or shapes in the place of x.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Value = TypeVar("Value")
 
 @runtime_checkable
 class LayerLike(Protocol):
-    """What is read off a layer: the attributes of a `jaxcnn.Layer`, which says what
-    they mean."""
+    """The attributes of a layer that the walk reads; `jaxcnn.Layer` says what they
+    mean."""
 
     @property
     def window(self) -> Callable[[tuple[int, ...]], Window] | None: ...
@@ -37,7 +37,7 @@ L = TypeVar("L", bound=LayerLike)
 
 
 class Step(NamedTuple, Generic[L]):
-    """A step down: the place of a layer among its neighbours, its entry, itself."""
+    """A step down: a layer's place among its neighbours, its entry, and the layer."""
 
     place: int
     entry: str
@@ -50,21 +50,21 @@ Compute = Callable[[L, Value, tuple[Step[L], ...], Sequence[Value]], Value]
 def walk(
     layer: L, x: Value, compute: Compute[L, Value], steps: tuple[Step[L], ...] = ()
 ) -> dict[str, Value]:
-    """What each layer inside `layer` gives for x, by path, in the order of computation;
-    the last is what `layer` itself gives.
+    """The output of each layer inside `layer`, by path, in the order of computation.
+    The last is the output of `layer` itself.
 
-    A path is the entries from the outside in, "2_residual/inner/0_conv". Parts side by
-    side are followed by what they give together, under the path of their layer.
+    A path is the entries from the outside in, "2_residual/inner/0_conv". Parallel parts
+    are followed by their joint output, under the path of their layer.
 
     Args:
       layer: a layer, with its parts.
-      x: what it is given.
+      x: its input.
       compute: (layer, x, steps, ends) -> y, for a layer without parts or with parallel
-        ones; `steps` lead from the outermost layer to it, `ends` is what its parallel
-        parts gave.
+        ones. `steps` lead from the outermost layer to it, `ends` are the outputs of its
+        parallel parts.
 
     Raises:
-      ValueError: if `parts` are no pairs of a name and a layer. An exception from
+      ValueError: if `parts` are not pairs of a name and a layer. An exception from
         inside has a note for each layer that it came through, the innermost first.
     """
     found: dict[str, Value] = {}
@@ -82,13 +82,13 @@ def walk(
 
 
 def is_layer_like(value: Any) -> TypeGuard[LayerLike]:
-    """A class has the attributes too, and is none."""
+    """Whether this is a layer. A class has the attributes too, but is none."""
     return isinstance(value, LayerLike) and not isinstance(value, type)
 
 
 @contextmanager
 def noted(entry: str, x: Any) -> Iterator[None]:
-    """Whatever is raised inside says which layer raised it."""
+    """Add to any exception from inside a note that names this layer."""
     try:
         yield
     except Exception as error:
@@ -102,7 +102,7 @@ def _size(x: Any) -> str:
 
 
 def _pairs(layer: LayerLike) -> list[tuple[str, Any]]:
-    """The parts, which may be a person's own."""
+    """The parts, checked, since they may be a person's own."""
     pairs = []
     for part in layer.parts if is_several(layer.parts) else [layer.parts]:
         if not (

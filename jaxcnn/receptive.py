@@ -1,49 +1,49 @@
-"""Receptive fields, in integers only: which part of the image an output of a stack of
-windows sees.
+"""Receptive fields, in integers only: the part of the image that an output of a stack
+of windows sees.
 
-Per axis, output j of a layer with k taps, stride s, dilation d and low pad p sees of
-that layer's input (`jaxcnn/window.py`)
+Per axis, output j of a layer with k taps, stride s, dilation d and low pad p sees these
+positions of that layer's input (`jaxcnn/window.py`):
 
     s j + d t - p        for t = 0 ... k - 1, hence
     from s j - p to s j - p + D - 1, with D = d (k - 1) + 1                          (1)
 
-A receptive field has size r, stride S and padding P (the effective ones): output j sees
-of the image
+A receptive field has size r, stride S and padding P (the effective ones). Output j sees
+this interval of the image:
 
     [S j - P,  S j - P + r - 1]        with its centre at  S j - P + (r - 1)/2       (2)
 
-No layer at all is r = S = 1, P = 0. One layer more: its output j sees what its first
-and its last tap see, so that (1) in (2), from S (s j - p) - P to S (s j - p + D - 1) -
-P + r - 1, is (2) again, with
+Without any layer, r = S = 1 and P = 0. Output j of one more layer sees from where its
+first tap sees to where its last tap sees. Put (1) into (2): from S (s j - p) - P to S
+(s j - p + D - 1) - P + r - 1. This is (2) again, with
 
     r' = r + (D - 1) S        P' = P + p S        S' = s S                           (3)
 
 From the image onwards, (3) gives the field of every layer in one pass. The source
-document goes the other way, from one output back to the image: of r_l cells in a row on
-layer l, the outermost windows stand s_l (r_l - 1) apart on layer l - 1, so
+document goes the other way, from one output back to the image. The outermost windows of
+r_l cells in a row on layer l stand s_l (r_l - 1) apart on layer l - 1, so
 
     r_{l-1} = s_l (r_l - 1) + D_l = s_l r_l + (D_l - s_l),        r_L = 1            (4)
 
-which counts the cells of every layer that one output of layer L sees. Unrolled, both
-are the same sum over the layers:
+counts the cells of every layer that one output of layer L sees. Unrolled, both are the
+same sum over the layers:
 
     r = 1 + sum_l (D_l - 1) prod_{i < l} s_i                                         (5)
 
 (3) adds its terms from the first layer on, (4) from the last.
 
-Branches that get the same input and are joined position by position: an output sees
-what any of them sees, from the least first to the greatest last position in (2). Where
-their centres agree this is the largest of the fields, and they are called aligned.
-Branches of different strides drift apart along the image, and no r, S and P describe
-them.
+Branches may get the same input and be joined position by position. An output then sees
+everything that any of them sees, from the least first to the greatest last position in
+(2). If their centres agree, this is the largest of their fields, and the branches are
+called aligned. Branches of different strides drift apart along the image, so no r, S
+and P describe them.
 
-(2) counts padding as if the image went on there. What an output sees of the image
-itself follows from (1) alone, layer by layer, without the taps that stand on padding:
-`ReceptiveField.clipped`. Mostly this is (2) cut off at the border of the image, but it
-is less where a layer leaves positions out at a border (a crop, or a tail that no window
-touches) and a later one pads there, and where a dilated window has no tap on the
-border. Between its first and last position an output need not see all: dilation, and
-strides larger than the window, leave holes.
+(2) counts padding as if the image went on there. The part of the image itself that an
+output sees, `ReceptiveField.clipped`, follows from (1) alone, layer by layer, without
+the taps that stand on padding. Mostly it is (2) cut off at the border of the image. It
+is less where a layer leaves out positions at a border (a crop, or a tail that no window
+touches) and a later layer pads there, and where a dilated window has no tap on the
+border. An output need not see every position between its first and its last, because
+dilation and strides larger than the window leave holes.
 
 Source: Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural
 Networks", Distill 2019, doi:10.23915/distill.00021; (4) is also in the document "Deep
@@ -65,11 +65,11 @@ from jaxcnn.window import Window
 def receptive_field(
     model: LayerLike | Window | Iterable[Window], input_size: int | Sequence[int]
 ) -> ReceptiveField:
-    """What the outputs of a model, or of windows one after another, see of an image.
+    """The part of an image that the outputs of a model, or of a stack of windows, see.
 
     Args:
       model: a `jaxcnn.Layer`; or anything with its `window`, `parts` and `parallel`; or
-        a `Window`, or several.
+        a `Window`, or several of them.
       input_size: the spatial size of the image, one int per axis, or one for a single
         axis. "same" padding depends on it.
 
@@ -77,10 +77,10 @@ def receptive_field(
     did not.
 
     Raises:
-      ValueError: where a window is larger than its padded input, has another number of
-        axes, or has a base dilation (a transposed convolution: its outputs do not all
-        see alike); or where branches meet that differ in size or in stride; or on a
-        model, a window or a size that is none.
+      ValueError: if a window is larger than its padded input, has another number of
+        axes, or has a base dilation (the outputs of a transposed convolution do not all
+        see alike); if branches that meet differ in size or in stride; or if an argument
+        is not what it should be.
 
     >>> from jaxcnn import layers
     >>> model = layers.serial(
@@ -102,8 +102,8 @@ def receptive_field(
 def receptive_fields(
     model: LayerLike, input_size: int | Sequence[int]
 ) -> dict[str, ReceptiveField]:
-    """What the outputs of every layer inside a model see of its image, by the paths of
-    `jaxcnn.layers.outputs`.
+    """The part of an image that the outputs of each layer inside a model see, by the
+    paths of `jaxcnn.layers.outputs`.
 
     Arguments and errors as in `receptive_field`. An error has a note for each layer
     that it came through, the innermost first.

@@ -1,9 +1,10 @@
-"""Sizes of arrays that may be symbolic: with `jax.export.symbolic_shape` an entry of a
-shape is an expression, not an int.
+"""Sizes of arrays, which may be symbolic: with `jax.export.symbolic_shape` an entry of
+a shape is an expression, not an int.
 
 Such an expression can be added, multiplied, divided and compared for equality, but it
-has no order and nothing can count to it. Whatever compares, or ranges over, a size asks
-here. No jax is needed: an expression knows its own `max` and `min`.
+has no order, and no loop can count to it. Code that orders sizes, or ranges over one,
+uses these functions. They need no jax, since an expression knows its own `max` and
+`min`.
 """
 
 from __future__ import annotations

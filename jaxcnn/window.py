@@ -1,4 +1,4 @@
-"""Sliding windows, in integers only: where a kernel or a pool stands on its input.
+"""Sliding windows, in integers only: the positions of a kernel or a pool on its input.
 
 Per axis, a window has ``size`` k taps, ``stride`` s, ``dilation`` d between its taps,
 and the input carries ``pads`` (p_lo, p_hi) and ``base_dilation`` b (b - 1 zeros between
@@ -15,10 +15,10 @@ output j meets, with its tap t, the dilated input at s j + d t - p_lo, and
                                                               that no window touches
 
 With b = d = 1 and p = p_lo = p_hi this is the textbook's (n + 2p - k)/s + 1. Pads may
-be negative: they crop. The size n may be symbolic (`jaxcnn/sizes.py`); then m, r and
-the pads of "same" with a stride are, too.
+be negative, which crops. The size n may be symbolic (`jaxcnn/sizes.py`); then m, r and
+the pads of "same" with a stride are symbolic too.
 
-The gradients of a convolution are convolutions too, and this file knows their windows:
+The gradients of a convolution are convolutions too. This file computes their windows:
 
     input gradient    the cotangent, dilated by s, meets the flipped kernel:
                       size k, stride b, dilation d, base dilation s, pads (D_k - 1 -
@@ -150,10 +150,10 @@ class Window(NamedTuple):
         """An equal window without negative pads or a remainder, and the slice of the
         input that it stands on.
 
-        The remainder comes off the high pad. A pad of -c then removes c positions of
-        the dilated input, hence its first, or last, e = ceil(c / b) elements, and
-        leaves e b - c zeros beside the next one. Where nothing is left of an axis its
-        slice is empty, and every output is 0. A remainder or a pad that is symbolic
+        The remainder is subtracted from the high pad. A pad of -c then removes c
+        positions of the dilated input, hence its first, or last, e = ceil(c / b)
+        elements, and leaves e b - c zeros beside the next one. If nothing is left of an
+        axis, its slice is empty and every output is 0. A symbolic remainder or pad
         stays as it is.
 
         >>> window = Window((2,), (1,), ((-1, 2),), (1,), (1,))
@@ -179,8 +179,8 @@ class Window(NamedTuple):
         up instead of down.
 
         A last window that would start beyond the input, in the high pad, is left out,
-        as in PyTorch's `ceil_mode`. A negative high pad is refused: to grow it would
-        bring back what it crops.
+        as in PyTorch's `ceil_mode`. A negative high pad is refused, because growing it
+        would bring back positions that it crops.
 
         >>> window = Window((2,), (2,), ((0, 0),), (1,), (1,))
         >>> window.ceil((5,)).output_size((5,))

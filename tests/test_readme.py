@@ -1,29 +1,36 @@
-"""The README's examples run as they are printed, one after the other."""
+"""README.md: its code runs as it is printed, its tables are those that the programs
+write, and it stays short."""
 
-import re
 from pathlib import Path
 
-import jax
+from experiments import markdown
+from experiments.benchmark.reports import load_reports
+from experiments.benchmark.short_table import short_table
+from experiments.trust import load, trust
+from tests.documents import run_code
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+RESULTS = ROOT / "experiments" / "results"
+LINES, WORDS = 100, 800
+"""At most so many, because whoever opens the repository reads all of it."""
 
 
-def test_examples(capsys):
-    examples = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(examples) == 2
-    names: dict = {}
-    with jax.numpy_dtype_promotion("standard"):  # JAX's default, which optax relies on
-        exec(compile("\n".join(examples), str(README), "exec"), names)
-    assert names["dx"].shape == names["x"].shape
-    assert names["dw"].shape == names["w"].shape
-    assert names["db"].tolist() == [32 * 36] * 4
-    field = names["fields"]["2_max_pool"]
-    assert (field.size, field.stride, field.padding) == ((4, 4), (2, 2), (1, 1))
-    printed = capsys.readouterr().out
+def test_code(capsys):
+    names = run_code(README)
     assert int(names["state"].step) == 300
-    assert float(printed.splitlines()[0]) > 0.85, "digits that it was not trained on"
-    assert "FAIL" not in printed
-    assert "ok   integers     w" in printed
-    assert names["certificate"].label == "biased"
-    assert names["certificate"].passed
-    assert "cosine 0.8" in printed.splitlines()[-1]
+    assert float(names["metrics"]["accuracy"]) > 0.85
+    assert capsys.readouterr().out.startswith("accuracy ")
+
+
+def test_tables_are_written_by_the_programs():
+    """CONTRIBUTING.md has the two commands that write them."""
+    text = README.read_text(encoding="utf-8")
+    assert markdown.marked("speed", short_table(load_reports(RESULTS / "benchmark"))) in text
+    assert markdown.marked("trust", trust(load(RESULTS / "certify.json.gz"))) in text
+
+
+def test_is_short():
+    text = README.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= LINES
+    assert len(text.split()) <= WORDS

@@ -1,4 +1,4 @@
-"""What the checkers share at their border: which arguments are differentiated, and
+"""Checks of arguments that the checkers share: which of them are differentiated, and
 errors that say what came."""
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def labels(args: Sequence[Any], names: Sequence[str] | None = None) -> tuple[str
 
 
 def strong(args: Sequence[Any], names: Sequence[str] | None = None) -> tuple[Any, ...]:
-    """Arguments as JAX arrays, none weakly typed, so that a Python float is one of the
-    default dtype; structs stay structs.
+    """Arguments as JAX arrays, none weakly typed, so that a Python float has the
+    default dtype. Structs stay structs.
 
     Raises:
       ValueError: if one is no array, number or `jax.ShapeDtypeStruct`.
@@ -65,7 +65,7 @@ def _strong(a: Any, label: str) -> Any:
 
 
 def floating(args: Sequence[Any], names: Sequence[str] | None = None) -> tuple[int, ...]:
-    """The numbers of the floating arguments, which are the ones to differentiate.
+    """The numbers of the floating arguments, which are differentiated.
 
     Args:
       args: arrays, numbers or `jax.ShapeDtypeStruct`s.
@@ -107,8 +107,8 @@ def _check_finite(data: np.ndarray, label: str) -> None:
 
 
 def among(function: Callable, args: Sequence[Any], numbers: Sequence[int]) -> Callable:
-    """The function of the arguments of these numbers alone; the others are held at what
-    `args` has.
+    """The function of only the arguments with these numbers. The others are held fixed
+    at their values in `args`.
 
     >>> among(lambda x, n, y: x * y + n, [None, 1, None], (0, 2))(2, 3)
     7

@@ -1,4 +1,4 @@
-"""Which checks there are, and which of them apply to a function."""
+"""The checks that there are, and those that apply to a function."""
 
 from __future__ import annotations
 
@@ -46,4 +46,4 @@ NOT_FOR = {
     "unbiased": (*EXACT, "bias"),
     "biased": (*EXACT, "unbiased"),
 }
-"""Checks that do not belong to a label."""
+"""For each label, the checks that do not apply to it."""

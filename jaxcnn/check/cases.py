@@ -1,8 +1,8 @@
-"""Windows and shapes as data, with ids: the table that the tests and
-`jaxcnn.programs.certify` share.
+"""Windows and shapes as data, with ids. The tests and `jaxcnn.programs.certify` share
+this table.
 
-Tiny, since each shape is compiled and float64 runs in slow loops; `SIZED_CONV_CASES`
-are for timing.
+They are tiny, since each shape is compiled and float64 runs in slow loops.
+`SIZED_CONV_CASES` are for timing.
 """
 
 from collections.abc import Mapping

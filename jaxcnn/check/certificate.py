@@ -18,8 +18,8 @@ class Certificate(NamedTuple):
     left_out: dict[str, str]
     """Checks that were not made, and why."""
     not_compared: tuple[str, ...] = ()
-    """Layers of both functions that `jaxcnn.layers.using` keeps to rules of their own:
-    there the two are one, and nothing was compared."""
+    """Layers of both functions whose rules are pinned by `jaxcnn.layers.using`. Both
+    functions are the same there, so nothing was compared."""
 
     @property
     def passed(self) -> bool:
@@ -31,8 +31,8 @@ class Certificate(NamedTuple):
 
     @property
     def autodiff_wrong(self) -> tuple[Check, ...]:
-        """Checks in which the reference, in the dtype of the arguments, is off by more
-        than rounding explains."""
+        """Checks in which the reference, in the dtype of the arguments, has an error
+        that rounding does not explain."""
         return tuple(check for check in self.checks if check.autodiff_detail)
 
     def __str__(self) -> str:

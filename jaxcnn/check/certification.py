@@ -1,14 +1,13 @@
-"""`certify`: is the gradient of one function right, and how accurate, judged by another
-that JAX differentiates?
+"""`certify`: is the gradient of one function right, and how accurate is it, judged by
+another function that JAX differentiates?
 
-Write f for the function, g_i = J_i' dy for its gradient to argument i, and F, G_i for
-the reference and its autodiff gradient. What is true is computed by the reference in
-float64: on a CPU, lax's float32 gradient of a convolution can be garbage
-(openxla/xla#48713), so in the arguments' dtype the reference is measured, never
-trusted.
+f is the function, g_i = J_i' dy its gradient to argument i, F the reference and G_i the
+reference's autodiff gradient. The truth is the reference in float64. In the arguments'
+dtype the reference is measured but never trusted, because on a CPU lax's float32
+gradient of a convolution can be garbage (openxla/xla#48713).
 
     check         what must hold                                              data
-                    and what that catches
+                    and the mistakes that it catches
     structure     shapes and dtypes of f = F; of g_i = argument i             -
                     wrong axes, dtypes that leak
     integers      f = F and g_i = G_i, bit for bit, in the arguments' dtype   integers
@@ -39,16 +38,16 @@ trusted.
     scan          sets of arguments at once, and in a loop                    if exact
                     rules that do not compose
 
-All but structure, integers, accuracy, zeros and what follows are made in float64, where
-rounding cannot hide a mistake.
+All checks but structure, integers, accuracy, zeros and those after zeros compute in
+float64, where rounding cannot hide a mistake.
 
-Kinks and ties are looked at by "integers" alone, on whole numbers. Where arrays are
-given, every point is near them (relative to each entry, within their range), so that a
-function with a restricted domain, such as a square root, can be certified; "integers"
-goes to other whole numbers only as far as the function is finite there.
+Only "integers" looks at kinks and ties, on whole numbers. If arrays are given, every
+point is near them (relative to each entry, within their range), so that a function with
+a restricted domain, such as a square root, can be certified. "integers" then goes to
+other whole numbers only if the function is finite there.
 
-A rule that means to differ is labelled so, and then its gradients meet, instead of
-those that compare them with the exact ones:
+A rule that differs on purpose has another label. In place of the checks that compare
+its gradients with the exact ones, it has to pass:
 
     unbiased      the mean of g_i over random keys is G_i                     distinct
                     a scale or a threshold that is off
@@ -87,29 +86,29 @@ def certify(
     skip: Sequence[str] = (),
     seed: int = 0,
 ) -> Certificate:
-    """Check the gradient of `explicit` against `reference`, every way that applies. See
-    the table in this file.
+    """Check the gradient of `explicit` against `reference`, in every way that applies.
+    The table at the top of this file has the checks.
 
     Args:
       explicit: the function with the rule; takes `args`, returns an array or a pytree
         of arrays. Called under `jit`.
       reference: the same function, differentiated by JAX.
-      args: arrays, or `jax.ShapeDtypeStruct`s in whose place data is drawn from (-1,
-        1). Floating ones are differentiated, in their dtype and in float64; others
-        (labels, keys) are passed on. A function of a restricted domain, such as a
-        square root, needs arrays that lie in it: all points are then near them.
-      linear_in: the numbers of the arguments in each of which the function is linear,
-        others held: (0, 1) for a convolution.
+      args: arrays, or `jax.ShapeDtypeStruct`s, for which data is drawn from (-1, 1).
+        Floating ones are differentiated, in their dtype and in float64; others (labels,
+        keys) are passed on. A function with a restricted domain, such as a square root,
+        needs arrays from its domain, and all points are then near them.
+      linear_in: the numbers of the arguments in each of which the function is linear
+        while the others are held fixed: (0, 1) for a convolution.
       integers: whether the function of whole numbers is exact in the arguments' dtype,
-        as sums, products and selections are; by default if it is linear in any argument
-        and the reference shows no rounding. Without it nothing is said of kinks and
-        ties, and `left_out` tells so.
+        as sums, products and selections are. The default is True if it is linear in any
+        argument and the reference shows no rounding. With False, kinks and ties are not
+        checked, which `left_out` says.
       label: what the gradient claims to be: "exact"; "unbiased", random with the exact
         mean, for which one of `args` must be a typed key; or "biased".
       names: the arguments' names, for the verdicts.
       tolerance: relative error allowed in "accuracy". By default 16 units in the last
-        place or 3 times the error of autodiff's own gradient, whichever is more, up to
-        a limit for each dtype, `subject.TOLERANCE`.
+        place or 3 times the error of autodiff's own gradient, whichever is larger, up
+        to a limit for each dtype, `subject.TOLERANCE`.
       skip: checks to leave out, by name.
       seed: of the data.
 
@@ -186,7 +185,7 @@ def certify(
 
 
 def _make(name: str, subject: Subject) -> tuple[list[Check], str]:
-    """The verdicts of one check; or why it does not apply."""
+    """The verdicts of one check, or the reason why it does not apply."""
     check = CHECKS[name]
     if name == "adjoint":
         try:
@@ -199,7 +198,7 @@ def _make(name: str, subject: Subject) -> tuple[list[Check], str]:
         try:
             return check(subject), ""
         except Exception as error:
-            # Whatever a rule raises where it does not compose is the verdict.
+            # If a rule does not compose, the exception that it raises is the verdict.
             lines = str(error).strip().splitlines() or [""]
             return [
                 Check(

@@ -1,5 +1,5 @@
-"""The checks that `certify` makes: each a function of one `Subject` that returns its
-verdicts. The table is in `certify.py`."""
+"""The checks that `certify` makes. Each is a function of one `Subject` that returns its
+verdicts. `certification.py` has their table."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from jaxcnn.check.subject import (
 )
 
 DRAWS = 1024
-"""Keys over which "unbiased" averages."""
+"""The number of keys over which "unbiased" averages."""
 
 
 # The checks.
@@ -121,7 +121,7 @@ def _against_truth(
     checks = []
     for k, (of, got, autodiff, want) in enumerate(zip(s.results, *results, strict=True)):
         if k >= values and s.label != "exact":
-            break  # only the values have to agree
+            break  # only the values must agree
         unit = ulp(want, s.coarsest)
         autodiff_error, autodiff_worst, autodiff_detail = difference(autodiff, want)
         check = compare_arrays(name, of, data, got, want, tolerance(autodiff_error))
@@ -132,7 +132,7 @@ def _against_truth(
             )
             check = check._replace(diagnosis=words)
         check = check._replace(ulps=difference(got, want)[1] / unit)
-        if s.coarsest != jnp.float64:  # there it is what is expected
+        if s.coarsest != jnp.float64:  # where it is the expected result itself
             wrong = autodiff_error > s.loosest or autodiff_worst > 8 * s.loosest * largest(want)
             check = check._replace(
                 autodiff_error=autodiff_error,
@@ -144,8 +144,8 @@ def _against_truth(
 
 
 def _operands(s: Subject, k: int, x: list[np.ndarray], dy: Any):
-    """What the result number k is computed from, by name, and a function that computes
-    it with one of them exchanged."""
+    """The operands of result number k, by name, and a function that computes it with
+    one of them replaced."""
     leaves, treedef = jax.tree.flatten(dy)
     operands = dict(zip([*s.labels, *numbered("dy", len(leaves))], [*x, *leaves], strict=True))
 
@@ -192,8 +192,8 @@ def conservation(s: Subject) -> list[Check]:
         value, g = s.run(x, dy)
         for i, label in enumerate(s.labels):
             rates = []
-            # An array that came is moved by little, for it may be near an end of the
-            # domain, and to both sides: it may be tied.
+            # A given array is moved by little, since it may be near an end of the
+            # domain, and to both sides, since it may have ties.
             unit = _unit(s.distinct[i])
             for c in (0.375 * unit, -2.0 * unit) if s.came[i] else (0.375, 2.0):
                 moved = s.run([a + c if j == i else a for j, a in enumerate(x)], dy)[0]
@@ -213,8 +213,8 @@ def conservation(s: Subject) -> list[Check]:
 
 
 def _unit(a: np.ndarray) -> float:
-    """A thousandth of the smallest entry that is not 0, but not so little that nothing
-    but rounding comes of it."""
+    """A thousandth of the smallest entry that is not 0, but large enough to show more
+    than rounding."""
     size = np.abs(a[a != 0])
     least = (
         max(2.0**-10 * np.min(size, initial=np.inf), 2.0**-16 * np.max(size, initial=0.0))
@@ -262,7 +262,7 @@ def _second_gradients(f: Callable, u: Sequence[np.ndarray]) -> Callable:
 
 
 def zeros(s: Subject) -> list[Check]:
-    """g_i = 0 for dy = 0. And where arguments are 0, all of them or every other one, f
+    """g_i = 0 for dy = 0. If all entries of the arguments are 0, or every other one, f
     and g_i are finite if F and G_i are."""
     dy = full(s.out, 0)
     found = []
@@ -275,7 +275,7 @@ def zeros(s: Subject) -> list[Check]:
 
 
 def _at_zero(s: Subject) -> list[Check]:
-    # 0 is near an array that came only if it is in its range.
+    # 0 is near a given array only if it is in the array's range.
     some = [
         not came or bool(a.size and a.min() <= 0 <= a.max())
         for a, came in zip(s.distinct, s.came, strict=True)
@@ -325,7 +325,7 @@ def repeats(s: Subject) -> list[Check]:
 
 
 def jit(s: Subject) -> list[Check]:
-    """Called without `jit`, operation by operation, what it gives under `jit`."""
+    """Without `jit`, operation by operation, the same results as under `jit`."""
     args, dy, want = _two_points(s)
     got = [
         value_and_gradients(s.f)(*jax.tree.map(lambda a, k=k: jnp.asarray(a[k]), (args, dy)))
@@ -357,8 +357,8 @@ def scan(s: Subject) -> list[Check]:
 
 
 def _two_points(s: Subject):
-    """Two sets of arguments, stacked, and what each gives alone; whole numbers where
-    these are exact."""
+    """Two sets of arguments, stacked, and the results of each alone. They are whole
+    numbers if these are exact."""
     rng = s.rng("two points")
     drawn, point = (draw.integers, s.whole_numbers) if s.whole else (draw.distinct, s.another)
     points = [(s.rounded(point(rng)), s.cotangent(rng, drawn)) for _ in (0, 1)]
@@ -371,7 +371,7 @@ def _two_points(s: Subject):
 def _consistent(
     s: Subject, name: str, args: Sequence[Any], got: Sequence[Any], want: Sequence[Any]
 ) -> list[Check]:
-    """The worse of the two points, for each result."""
+    """For each result, the check of the worse of the two points."""
     checks = []
     data, tolerance = ("integers", 0.0) if s.whole else (s.data, s.loosest)
     for k, label in enumerate(s.results):
@@ -389,7 +389,7 @@ def _consistent(
 
 
 def unbiased(s: Subject) -> list[Check]:
-    """The mean of g_i over many keys is G_i, as far as their scatter can tell: along
+    """The mean of g_i over many keys is G_i, within what their scatter allows: along
     G_i, and entry by entry."""
     x, dy, _, _ = s.point
     keys = [
@@ -439,12 +439,12 @@ def unbiased(s: Subject) -> list[Check]:
 
 
 def _scores(total, total2, scale: float) -> np.ndarray:
-    """Standard errors that a mean is from 0; where nothing scatters, in roundings of
-    `scale`.
+    """The distance of a mean from 0, in standard errors; without scatter, in roundings
+    of `scale`.
 
-    An entry that would have jumped once in thousands of draws seems not to scatter at
-    all, though its mean is off. So each error has a part of the largest scatter added:
-    what ten jumps would have changed.
+    An entry that jumps once in thousands of draws may seem not to scatter at all,
+    although its mean is off. So a part of the largest scatter is added to each standard
+    error, as much as ten jumps would have changed.
     """
     mean = np.asarray(total) / DRAWS
     scatter = np.sqrt(np.maximum(np.asarray(total2) / DRAWS - mean**2, 0.0))
@@ -457,7 +457,7 @@ def _scores(total, total2, scale: float) -> np.ndarray:
 
 
 def bias(s: Subject) -> list[Check]:
-    """How far a biased gradient is from the exact one, and that it still points the
+    """The distance of a biased gradient from the exact one, which must still point the
     same way: <g_i, G_i> > 0."""
     x, dy, _, g = s.point
     want = s.truth(x, dy)[1]

@@ -1,24 +1,24 @@
-"""`compare`: what a gradient costs, by a hand-written rule and by another, side by
-side. Nothing is computed or timed.
+"""`compare_costs`: the costs of a gradient by a hand-written rule and by another, side
+by side. Nothing is computed or timed.
 
-What is costed is one program: the value and all cotangents, as a function of the
-arguments and the value's cotangent dy. Its counts are read from what the compiler makes
-of it for the device at hand; what is kept between forward and backward, from the
+One program is examined: the value and all cotangents, as a function of the arguments
+and the value's cotangent dy. Its counts are read from the program that the compiler
+makes for this device. The bytes kept between forward and backward are read from the
 closure that `jax.vjp` returns.
 
 Limits
-    A count is one of instructions in the compiled text. What stands in the body of a
-    loop counts once, however often it runs, in XLA's `flops` too: `loops` tells whether
-    there is one. `flops` is of the compiled program, not of the one that was asked for.
-    It is the hand count, 2 per multiply-add and tap, for each map of a dense
-    convolution; but where the compiler makes a depthwise kernel gradient a dense one,
-    it is the dense one's. Taps that stand on padding do not count, nor do
-    transcendental functions; what a fusion computes twice counts twice. `temp_bytes` is
-    what XLA plans. It misses what a library's kernel allocates for itself, as Eigen's
-    convolution on a CPU does for its patches (im2col). `residual_bytes` is what the
-    backward needs if it runs apart from the forward, as in a `scan` or over many
-    layers; in one program XLA may compute a residual again instead. A reshaped or
-    broadcast copy of an argument is an array of its own.
+    Counts are of instructions in the compiled text. The body of a loop counts once,
+    however often it runs, even in XLA's `flops`; `loops` says whether there is a loop.
+    `flops` are those of the compiled program. For each map of a dense convolution they
+    are the hand count, 2 per multiply-add and tap. If the compiler turns a depthwise
+    kernel gradient into a dense one, they are those of the dense one. Taps on padding
+    and transcendental functions do not count; an operation that a fusion computes twice
+    counts twice. `temp_bytes` are those that XLA plans, without the buffers that a
+    library's kernel allocates itself, as Eigen's convolution on a CPU does for its
+    patches (im2col). `residual_bytes` are those that the backward needs if it runs
+    apart from the forward, as in a `scan` or over many layers. In one program XLA may
+    compute a residual again instead. A reshaped or broadcast copy of an argument counts
+    as an array of its own.
 """
 
 from __future__ import annotations
@@ -41,40 +41,40 @@ from jaxcnn.check.residuals import kept_bytes
 
 
 class Cost(NamedTuple):
-    """What the value and all cotangents of a function cost. `._asdict()` can be written
-    as JSON."""
+    """The costs of the value and all cotangents of a function. `._asdict()` can be
+    written as JSON."""
 
     convolutions: int
-    """Convolutions in the compiled program, those inside fusions and calls of a library
-    (cuDNN) included."""
+    """Convolutions in the compiled program, also inside fusions and calls of a library
+    (cuDNN)."""
     dots: int
-    """Matrix products in the compiled program, those inside fusions and calls of a
-    library (cuBLAS) included."""
+    """Matrix products in the compiled program, also inside fusions and calls of a
+    library (cuBLAS)."""
     fusions: int
-    """Groups of instructions that the compiler made one kernel of."""
+    """Groups of instructions that the compiler turned into one kernel."""
     custom_calls: int
     """Calls of a library or of host code."""
     loops: int
-    """`while` loops. What stands in one counts once."""
+    """`while` loops. The body of a loop counts once."""
     scatters: int
     """Scatters, select-and-scatters included."""
     flops: float | None
     """Floating-point operations of the compiled program by XLA's count, a loop's body
     once; None if it does not say."""
     residual_bytes: int
-    """Bytes of the arrays that are computed in the forward and kept for the backward;
-    the value too, where it is kept."""
+    """Bytes of the arrays that the forward computes and keeps for the backward, the
+    value too if it is kept."""
     argument_bytes_kept: int
     """Bytes of the arguments that are kept for the backward. They exist already, but
     cannot be freed meanwhile."""
     temp_bytes: int | None
-    """Bytes beside arguments and results that XLA plans for; None if it does not say. A
-    library's own buffers are not in it."""
+    """Bytes that XLA plans for beside arguments and results, without a library's own
+    buffers; None if it does not say."""
     output_bytes: int | None
     """Bytes of the results, value and cotangents, as XLA lays them out; None if it does
     not say."""
     excerpt: str
-    """The lines of `hlo` that matter most, shortened, by computation."""
+    """The most important lines of `hlo`, shortened, by computation."""
     hlo: str
     """The compiled program's text, without the tables of source lines."""
     jaxpr: str
@@ -95,7 +95,7 @@ def compare_costs(
     *,
     differentiate: Sequence[int] | None = None,
 ) -> Comparison:
-    """What the gradients of two functions cost, on the device at hand.
+    """The costs of the gradients of two functions, on this device.
 
     Args:
       explicit, reference: functions of `args` that return an array or a pytree of
@@ -109,8 +109,8 @@ def compare_costs(
       A `Comparison` of two `Cost`s.
 
     Raises:
-      ValueError: on arguments that are no arrays, if none is floating or a result is
-        not, or if the results differ in structure.
+      ValueError: if an argument is no array, if no argument or not every result is
+        floating, or if the results differ in structure.
 
     >>> from jaxcnn.ops.max_pooling import max_pool
     >>> from jax import lax, numpy as jnp
@@ -135,8 +135,8 @@ def compare_costs(
 def cost(
     function: Callable, args: Sequence[Any], *, differentiate: Sequence[int] | None = None
 ) -> Cost:
-    """What the value and all cotangents of one function cost, on the device at hand;
-    arguments and errors as in `compare`.
+    """The costs of the value and all cotangents of one function, on this device.
+    Arguments and errors as in `compare_costs`.
 
     >>> x = jax.ShapeDtypeStruct((8, 64), "float32")
     >>> w = jax.ShapeDtypeStruct((64, 32), "float32")
@@ -185,8 +185,8 @@ def _structs(args: Sequence[Any]) -> tuple[jax.ShapeDtypeStruct, ...]:
 
 
 def _sharding(a: jax.Array) -> jax.sharding.Sharding | None:
-    """Where an array lies, if it was put there: a program of arrays on several devices
-    is another program."""
+    """The sharding of an array that was placed on devices. The program of arrays on
+    several devices differs."""
     return a.sharding if len(a.sharding.device_set) > 1 else None
 
 

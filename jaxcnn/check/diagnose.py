@@ -1,4 +1,4 @@
-"""What a wrong gradient looks like: does it fit one of the usual mistakes?
+"""Diagnosis of a wrong gradient: does it match one of the usual mistakes?
 
 A mistake shows in the result itself (a constant factor, exchanged axes, a missing tail,
 ...), or the result is right for other operands: a kernel that was not flipped gives the
@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 LARGEST = 2**20
-"""Entries above which operands are not changed to look for a pattern: each change is
-one more evaluation of the reference."""
+"""Above this many entries, operands are not changed to look for a pattern, because each
+change is one more evaluation of the reference."""
 
 
 def diagnose(
@@ -26,14 +26,14 @@ def diagnose(
     operands: Mapping[str, np.ndarray] | None = None,
     recompute: Callable[[str, np.ndarray], np.ndarray] | None = None,
 ) -> str:
-    """The first pattern that fits, in words, or "".
+    """The first pattern that matches, in words, or "".
 
     Args:
       got, want: the wrong array and the right one, float64, of one shape.
       tolerance: relative error up to which a candidate equals `got`.
-      operands: the arrays from which `want` was computed, by name; of a cotangent also
+      operands: the arrays from which `want` was computed, by name; for a cotangent also
         "dy".
-      recompute: (name, array) -> what `want` would be with that operand instead.
+      recompute: (name, array) -> `want` with that operand replaced by the array.
 
     >>> want = np.arange(6.0).reshape(2, 3)
     >>> diagnose(want[:, ::-1], want, 1e-6)
@@ -108,7 +108,7 @@ def _rearranged(array: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _summed(want: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """A sum over one axis too many, spread over it again."""
+    """A sum over one axis too many, broadcast along it."""
     for axes in _subsets(want):
         total = np.broadcast_to(np.sum(want, axes, keepdims=True), want.shape)
         yield f", summed over {_axes(axes)} too", total
@@ -118,8 +118,8 @@ def _summed(want: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 def _shifted(
     got: np.ndarray, want: np.ndarray
 ) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
-    """What both have where they overlap, `got` being moved along some axes; at least
-    half of the entries."""
+    """The overlap of both, with `got` moved along some axes: at least half of the
+    entries."""
     for axes, shift in itertools.product(_subsets(want, least=3), (1, -1, 2, -2)):
         here, there = (
             tuple(

@@ -1,5 +1,5 @@
-"""The checks by central differences, of the function itself and of the reference. Where
-they step is in `slopes.py`."""
+"""The checks by central differences, of the function itself and of the reference.
+`slopes.py` chooses the steps."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from jaxcnn.check.slopes import Walk, moved, scaled
 from jaxcnn.check.subject import Subject, as_float64
 
 LARGEST_JACOBIAN = 256
-"""Entries of all arguments, and of the value, up to which "differences" takes every
-entry of the Jacobian."""
+"""Up to this many entries of all arguments, and of the value, "differences" checks
+every entry of the Jacobian."""
 PROJECTIONS = 3
-"""Random directions along which a larger Jacobian is tried."""
+"""The number of random directions along which a larger Jacobian is checked."""
 
 
 def differences(s: Subject) -> list[Check]:
     """The gradients of f against central differences of f itself, in float64: the whole
     Jacobian if it is small, and projections.
 
-    The Jacobian names the entry. But it comes from cotangents with one entry each, in
-    which terms that overwrite one another (= for +=) never meet: so it does not stand
-    alone.
+    The Jacobian names the wrong entry. But its cotangents have one entry each, so terms
+    that overwrite one another (= for +=) never meet. Therefore projections are checked
+    as well.
     """
     return (
         []
@@ -39,13 +39,13 @@ def differences(s: Subject) -> list[Check]:
 
 
 def reference(s: Subject) -> list[Check]:
-    """The same of F: an oracle that is wrong itself cannot judge."""
+    """The same for F, because an oracle that is wrong itself cannot judge."""
     return [] if s.walk is None else [_projections(s, s.walk, "reference", s.truth)]
 
 
 def _projections(s: Subject, walk: Walk, name: str, run: Evaluate) -> Check:
-    """<dy, f(x + h v) - f(x - h v)> / 2h = <g, v>, the worst of a few. Of several steps
-    the best counts."""
+    """<dy, f(x + h v) - f(x - h v)> / 2h = <g, v>, for the worst of a few directions.
+    Of several steps h the best counts."""
     rng, x = s.rng(name), s.point[0]
     worst = []
     for _ in range(PROJECTIONS):
@@ -152,11 +152,10 @@ def _moves(f: Callable, x: Sequence[Any], steps: Any, out: Any):
 
 
 def _nearest(ruled, ahead, middle, behind, steps, *, at_kinks: bool) -> np.ndarray:
-    """Of the slopes at several steps that which is nearest to what the rule says, entry
-    by entry.
+    """Of the slopes at several steps, the one nearest to the rule's, entry by entry.
 
-    Beside kinks, it may be any between those of the two sides; and an entry that cannot
-    be moved to both is not judged.
+    At a kink it may be any slope between those of the two sides. An entry that cannot
+    be moved to both sides is not judged.
     """
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         h = steps[:, :, None]

@@ -1,5 +1,5 @@
-"""Test data: whole numbers, on which sums are exact; distinct ones, away from kinks and
-ties; or either near what came."""
+"""Test data: whole numbers, on which sums are exact; distinct numbers, away from kinks
+and ties; or either of them near given arrays."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 
 MOST = 16
-"""Different numbers that `within` draws from."""
+"""The number of different values that `within` draws from."""
 
 
 def integers(rng: np.random.Generator, shape: Sequence[int], largest: int = 4) -> np.ndarray:
-    """Whole numbers in [-largest, largest], as float64. Ties and zeros are common:
-    conventions at kinks are put to the test.
+    """Whole numbers in [-largest, largest], as float64. Ties and zeros are common, so
+    that conventions at kinks are tested.
 
     Sums of products of two such numbers are exact in float32 up to 2^24 / largest^2
     terms, and each is exact in bfloat16.
@@ -28,8 +28,8 @@ def distinct(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
 
     The least distance is 2 / m to the next number and 1 / m to 0, so that a finite
     difference with a smaller step crosses neither a tie of a maximum nor the kink of a
-    relu. Their sum is not 0, as that of all odd multiples would be: 0 hides a lost
-    factor.
+    relu. Only half of the multiples are used because the sum of all of them is 0, which
+    hides a lost factor.
 
     >>> sorted(distinct(np.random.default_rng(0), (2, 2)).ravel().tolist())
     [-0.375, -0.125, 0.125, 0.625]
@@ -40,8 +40,8 @@ def distinct(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
 
 
 def near(rng: np.random.Generator, came: np.ndarray, size: float) -> np.ndarray:
-    """A point near `came`: each entry off by up to `size` of itself, towards the mean
-    of all, so that their range is kept.
+    """A point near `came`. Each entry moves by up to `size` of itself towards the mean
+    of all entries, so that it stays within their range.
 
     >>> near(np.random.default_rng(0), np.array([1.0, 2.0]), 2**-6).round(3).tolist()
     [1.011, 1.986]
@@ -55,10 +55,10 @@ def near(rng: np.random.Generator, came: np.ndarray, size: float) -> np.ndarray:
 
 
 def within(rng: np.random.Generator, came: np.ndarray) -> np.ndarray:
-    """Whole numbers from the range of `came`, up to sixteen, or where it has not two of
+    """Up to sixteen whole numbers from the range of `came`; if it has fewer than two of
     them, multiples of 1/2, 1/4 and so on.
 
-    If the range is wide, multiples of 2, 4 and so on: what is drawn has few digits, so
+    If the range is wide, they are multiples of 2, 4 and so on. They have few digits, so
     that sums of products are exact.
 
     >>> within(np.random.default_rng(0), np.array([0.3, 2.6])).tolist()

@@ -1,5 +1,5 @@
-"""The value of a function and the gradients of its floating arguments, as every check
-and every measurement takes them."""
+"""The value of a function and the gradients of its floating arguments, for all checks
+and measurements."""
 
 from __future__ import annotations
 

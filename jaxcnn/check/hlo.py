@@ -1,5 +1,5 @@
-"""What the text of a compiled program says: how many instructions of each kind it has,
-and which."""
+"""Reading the text of a compiled program: its instructions, and the number of each
+kind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 EXCERPT_LINES = 40
 
-# What the compiled text says.
+# Patterns in the compiled text.
 
 _COMPUTATION = re.compile(r"^(?:ENTRY )?%?(?P<name>[\w.-]+) .*\{$")
 
@@ -19,7 +19,7 @@ _INSTRUCTION = re.compile(
 
 _TARGET = re.compile(r'custom_call_target="(?P<target>[^"]*)"')
 
-# What a library calls its convolutions and matrix products: "__cudnn$convForward",
+# Names of a library's convolutions and matrix products: "__cudnn$convForward",
 # "__cublas$gemm", "__onednn$matmul".
 _LIBRARY = {
     "convolution": re.compile("conv", re.IGNORECASE),
@@ -40,8 +40,8 @@ _TELLING = (
 
 
 def _without_locations(hlo: str) -> str:
-    """Without the tables of files, functions, lines and frames, and what points there:
-    they tell who called, not what runs."""
+    """The text without the tables of files, functions, lines and frames, and without
+    references to them. They say who called, not what runs."""
     hlo = re.sub(
         r"^(?:FileNames|FunctionNames|FileLocations|StackFrames)\n(?:\d+ .*\n)*\n?",
         "",
@@ -52,8 +52,8 @@ def _without_locations(hlo: str) -> str:
 
 
 def count(hlo: str) -> dict[str, int]:
-    """How many convolutions, dots, fusions, custom calls, loops and scatters a compiled
-    program's text has, by `Cost`'s names."""
+    """The numbers of convolutions, dots, fusions, custom calls, loops and scatters in a
+    compiled program's text, by `Cost`'s names."""
     counts: Counter[str] = Counter()
     for _, opcode, line in _instructions(hlo):
         counts[opcode] += 1
@@ -72,11 +72,11 @@ def count(hlo: str) -> dict[str, int]:
 
 
 def excerpt(hlo: str, lines: int = EXCERPT_LINES) -> str:
-    """The telling instructions of a compiled program's text, under the name of their
-    computation, without layouts and metadata.
+    """The most important instructions of a compiled program's text, under the name of
+    their computation, without layouts and metadata.
 
-    Fusions are left out where there are too many lines, unless they are a library's
-    (kind=kCustom); the rest is cut at `lines`.
+    If there are too many lines, fusions are left out unless they are a library's
+    (kind=kCustom), and the rest is cut at `lines`.
     """
     every = [
         (name, opcode, _shortened(line))
@@ -113,8 +113,8 @@ def _instructions(hlo: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _shortened(line: str) -> str:
-    """A line without metadata, layouts and sigils; its result, if a tuple, by the
-    number of arrays."""
+    """A line without metadata, layouts and sigils. If its result is a tuple, only the
+    number of arrays is given."""
     line = re.sub(
         r", (?:metadata=\{.*?\}(?=,|$)|backend_config=.*)", "", line.strip().removeprefix("ROOT ")
     )

@@ -1,4 +1,4 @@
-"""How far apart two results are, and the verdict on it."""
+"""The distance between two results, and the verdict on it."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ class Check(NamedTuple):
     """One verdict, on the value or on the gradient to one argument."""
 
     name: str
-    """Which check: see the table in `certify`."""
+    """The check's name, see the table in `certification.py`."""
     of: str
-    """What was checked: "value", an argument whose gradient it is, or "all"."""
+    """The checked result: "value", the argument whose gradient it is, or "all"."""
     passed: bool
     error: float
-    """||got - expected|| / ||expected|| of the whole array; of inner products, their
+    """||got - expected|| / ||expected|| of the whole array; for inner products, their
     difference over the product of the norms."""
     tolerance: float
-    """The largest `error` that passes. For arrays, one entry may be off by 8 times as
-    much of the largest one, no more."""
+    """The largest `error` that passes. A single entry of an array may be off by at most
+    8 times as much, relative to the largest entry."""
     data: str = ""
-    """"integers": whole numbers with ties and zeros, so that the convention at kinks is
-    what is compared; "distinct": away from kinks, see `jaxcnn.check.draw`; "given": the
-    arrays that came; "zeros": these with zeros in them."""
+    """"integers": whole numbers with ties and zeros, so that conventions at kinks are
+    compared; "distinct": numbers away from kinks, see `jaxcnn.check.draw`; "given": the
+    arrays that were given; "zeros": the arrays with zeros in them."""
     detail: str = ""
-    """Of a failed check: where it is worst, with both values."""
+    """If the check failed: the worst place, with both values."""
     diagnosis: str = ""
-    """Of a failed check: the usual mistake that it fits, if any."""
+    """If the check failed: the usual mistake that the error matches, if any."""
     ulps: float | None = None
     """The largest difference in units in the last place of the largest expected entry.
     """
     autodiff_error: float | None = None
-    """`error`, of the reference in the same dtype; None in float64, where the reference
-    is what is expected."""
+    """The `error` of the reference in the same dtype; None in float64, where the
+    reference is the expected result."""
     autodiff_ulps: float | None = None
     autodiff_detail: str = ""
-    """Where the reference in that dtype is off by more than the dtype explains: where
-    it is worst."""
+    """The worst place of the reference in that dtype, if its error is larger than the
+    dtype explains."""
 
 
 def dot(a: Any, b: Any) -> float:
@@ -65,13 +65,13 @@ def largest(a: Any) -> float:
 
 
 def finite(a: Any) -> np.ndarray:
-    """With 0 for what is infinite or NaN: the scale of the others."""
+    """The array with 0 for infinities and NaNs, to find the scale of the others."""
     array = np.asarray(a, np.float64)
     return np.where(np.isfinite(array), array, 0.0)
 
 
 def ulp(want: Any, dtype: Any) -> float:
-    """The distance of the largest expected entry to the next number of the dtype."""
+    """The distance from the largest expected entry to the dtype's next number."""
     info = jnp.finfo(dtype)
     top = largest(want)
     return (
@@ -82,8 +82,8 @@ def ulp(want: Any, dtype: Any) -> float:
 
 
 def difference(got: Any, want: Any, why: str = OUTSIDE) -> tuple[float, float, str]:
-    """The relative error of the whole array, the largest difference, and where that is.
-    `why` tells what NaN in both means."""
+    """The relative error of the whole array, the largest difference, and its place.
+    `why` says what NaN in both means."""
     got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
         off = np.where(got == want, 0.0, np.abs(got - want))
@@ -91,7 +91,7 @@ def difference(got: Any, want: Any, why: str = OUTSIDE) -> tuple[float, float, s
         if not off.any():
             return 0.0, 0.0, ""
         error = float(np.linalg.norm(off) / (norm(finite(want)) or 1.0))
-    # An entry that is NaN in both is no fault of one of them: it is told if there is no
+    # If an entry is NaN in both, neither is at fault. It is reported if nothing is
     # worse.
     outside = np.isnan(got) & np.isnan(want)
     judged = np.where(outside, 0.0, off)
@@ -118,8 +118,8 @@ def compare_arrays(
     scale: float | None = None,
     why: str = OUTSIDE,
 ) -> Check:
-    """Two arrays: as a whole, and no entry far off. `scale` is taken for ||expected||
-    where that could vanish."""
+    """The check of two arrays, as a whole and entry by entry. `scale` takes the place
+    of ||expected|| if that could vanish."""
     error, worst, detail = difference(got, want, why)
     top = largest(finite(want))
     if scale is not None:
@@ -138,8 +138,8 @@ def compare_inner(
     scale: float,
     why: str = OUTSIDE,
 ) -> Check:
-    """Two inner products, relative to the product of the norms. `why` tells what it
-    means if both are not finite."""
+    """The check of two inner products, relative to the product of the norms. `why` says
+    what it means if both are not finite."""
     error = abs(got - want) / (scale or 1.0)
     passed = bool(error <= tolerance)  # not a NaN
     detail = "" if passed else f"{got:.9g}, expected {want:.9g}"

@@ -1,4 +1,4 @@
-"""What is kept between forward and backward."""
+"""The arrays that are kept between forward and backward."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 import jax
 from jax.extend.core import Literal
 
-# What is kept. An array is known by its origin: the number of an argument, an object
-# for what is computed from arguments, or None for what is not, such as a literal, zeros
-# that a rule broadcasts, or an array that the function closes over.
+# An array is known by its origin: the number of an argument, an object if it is
+# computed from arguments, or None if it is not, such as a literal, zeros that a rule
+# broadcasts, or an array that the function closes over.
 
 
 def kept_bytes(pull: Callable, args: Sequence[jax.ShapeDtypeStruct]) -> tuple[int, int]:
-    """Bytes of the leaves of a vjp's closure, each array once: those computed, and
-    those that are arguments."""
+    """Bytes of the leaves of a vjp's closure, counting each array once: of computed
+    arrays, and of arguments."""
     jaxpr = jax.make_jaxpr(pull)(args).jaxpr
     kept = {
         origin: variable.aval.size * variable.aval.dtype.itemsize

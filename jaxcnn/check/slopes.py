@@ -1,13 +1,13 @@
-"""Where central differences are taken: at steps that stay in a function's domain, and
-on one side of its kinks.
+"""The steps of central differences. They stay in a function's domain, and on one side
+of its kinks.
 
-Of data that was drawn (`draw.distinct`) it is known how near it lies to kinks and ties:
-one step serves all entries. Of arrays that came nothing is known. Their entries can be
-of any scale, near the edge of the domain (a square root near 0), on a kink (a relu at
-0), or tied (a maximum of equal numbers). So steps are relative to each entry there,
-smaller ones are tried too, and the directions are those along which the reference shows
-no kink: free ones; or such that equal entries stay equal and 0 stays 0; or a scaling of
-everything, under which also a sum that is 0 stays so.
+The distance of drawn data (`draw.distinct`) to kinks and ties is known, so one step
+serves all entries. Nothing is known of given arrays. Their entries can be of any scale,
+near the edge of the domain (a square root near 0), on a kink (a relu at 0), or tied (a
+maximum of equal numbers). So for these, steps are relative to each entry, and smaller
+ones are tried too. Their directions are those along which the reference shows no kink:
+free ones; or ones that keep equal entries equal and 0 at 0; or a scaling of everything,
+which also keeps a sum that is 0.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from jaxcnn.check import draw
 from jaxcnn.check.measure import dot, largest, norm
 
 DIRECTIONS = 3
-"""How many are tried for kinks."""
+"""The number of directions that are tried for kinks."""
 FLOOR = 2.0**-10
-"""Of the largest entry of an array that came: a smaller one is moved as if it were of
-this size, and also as it is."""
+"""A fraction of the largest entry of a given array. A smaller entry is moved as if it
+had this size, and also by its own size."""
 SMALLEST = 1e-9
-"""Of relative steps: below, rounding in float64 is all there is."""
+"""The smallest relative step. A smaller one shows only rounding in float64."""
 
 Kind = Literal["free", "tied", "scaled"]
 
@@ -38,14 +38,14 @@ class Walk(NamedTuple):
     """Steps and directions about a point."""
 
     kind: Kind
-    """Of the directions; "free" if there is no kink."""
+    """The kind of the directions; "free" if there is no kink."""
     reaches: list[list[np.ndarray]]
     steps: list[float]
-    """An entry is moved by a step times its reach times the direction's. Of all reaches
-    and steps those that fit best count."""
+    """An entry moves by a step times its reach times the direction's entry. Of all
+    reaches and steps, the best ones count."""
     equal: list[np.ndarray]
-    """For each entry, the number of the first that is equal to it; of all arguments,
-    one after the other."""
+    """For each entry of all arguments, one after the other, the number of the first
+    entry that is equal to it."""
 
     @property
     def tries(self) -> list[tuple[list[np.ndarray], float]]:
@@ -64,8 +64,8 @@ class Walk(NamedTuple):
 
 
 def steps(x: Sequence[np.ndarray]) -> tuple[float, float]:
-    """The larger has less rounding; the smaller crosses fewer kinks of inner results.
-    Neither crosses one of `draw.distinct`."""
+    """The larger step has less rounding; the smaller one crosses fewer kinks of inner
+    results. Neither crosses a kink at data of `draw.distinct`."""
     h = 1e-3 * (max(map(largest, x)) or 1.0) / max(10, *(a.size for a in x))
     return h, h / 16
 
@@ -77,12 +77,12 @@ def walk(
     out: Any,
     rng: np.random.Generator,
 ) -> Walk | None:
-    """Steps and directions about `x`, or None if the function has a kink along each
-    that was tried, or is not finite.
+    """Steps and directions about `x`. None if the function has a kink along each
+    direction that was tried, or is not finite.
 
     Args:
       x: the arguments, float64.
-      came: for each, whether it was given, and not drawn.
+      came: for each argument, whether it was given rather than drawn.
       evaluate: (x, dy) -> value and gradients of the reference, by which kinks are
         judged.
       out: the shapes of the value.
@@ -91,7 +91,7 @@ def walk(
     if not any(came):
         return Walk("free", [[np.ones(a.shape) for a in x]], [*steps(x)], _numbers(x))
     top = [FLOOR * (largest(a) or 1.0) for a in x]
-    # With relative steps, that of a drawn argument is relative to its largest entry.
+    # If steps are relative, a drawn argument's is relative to its largest entry.
     still = [np.abs(a) if c else np.full(a.shape, largest(a)) for a, c in zip(x, came, strict=True)]
     free = [np.where(a == 0, t, a) for a, t in zip(still, top, strict=True)]
     far = [np.maximum(a, t) for a, t in zip(free, top, strict=True)]
@@ -105,7 +105,7 @@ def walk(
     )
     for kind, reaches in kinds:
         if any(a.size for a in x) and not any(r.any() for r in reaches[0]):
-            continue  # all is 0 and nothing would move
+            continue  # all entries are 0, and nothing would move
         found = Walk(kind, reaches, some, equal)
         if _is_smooth(found, x, evaluate, out, rng):
             return found
@@ -128,8 +128,8 @@ def scaled(g: Sequence[np.ndarray], reach: Sequence[np.ndarray]) -> list[np.ndar
 def _is_smooth(
     found: Walk, x: Sequence[np.ndarray], evaluate: Callable, out: Any, rng: np.random.Generator
 ) -> bool:
-    """Whether second differences of <dy, F> and of <G, u>, over h, vanish with h: at a
-    kink they are the same for each."""
+    """Whether second differences of <dy, F> and of <G, u>, over h, vanish with h. At a
+    kink they do not depend on h."""
     for _ in range(DIRECTIONS if found.kind != "scaled" else 1):
         v = found.direction(rng)
         u = [draw.distinct(rng, a.shape) for a in x]
@@ -158,8 +158,8 @@ def _over(a: float, b: float) -> float:
 
 
 def _vanishes(bends: Sequence[float]) -> bool:
-    """Of steps that shrink by 16: small at one of them, or in proportion to the step at
-    the last ones."""
+    """Whether a sequence, for steps that shrink by 16, is small at one of them, or
+    proportional to the step at the last ones."""
     finite = [bend for bend in bends if bend < math.inf]
     return any(bend <= 1e-5 for bend in finite) or (
         len(finite) > 1 and finite[-1] <= finite[-2] / 8

@@ -1,5 +1,5 @@
-"""What all checks share: the two functions, their data, and each of them compiled
-once."""
+"""The subject that all checks share: the two functions, each compiled once, and their
+data."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from jaxcnn.check.measure import difference
 from jaxcnn.check.slopes import Walk, walk
 
 TOLERANCE = {"float64": 1e-12, "float32": 2e-5, "float16": 1e-2, "bfloat16": 5e-2}
-"""The largest relative error that "accuracy" allows, by dtype: in float32 some hundred
-roundings, for sums of that many terms."""
+"""The largest relative error that "accuracy" allows, by dtype. In float32 it is some
+hundred roundings, for sums of that many terms."""
 
 FEW = 16
-"""Units in the last place that "accuracy" allows in any case; beyond them, `TIMES` the
-error of autodiff's own gradient."""
+"""Units in the last place that "accuracy" allows in any case. It also allows `TIMES`
+the error of autodiff's own gradient."""
 TIMES = 3
 
 ENOUGH = 100
-"""Whole numbers among which there are some zeros: where there are fewer, several points
-are drawn, `MOST_POINTS` at most."""
+"""Of this many whole numbers, some are 0. If an argument has fewer entries, several
+points are drawn, at most `MOST_POINTS`."""
 MOST_POINTS = 8
 
 NEAR = (2.0**-6, 2.0**-12)
-"""How far a second point is from the arrays that came, relative to each entry; the
-smaller where the function ends before."""
+"""The distance of a second point from the given arrays, relative to each entry. The
+smaller one is used if the function's domain ends before the larger."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What all checks share: the two functions of the floating arguments alone, their
-    data, and each compiled once."""
+    """The two functions of the floating arguments alone, each compiled once, and their
+    data."""
 
     explicit: Callable
     reference: Callable
@@ -48,16 +48,16 @@ class Subject:
     numbers: tuple[int, ...]
     labels: tuple[str, ...]
     distinct: tuple[np.ndarray, ...]
-    """float64; what came, or drawn."""
+    """The floating arguments in float64, given or drawn."""
     came: tuple[bool, ...]
-    """Which arguments are arrays that were given: all points lie near them."""
+    """For each argument, whether it was given. All points lie near given arrays."""
     out: Any
     """The shapes and dtypes of the value."""
     seed: int
     tolerance: float | None
     linear_in: tuple[str, ...]
     integers: bool | None
-    """Whether whole numbers are computed exactly, as far as the caller said."""
+    """Whether whole numbers are computed exactly; None if the caller did not say."""
     label: str
 
     @cached_property
@@ -68,8 +68,8 @@ class Subject:
     def ref(self) -> Callable:
         return among(self.reference, self.args, self.numbers)
 
-    # Data. A check draws from a generator of its own: what it draws does not depend on
-    # which others are made.
+    # Data. Each check draws from a generator of its own, so its data does not depend on
+    # which other checks are made.
 
     def rng(self, check: str) -> np.random.Generator:
         return np.random.default_rng([self.seed, *check.encode()])
@@ -88,8 +88,8 @@ class Subject:
 
     @cached_property
     def coarsest(self) -> Any:
-        """The dtype with the largest rounding error, of arguments and value: what
-        accuracy can be asked for."""
+        """The dtype of arguments and value with the largest rounding error, which
+        limits the accuracy."""
         return max(
             [*self.dtypes, *(o.dtype for o in jax.tree.leaves(self.out))],
             key=lambda d: float(jnp.finfo(d).eps),
@@ -105,7 +105,7 @@ class Subject:
         return [*numbered("value", len(jax.tree.leaves(self.out))), *self.labels]
 
     def rounded(self, data: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """In the dtypes of the arguments."""
+        """The arrays, in the dtypes of the arguments."""
         return [
             np.asarray(jnp.asarray(a, dtype)) for a, dtype in zip(data, self.dtypes, strict=True)
         ]
@@ -115,16 +115,16 @@ class Subject:
         return self.rounded(self.distinct)
 
     def cotangent(self, rng: np.random.Generator, drawn: Callable = draw.distinct) -> Any:
-        """In the dtypes of the value."""
+        """A cotangent, in the dtypes of the value."""
         return jax.tree.map(
             lambda o: np.asarray(jnp.asarray(drawn(rng, o.shape), o.dtype)), self.out
         )
 
     def whole_numbers(self, rng: np.random.Generator, *, near: bool = False) -> list[np.ndarray]:
-        """For each argument, whole numbers, zeros and ties among them.
+        """For each argument, whole numbers with zeros and ties among them.
 
-        Of arrays that came, from their range alone where f is not finite for others, or
-        if `near`.
+        For a given array they come only from its range if f is not finite for others,
+        or if `near`.
         """
         drawn = [draw.integers(rng, shape) for shape in self.shapes]
         if not any(self.came) or not (near or not self.is_finite(drawn)):
@@ -136,8 +136,8 @@ class Subject:
 
     @cached_property
     def whole_points(self) -> list[tuple[list[np.ndarray], Any]]:
-        """Arguments and cotangents of whole numbers, in their dtypes: several if they
-        are small, so that some are 0 or tied."""
+        """Arguments and cotangents of whole numbers, in their dtypes. There are several
+        if they are small, so that some entries are 0 or tied."""
         rng = self.rng("integers")
         count = min(MOST_POINTS, 1 + ENOUGH // max(1, *(a.size for a in self.distinct)))
         return [
@@ -147,11 +147,11 @@ class Subject:
 
     @cached_property
     def whole(self) -> bool:
-        """Whether whole numbers are computed exactly: as was said, or else for what is
-        linear, if the reference does not round.
+        """Whether whole numbers are computed exactly: as the caller said, or else for
+        linear functions, if the reference does not round.
 
-        An error that is larger than roundings are is no sign of them: autodiff is wrong
-        there.
+        An error larger than a rounding is no sign of rounding; it means that autodiff
+        is wrong.
         """
         if self.integers is not None or not self.linear_in:
             return bool(self.integers)
@@ -165,7 +165,7 @@ class Subject:
         return True
 
     def another(self, rng: np.random.Generator) -> list[np.ndarray]:
-        """A second point: drawn, or as near as it must be to the arrays that came."""
+        """A second point: drawn, or as near to the given arrays as it must be."""
         drawn = [draw.distinct(rng, shape) for shape in self.shapes]
         for size in NEAR if any(self.came) else ():
             point = [
@@ -179,8 +179,8 @@ class Subject:
         ]
 
     def is_finite(self, x: Sequence[np.ndarray]) -> bool:
-        """Whether the reference's value is, in float64: outside of its domain it is
-        not."""
+        """Whether the reference's value is finite in float64, which it is not outside
+        of its domain."""
         value = self.truth(as_float64(list(x)), as_float64(full(self.out, 0)))[0]
         return is_finite(value)
 
@@ -195,21 +195,21 @@ class Subject:
 
     @cached_property
     def truth(self) -> Evaluate:
-        """The reference, differentiated by JAX; to be called with float64 arrays where
-        it is to be trusted."""
+        """The reference, differentiated by JAX. It is trusted only for float64
+        arrays."""
         return jax.jit(value_and_gradients(self.ref))
 
     @cached_property
     def point(self) -> tuple[list[np.ndarray], Any, Any, tuple[Any, ...]]:
-        """Arguments, cotangent, value and explicit gradients, all float64: where the
-        checks by inner products are made."""
+        """Arguments, cotangent, value and explicit gradients, all float64, for the
+        checks by inner products."""
         x, dy = as_float64(list(self.distinct)), as_float64(self.cotangent(self.rng("point")))
         value, g = self.run(x, dy)
         return x, dy, value, g
 
     @cached_property
     def walk(self) -> Walk | None:
-        """Where central differences step."""
+        """The steps of central differences."""
         return walk(self.point[0], self.came, self.truth, self.out, self.rng("walk"))
 
 

@@ -1,22 +1,21 @@
 """Layers: pairs of pure functions that hold an operation's parameters and state.
 
 A layer is `init(key, input_shape) -> (params, state)` and `apply(params, state, x, *,
-train, key, ops) -> (y, new_state)`. Parameters are what an optimiser changes, state is
-what a forward pass in training changes (the running statistics of a batch
-normalisation); both are nested dicts, {} where there is nothing. `ops` says who
-differentiates: `EXPLICIT`, `AUTODIFF`, or a selection of one's own; `using` pins it for
-one layer. `serial` and `residual` put layers together and return a layer again. Whole
-networks are made of nothing else.
+train, key, ops) -> (y, new_state)`. An optimiser changes the parameters; a forward pass
+in training changes the state (the running statistics of a batch normalisation). Both
+are nested dicts, {} if there is nothing. `ops` says who differentiates: `EXPLICIT`,
+`AUTODIFF`, or an `Ops` of your own; `using` pins it for one layer. `serial` and
+`residual` combine layers into a layer. Whole networks are made of nothing else.
 
 The functions have the names of the operations that they wrap: use them as
 `layers.conv`. Images stand channels last, (n, *space, c); `input_shape` is the whole
-shape, batch axis included. Parameters are drawn in JAX's default floating dtype, the x
-that `init` assumes too; to compute in another one, cast both:
+shape, batch axis included. Parameters are drawn in JAX's default floating dtype, and
+`init` assumes that x has it too. To compute in another dtype, cast both:
 `jax.tree.map(lambda p: p.astype(jnp.bfloat16), params)`.
 
-What a person passes is looked at when the layer is made, and what depends on the images
-in `init`: a ValueError says what came and what was needed. `apply` asks for the entries
-of params and state that `init` made.
+Arguments are checked when the layer is made; if the check depends on the images, in
+`init`. A ValueError says what came and what was needed. `apply` needs the entries of
+params and state that `init` made.
 """
 
 from jaxcnn.layers.activations import activation, gelu, leaky_relu, relu, sigmoid, silu, tanh

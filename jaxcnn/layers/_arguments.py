@@ -1,9 +1,9 @@
-"""What a person passes to a layer, turned into what its operation needs, or refused by
-name.
+"""Checks of the arguments that a layer is made with. Each is converted to the form that
+its operation needs, or refused by an error that names it.
 
-When a layer is made the images are not known yet, and so neither is how many spatial
-axes they have: whatever is given per axis says so, and must agree with the rest. What
-depends on the images is looked at in `init`.
+The images are not known yet when a layer is made, nor is their number of spatial axes.
+An argument with an entry per axis fixes this number, and others must agree with it.
+`init` checks whatever depends on the images.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def as_epsilon(value: Any) -> float:
 
 
 def as_axes(axes: Any) -> tuple[int, ...]:
-    """The axes of a layer normalisation. Whether x has them is seen in `init`."""
+    """The axes of a layer normalisation. `init` checks that x has them."""
     if not is_several(axes):
         return (as_int("axes", axes),)
     several = as_ints("axes", axes, "an int or several")
@@ -84,8 +84,8 @@ def per_some_axis(name: str, value: Any) -> int | tuple[int, ...]:
 def geometry(
     *, size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool = False
 ) -> dict[str, Any]:
-    """The options of a window, each by itself and together: as many entries of each as
-    of the others.
+    """The options of a window, checked one by one and together: all that have an entry
+    per axis must have the same number of entries.
 
     >>> geometry(size=(3, 5), stride=2, padding="same", dilation=1)
     {'size': (3, 5), 'stride': 2, 'padding': 'same', 'dilation': 1}
@@ -103,7 +103,7 @@ def geometry(
             f"{' and '.join(entries)} must have one entry per spatial axis each, got {counts}"
         )
     axes = next(iter(entries.values()), 1)
-    space = (1,) * axes  # any: what is refused here does not depend on it
+    space = (1,) * axes  # any size: the checks made here do not depend on it
     taps = given["size"] if isinstance(given["size"], tuple) else (given["size"],) * axes
     window = make_window(
         taps, space, stride=given["stride"], padding=given["padding"], dilation=given["dilation"]
@@ -114,8 +114,8 @@ def geometry(
 
 
 def _padding(padding: Any) -> Any:
-    """Several entries as a tuple, pairs as tuples; `make_window` refuses what is none
-    of the forms."""
+    """Several entries as a tuple, and pairs as tuples. `make_window` refuses any other
+    form."""
     if not is_several(padding):
         return padding
     if not 1 <= len(padding) <= 3:

@@ -1,4 +1,4 @@
-"""What `init` and `apply` are given, looked at: shapes, keys, flags, parameters."""
+"""Checks of the arguments of `init` and `apply`: shapes, keys, flags, parameters."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def as_train(train: Any) -> bool:
 
 
 def check_key(key: Any, *, needed: bool = False) -> None:
-    """None passes where no key is needed."""
+    """A single random key; None is accepted if no key is needed."""
     if key is None:
         if needed:
             raise ValueError(
@@ -65,7 +65,7 @@ def check_key(key: Any, *, needed: bool = False) -> None:
 
 
 def as_input_shape(input_shape: Any) -> tuple[int, ...]:
-    """The shape of x as a tuple. A symbolic size passes, as `jax.export` makes them.
+    """The shape of x as a tuple. Symbolic sizes, those of `jax.export`, are accepted.
 
     >>> as_input_shape(np.array([1, 28, 28, 1]))
     (1, 28, 28, 1)
@@ -108,8 +108,8 @@ def check_images(input_shape: Sequence[int], axes: Sequence[int] = (1, 2, 3)) ->
 
 
 def known(input_shape: Sequence[int], axes: Sequence[int], *, least: int = 0) -> tuple[int, ...]:
-    """The sizes along the axes, which parameters are made by: ints, not symbols, of at
-    least `least`."""
+    """The sizes along the axes that determine the shapes of parameters: ints of at
+    least `least`, not symbols."""
     sizes = tuple(input_shape[axis] for axis in axes)
     for size in sizes:
         if export.is_symbolic_dim(size):
@@ -160,8 +160,8 @@ def draw(kernel_init: Callable[..., Any], key: Any, shape: tuple[int, ...]) -> A
 
 
 def check_entries(name: str, given: Any, needed: Sequence[str], *, only: bool) -> None:
-    """That `given`, params or state, is a dict with the entries that `init` made; with
-    `only`, with no others."""
+    """Check that `given`, params or state, is a dict with the entries that `init` made
+    and, with `only`, with no others."""
     if not isinstance(given, Mapping):
         hint = ": init gives (params, state)" if isinstance(given, tuple) else ""
         raise ValueError(
@@ -178,11 +178,11 @@ def check_entries(name: str, given: Any, needed: Sequence[str], *, only: bool) -
 
 
 def check_kernel(w: Any, taps: int | tuple[int, ...] | None, features: int) -> None:
-    """That the kernel in params is one of this layer, (*taps, any, features); no taps
-    for a matrix."""
+    """Check that the kernel in params fits this layer: (*taps, any, features), without
+    taps for a matrix."""
     shape = getattr(w, "shape", None)
     if shape is None:
-        return  # the operation says that it is no array
+        return  # the operation raises the error about it
     if taps is None:
         fits, expected = len(shape) == 2, "c"
     elif isinstance(taps, int):

@@ -1,4 +1,4 @@
-"""A layer of a function alone, without parameters and state."""
+"""A layer of a function, without parameters and state."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def layer_of(
     window: Callable[[tuple[int, ...]], Window] | None = None,
     check_shape: Callable[[tuple[int, ...]], None] | None = None,
 ) -> Layer:
-    """A layer of a function (ops, x) -> y. `check_shape` is what `init` has against an
-    input shape."""
+    """A layer of a function (ops, x) -> y. `check_shape` raises an error for an input
+    shape that does not fit."""
 
     def init(key, input_shape):
         if check_shape is not None:

@@ -22,8 +22,8 @@ def activation(
     name: str = "activation",
     window: Callable[[tuple[int, ...]], Window] | None = None,
 ) -> Layer:
-    """A layer of any function of x that has no parameters. One that mixes positions
-    says how far by `window`, as in `Layer`.
+    """A layer of any function of x that has no parameters. If it mixes positions,
+    `window` says over which distance, as in `Layer`.
 
     >>> import jax.numpy as jnp
     >>> y, state = activation(jnp.sin, "sin").apply({}, {}, jnp.zeros(3))
@@ -60,7 +60,7 @@ def activation(
 
 
 def _takes_x(function: Callable[..., Any]) -> bool:
-    """Whether one argument is what the function takes, as far as it tells."""
+    """Whether the function takes one argument, as far as its signature says."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):

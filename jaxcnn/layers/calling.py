@@ -1,5 +1,5 @@
-"""How layers are called: by the rules that hold for them, and with arguments that were
-looked at."""
+"""How layers are called: with the rules that hold for them, and with checked
+arguments."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from jaxcnn.ops import EXPLICIT, Ops
 from jaxcnn.window import Window
 
 PINNED = "pinned:"
-"""Before the entry of a layer that keeps its own rules, among the names in what is
-traced."""
+"""Prefix of a pinned layer's entry in the name scopes of a traced function."""
 
 
 def apply_layer(
@@ -32,7 +31,7 @@ def apply_layer(
     ops: Ops,
     entry: str | None = None,
 ) -> Any:
-    """What the layer gives: by its own rules where it keeps some, else by `ops`."""
+    """The layer's (y, new_state), by its own rules if it is pinned, else by `ops`."""
     options: dict[str, Any] = {"train": train, "key": key}
     if takes_ops(layer.apply):
         options["ops"] = layer.ops or ops
@@ -48,7 +47,7 @@ def keeps_rules(layer: Layer) -> bool:
 
 
 def takes_ops(apply: Callable[..., Any]) -> bool:
-    """Whether a layer's `apply`, which may be a person's own, can be told `ops`."""
+    """Whether a layer's `apply`, which may be a person's own, takes `ops`."""
     try:
         parameters = inspect.signature(apply).parameters
     except (TypeError, ValueError):
@@ -72,8 +71,8 @@ def checked(
     entries: Sequence[str] = (),
     state_entries: Sequence[str] = (),
 ) -> Layer:
-    """A layer whose two functions look at what they are given before they compute. It
-    has these entries of params and state."""
+    """A layer whose two functions check their arguments before they compute. `entries`
+    and `state_entries` are those of its params and state."""
 
     def checked_init(key, input_shape):
         check_key(key)

@@ -22,11 +22,11 @@ from jaxcnn.parts import noted
 def serial(*layers: Layer) -> Layer:
     """The layers one after another.
 
-    The entries of params and state are called f"{index}_{name}"; layers that have none
-    have no entry. Each layer gets a key of its own. `init` finds the shape that each
-    layer is given by evaluating those before it abstractly, with an x in the default
-    floating dtype, so a layer that does not fit raises there. An exception carries a
-    note that names the layer it came from.
+    The entries of params and state are called f"{index}_{name}". A layer without
+    parameters or state has no entry. Each layer gets a key of its own. `init` finds the
+    input shape of each layer by abstract evaluation of the layers before it, with an x
+    in the default floating dtype, so a layer that does not fit raises there. An
+    exception carries a note that names the layer it came from.
 
     >>> import jax.numpy as jnp
     >>> from jaxcnn.layers import conv, dense, flatten, max_pool, relu
@@ -48,8 +48,8 @@ def residual(inner: Layer, shortcut: Layer | None = None) -> Layer:
     """inner(x) + shortcut(x) (He et al. 2016); the shortcut is x itself, or a layer
     such as `conv(features, 1, stride=2)`.
 
-    Both must give one shape: nothing is broadcast. The entries of params and state are
-    "inner" and "shortcut".
+    Both outputs must have the same shape, because nothing is broadcast. The entries of
+    params and state are "inner" and "shortcut".
 
     >>> import jax.numpy as jnp
     >>> from jaxcnn.layers import conv, relu
@@ -69,8 +69,8 @@ def residual(inner: Layer, shortcut: Layer | None = None) -> Layer:
 def _combined(
     name: str, entries: dict[str, Layer], join: Callable[..., Array] | None = None
 ) -> Layer:
-    """Each part given what the one before it gives; or, with `join`, what the whole
-    layer is given, and then their results joined."""
+    """A layer whose parts each get the output of the part before; or, with `join`, each
+    get the layer's input, and have their outputs joined."""
 
     def init(key, input_shape):
         check_key(key)
@@ -123,7 +123,7 @@ def _add(inner: Array, shortcut: Array) -> Array:
 
 
 def fold(key: Array | None, place: int) -> Array | None:
-    """The key of a part, by its place."""
+    """The key of the part at this place."""
     return None if key is None else jax.random.fold_in(key, place)
 
 
@@ -138,8 +138,8 @@ def _is_empty(value: Any) -> bool:
 def start(
     params: Any, state: Any, x: Any, train: Any, key: Any, ops: Any
 ) -> tuple[Array, bool, Ops]:
-    """What `apply` was given, looked at. Which entries there must be, the layers
-    know."""
+    """The arguments of `apply`, checked. The layers inside check the entries of params
+    and state."""
     check_entries("params", params, (), only=False)
     check_entries("state", state, (), only=False)
     check_key(key)
@@ -171,8 +171,8 @@ def _apply_entry(
 
 
 def _one_array(name: str, y: Any) -> Any:
-    """What a layer gave, which may be a person's own: an array, abstract or not, or a
-    number."""
+    """The output of a layer, which may be a person's own: an array, abstract or not, or
+    a number."""
     if isinstance(y, int | float):
         return as_array(name, y)
     if not hasattr(y, "shape") or not hasattr(y, "dtype"):
@@ -181,7 +181,7 @@ def _one_array(name: str, y: Any) -> Any:
 
 
 def _pair(function: str, needed: str, given: Any) -> tuple[Any, Any]:
-    """What a function of a layer gave, which may be a person's own."""
+    """The result of a layer's function, which may be a person's own."""
     if not isinstance(given, tuple | list) or len(given) != 2:
         raise ValueError(f"{function} must give {needed}, got {described(given)}")
     first, second = given

@@ -1,4 +1,4 @@
-"""What the layers inside a layer give."""
+"""The outputs of the layers inside a layer."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def outputs(
     key: Array | None = None,
     ops: Ops = EXPLICIT,
 ) -> OrderedDict[str, Array]:
-    """What every layer inside `layer` gives for x, by its path, in the order of
-    computation; the last is the whole layer's y.
+    """The output of every layer inside `layer` for x, by its path, in the order of
+    computation. The last one is the whole layer's y.
 
     A path is the names of the entries from the outside in, "2_residual/inner/0_conv".
-    Parts that stand side by side are followed by what they give together, under the
-    path of their combinator. `jax.eval_shape` of this function finds shapes only.
+    Parallel parts are followed by their joint output, under the path of their
+    combinator. `jax.eval_shape` of this function finds shapes only.
 
     >>> import jax
     >>> import jax.numpy as jnp

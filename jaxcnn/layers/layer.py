@@ -1,4 +1,4 @@
-"""What a layer is."""
+"""The type of a layer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Apply(Protocol):
 
 
 class ApplyOfOneRule(Protocol):
-    """The type of an `apply` of one's own that takes no `ops`."""
+    """The type of an `apply` of your own that takes no `ops`."""
 
     def __call__(
         self,
@@ -60,27 +60,27 @@ class _Fields(NamedTuple):
 
 
 class Layer(_Fields):
-    """A pair of pure functions, a name for the entries of a network and for messages,
-    and what the layer is made of.
+    """A pair of pure functions, with a name for entries and messages, and with the
+    parts of which the layer is made.
 
     Attributes:
-      name: what the layer is, "conv".
+      name: the kind of layer, "conv".
       init: (key, input_shape) -> (params, state).
       apply: (params, state, x, *, train=False, key=None, ops=EXPLICIT) -> (y,
         new_state). `train` chooses between the two ways in which dropout and batch
-        normalisation compute; `key` is for dropout, and needed by nothing else; `ops`
-        says who differentiates. A function of one's own may leave `ops` out.
+        normalisation compute. `key` is needed by dropout only. `ops` says who
+        differentiates. A function of your own may leave `ops` out.
       window: spatial size of x -> the window in which an output sees x, for
-        `receptive_field`. None: an output sees its own position and no other.
-      parts: of a combinator, its layers with the names of their entries in params and
-        state.
-      parallel: whether each of `parts` gets x, and what they give is joined position by
-        position, as in `residual`; else each gets what the one before it gives, as in
-        `serial`.
-      ops: the rules that this layer keeps whatever `apply` is told, see `using`; None:
-        those that it is told.
+        `receptive_field`. With None, an output sees its own position and no other.
+      parts: the layers inside a combinator, with the names of their entries in params
+        and state.
+      parallel: whether each of `parts` gets x, and their outputs are joined position by
+        position, as in `residual`. Otherwise each gets the output of the one before it,
+        as in `serial`.
+      ops: the rules that this layer keeps whatever `ops` its `apply` gets, see `using`.
+        With None it obeys the `ops` of `apply`.
 
-    A layer of one's own is a `Layer(...)` of two functions; one without parameters is
+    A layer of your own is a `Layer(...)` of two functions. One without parameters is
     `activation(function, name)`.
     """
 
@@ -101,14 +101,14 @@ class Layer(_Fields):
 
 
 def makes_layers(value: Any) -> bool:
-    """Whether this is a function of this package that makes a layer, not called yet."""
+    """Whether this is a function of this package that returns a layer."""
     return callable(value) and str(getattr(value, "__module__", "")).startswith(
         ("jaxcnn.layers", "jaxcnn.models")
     )
 
 
 def as_layer(name: str, value: Any) -> Layer:
-    """`value`, if it is a layer; else an error that says what to write instead."""
+    """`value` if it is a layer. Otherwise the error says what to write instead."""
     if isinstance(value, Layer):
         if not callable(value.init) or not callable(value.apply):
             raise ValueError(f"{name} must be a Layer of two functions, got {value!r}")

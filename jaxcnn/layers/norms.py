@@ -21,8 +21,8 @@ def batch_norm(*, momentum: float = 0.9, epsilon: float = 1e-5) -> Layer:
     """Batch normalisation of each channel, (n, *space, c) -> the same shape; see
     `jaxcnn.batch_norm`.
 
-    In training it normalises with the statistics of the batch and moves the running
-    ones; else with the running ones.
+    In training it normalises by the statistics of the batch, and updates the running
+    ones. Otherwise it normalises by the running ones.
 
     Params: scale and bias, (c,). State: mean and var, (c,).
 
@@ -72,7 +72,7 @@ def layer_norm(*, axes: int | Sequence[int] = -1, epsilon: float = 1e-5) -> Laye
         x = abstract_x(input_shape)
         jax.eval_shape(
             lambda x: EXPLICIT.layer_norm(x, None, None, axes=normalised), x
-        )  # raises on axes not there
+        )  # raises if x lacks one of the axes
         shape = known(input_shape, normalised)
         return {"scale": jnp.ones(shape), "bias": jnp.zeros(shape)}, {}
 
@@ -83,8 +83,8 @@ def layer_norm(*, axes: int | Sequence[int] = -1, epsilon: float = 1e-5) -> Laye
         )
 
     def window(space):
-        """From its first to its last position an output on a normalised axis sees all;
-        on the others its own."""
+        """An output sees all positions along a normalised axis, and only its own along
+        the others."""
         of_space = [axis % (len(space) + 2) - 1 for axis in normalised]
         reach = [n - 1 if axis in of_space else 0 for axis, n in enumerate(space)]
         return make_window([2 * r + 1 for r in reach], space, padding=reach)

@@ -1,9 +1,8 @@
-"""Layers that keep rules of their own, whatever `apply` is told.
+"""Layers that keep rules of their own, whatever `ops` their `apply` gets.
 
-Such a layer computes the same under `EXPLICIT` and under `AUTODIFF`: whoever compares
-the two compares its rule with itself. So it can be found, in a model by `pinned`, and
-in any function by `pinned_in`, which reads the names that `apply_layer` leaves in what
-is traced.
+Such a layer computes the same under `EXPLICIT` and under `AUTODIFF`, so comparing the
+two compares its rule with itself. Therefore it can be found: in a model by `pinned`,
+and in any function by `pinned_in`, which reads the name scopes that `apply_layer` sets.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from jaxcnn.ops import EXPLICIT, Ops
 def using(ops: Ops, layer: Layer) -> Layer:
     """The layer with these rules, whatever `ops` the network around it is applied with.
 
-    Layers inside it have them too, but for those that are pinned themselves. Its
+    Layers inside it get these rules too, unless they are pinned themselves. Its
     parameters and state are those of `layer`.
 
     Args:
-      ops: `EXPLICIT`, `AUTODIFF`, or an `Ops` of one's own.
+      ops: `EXPLICIT`, `AUTODIFF`, or an `Ops` of your own.
       layer: any layer whose `apply` takes `ops`.
 
     Raises:
-      ValueError: if `ops` are no `Ops`, or `layer` is no layer or takes no `ops`.
+      ValueError: if `ops` is no `Ops`, or if `layer` is no layer or takes no `ops`.
 
     >>> import jaxcnn
     >>> from jaxcnn import layers
@@ -67,7 +66,7 @@ def pinned(layer: Layer) -> tuple[str, ...]:
     """The paths, as in `outputs`, of the layers inside `layer` that keep rules of their
     own; "" is `layer` itself.
 
-    Of one inside another, the outer one is named.
+    If one pinned layer is inside another, only the outer one is named.
 
     >>> from jaxcnn import AUTODIFF, layers
     >>> block = layers.residual(layers.using(AUTODIFF, layers.conv(2, 3)))
@@ -87,8 +86,8 @@ def _pinned(layer: Layer, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 
 
 def pinned_in(traced: jax.extend.core.ClosedJaxpr) -> tuple[str, ...]:
-    """The paths of the pinned layers in what `jax.make_jaxpr` gives of any function. A
-    layer that is applied alone has its name."""
+    """The paths of the pinned layers in a function that `jax.make_jaxpr` has traced.
+    The path of a layer that is applied by itself is its name."""
     found: dict[str, None] = {}
     _search(traced.jaxpr, (), found)
     return tuple(found)

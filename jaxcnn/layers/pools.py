@@ -1,4 +1,4 @@
-"""Layers that pool: over windows, and over all of space."""
+"""Layers that pool, over windows or over all of space."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from jaxcnn.padding import Padding, make_window
 
 Initializer = Callable[..., Array]
 
-# Normal with the variance 2 / fan_in, or 1 / fan_in, where fan_in is the product of all
-# axes but the last: what one output sees.
+# Normal with the variance 2 / fan_in, or 1 / fan_in. fan_in is the product of all axes
+# but the last, the number of inputs of one output.
 HE_NORMAL: Initializer = jax.nn.initializers.he_normal()
 
 LECUN_NORMAL: Initializer = jax.nn.initializers.lecun_normal()
@@ -113,7 +113,7 @@ def dense(
       features: the number of outputs.
       bias: whether each output has a bias, which starts at 0.
       kernel_init: `(key, shape) -> array`. The default has the variance 1 / c, which
-        keeps that of the input; before a relu `HE_NORMAL` does.
+        keeps the variance of the input. Before a relu, `HE_NORMAL` keeps it.
 
     Params: w, (c, features), and b, (features,).
 

@@ -1,4 +1,4 @@
-"""Layers that change the shape of x, or nothing; and dropout."""
+"""Layers that change the shape of x or return it unchanged, and dropout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jaxcnn.ops._arrays import as_array
 
 
 def flatten() -> Layer:
-    """All axes but the batch in one, (n, ...) -> (n, c).
+    """All axes but the batch become one, (n, ...) -> (n, c).
 
     >>> flatten().apply({}, {}, jnp.ones((5, 2, 2, 3)))[0].shape
     (5, 12)
@@ -41,8 +41,8 @@ def identity() -> Layer:
 
 
 def dropout(rate: float) -> Layer:
-    """In training sets each value to 0 with probability `rate` and divides the others
-    by 1 - rate; else returns x.
+    """In training, sets each value to 0 with probability `rate` and divides the others
+    by 1 - rate. Otherwise returns x.
 
     `apply` raises ValueError in training without a key.
 

@@ -1,12 +1,12 @@
 """Networks by name, put together from layers.
 
 Each takes images (n, height, width, c) and gives logits (n, classes). `vgg`, `resnet`
-and `mobilenet` are families, small enough by default for 28x28 and 32x32 images and two
-cores; with the arguments of their papers they are the published networks. `MODELS` has
-the functions by name, for programs.
+and `mobilenet` are families. Their defaults are small enough for 28x28 and 32x32 images
+and two cores; with the arguments of their papers they are the published networks.
+`MODELS` has the functions by name, for programs.
 
-All raise ValueError, naming the argument, on what is not as they say; and in `init` and
-`apply` on what has not the four axes of images, unless it went through `of_any_space`.
+All raise a ValueError that names the argument if one does not fit. `init` and `apply`
+raise it for inputs without the four axes of images, unless `of_any_space` was used.
 """
 
 from __future__ import annotations

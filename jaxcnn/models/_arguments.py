@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxcnn.arguments import as_ints, described, is_several
 
-# What networks are made by.
+# Arguments that networks are made with.
 
 
 def as_entries(name: str, value: Any, entries: int | None = None) -> tuple[int, ...]:
@@ -26,7 +26,7 @@ def as_rows(
     name: str, value: Any, needed: str, *, entries: int | None = None, least: int = 0
 ) -> list[tuple[int, ...]]:
     """Several rows of positive ints, `least` of them at least, with as many ints each
-    as `entries`, or one at least.
+    as `entries` has, or at least one.
 
     >>> import numpy as np
     >>> blocks = np.array([[32, 1], [64, 2]])

@@ -1,4 +1,4 @@
-"""What the networks share: they take images, and begin and end alike."""
+"""Shared by the networks: the check of images, and layers at the start and the end."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def conv_and_norm(
     groups: int = 1,
     norm: bool = True,
 ) -> list[Layer]:
-    """A convolution with a bias, or with a batch normalisation in the place of it."""
+    """A convolution with a bias, or with a batch normalisation in its place."""
     layer = conv(features, size, stride=stride, padding=padding, groups=groups, bias=not norm)
     return [layer, batch_norm()] if norm else [layer]
 
 
 def of_any_space(model: Layer) -> Layer:
-    """A network of this file for sequences (n, length, c) and volumes (n, depth,
-    height, width, c) too.
+    """A network of this package that also takes sequences (n, length, c) and volumes
+    (n, depth, height, width, c).
 
     Its windows then have one axis, or three. Params and state have the same entries.
 

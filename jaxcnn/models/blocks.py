@@ -25,17 +25,18 @@ def resnet(
     """The residual network for small images of He, Zhang, Ren and Sun (2016, section
     4.2), with projection shortcuts.
 
-    A 3x3 convolution, then three stages of n blocks of two 3x3 convolutions, a mean
-    over space and a dense layer: 6 n + 2 in all. Every stage but the first begins by
-    halving the image. Each convolution is followed by a batch normalisation and has no
-    bias; a relu follows each first convolution and each sum. Where a block changes the
-    shape its shortcut is a 1x1 convolution with a batch normalisation (option B of the
-    paper, whose own networks for small images pad with channels of zeros, option A, and
-    so have 2,752 parameters less at these widths).
+    It has a 3x3 convolution, three stages of n blocks of two 3x3 convolutions, a mean
+    over space and a dense layer: 6 n + 2 layers in all. Every stage but the first
+    begins by halving the image. Each convolution has no bias and is followed by a batch
+    normalisation. A relu follows the first convolution of each block and each sum. If a
+    block changes the shape, its shortcut is a 1x1 convolution with a batch
+    normalisation. This is option B of the paper; its own networks for small images pad
+    with channels of zeros (option A), and so have 2,752 fewer parameters at these
+    widths.
 
-    A strided convolution has one zero on each side, and not "same", whose only zero
-    stands behind an image of even size: so the centre of what it sees is the pixel that
-    the shortcut sees (`jaxcnn.receptive_field(...).aligned`).
+    A strided convolution has one zero on each side. "same" would have a single zero
+    after an image of even size. With one on each side, the centre of the convolution's
+    window is the pixel that the shortcut sees (`jaxcnn.receptive_field(...).aligned`).
 
     Args:
       classes: the number of classes.
@@ -80,8 +81,8 @@ def mobilenet(
     """Depthwise-separable convolutions (Howard et al. 2017): a depthwise 3x3, then a
     1x1 convolution over the channels.
 
-    A 3x3 convolution, the blocks, a mean over space and a dense layer. Each convolution
-    is followed by a batch normalisation, which has its bias, and a relu.
+    It has a 3x3 convolution, the blocks, a mean over space and a dense layer. Each
+    convolution is followed by a batch normalisation, which holds its bias, and a relu.
 
     Args:
       classes: the number of classes.
@@ -111,8 +112,8 @@ def mobilenet_v1(classes: int = 1000) -> Layer:
     """MobileNet of Howard et al. (2017), table 1: 4,231,976 parameters for 224x224x3
     images and 1,000 classes.
 
-    The table gives the last depthwise convolution stride 2, yet the same size, 7x7,
-    before and after it: here it has stride 1.
+    The paper's table gives the last depthwise convolution stride 2, but the same size,
+    7x7, before and after it. Here it has stride 1.
     """
     blocks = (
         (64, 1),

@@ -26,10 +26,10 @@ def cnn_basics(classes: int = 10) -> Layer:
     32x32x1 -> conv 30x30x2 -> pool 15x15x2 -> conv 15x15x4 -> pool 7x7x4 -> flatten 196
     -> dense.
 
-    Its slips are put right here: a pooling that halves 30 to 15 has stride 2, not 1; a
-    3x3 convolution that keeps 15x15 has padding 1, not 2; and with the second pooling,
-    which its text has and its count forgets, 7x7x4 = 196 values are flattened, not
-    15x15x4 = 900.
+    Three slips of the document are corrected here. A pooling that halves 30 to 15 has
+    stride 2, not 1. A 3x3 convolution that keeps 15x15 has padding 1, not 2. The second
+    pooling is in its text but not in its count, so 7x7x4 = 196 values are flattened,
+    not 15x15x4 = 900.
 
     >>> import jax
     >>> params, state = jax.eval_shape(
@@ -60,20 +60,20 @@ def lenet(
     """LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998) in today's form, (n, height,
     width, c) -> logits (n, classes).
 
-    As there, two 5x5 convolutions, each followed by a subsampling by 2, and three dense
-    layers. Unlike there, the activation is a relu, not a scaled tanh; the subsampling
-    takes the maximum, not a trained multiple of the mean; every feature of the second
-    convolution sees all of the first, not a chosen few; the last layer gives logits for
-    a softmax, not distances to drawn characters; both convolutions keep the image's
-    size; and dropout stands before the two hidden dense layers (Srivastava et al.
-    2014).
+    As in the paper, it has two 5x5 convolutions, each followed by a subsampling by 2,
+    and three dense layers. Six things differ. The activation is a relu, not a scaled
+    tanh. The subsampling takes the maximum, not a trained multiple of the mean. Every
+    feature of the second convolution sees all of the first, not a chosen few. The last
+    layer gives logits for a softmax, not distances to drawn characters. Both
+    convolutions keep the image's size. Dropout stands before the two hidden dense
+    layers (Srivastava et al. 2014).
 
     Args:
       classes: the number of classes.
       features: output channels of the two convolutions; 6 and 16 in the paper.
       hidden: widths of the two hidden dense layers; 120 and 84 in the paper.
-      dropout_rate: the probability to drop an input of a hidden dense layer; 0 for
-        none, and then training needs no key.
+      dropout_rate: the probability of dropping an input of a hidden dense layer. With 0
+        there is no dropout, and training needs no key.
 
     Images are at least 4x4, of any number of channels: 8x8x1 and 28x28x1 for digits.
 
@@ -120,10 +120,10 @@ def vgg(
       classes: the number of classes.
       features: for each stage, the output channels of its convolutions.
       hidden: widths of the hidden dense layers.
-      dropout_rate: the probability to drop an output of a hidden dense layer; 0 for
-        none, and then training needs no key.
+      dropout_rate: the probability of dropping an output of a hidden dense layer. With
+        0 there is no dropout, and training needs no key.
       with_batch_norm: whether a batch normalisation takes the place of each
-        convolution's bias; the paper is older than it.
+        convolution's bias. The paper predates batch normalisation.
 
     Images have at least 2^stages pixels on each side, 8x8 by default.
 

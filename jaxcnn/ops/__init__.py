@@ -16,9 +16,10 @@ Shapes and subscripts stand channels last, x[n, i, c], w[t, c, o], with i, j and
 standing for one, two or three axes. (g c) is one merged axis with index
 g * size(c) + c.
 
-`EXPLICIT` and `AUTODIFF` hold the same operations: the first with the rules written in
-these files, the second differentiated by JAX. `apply` of a network, and the functions
-that train one, take one or the other as their `ops` argument.
+`EXPLICIT` and `AUTODIFF` hold the same operations. Those of `EXPLICIT` have the rules
+that are written in these files; those of `AUTODIFF` are differentiated by JAX. A
+network's `apply` takes either as its `ops` argument, and so do the functions that train
+a network.
 """
 
 from typing import NamedTuple
@@ -40,10 +41,9 @@ from jaxcnn.ops.squared_error import mean_squared_error
 
 
 class Ops(NamedTuple):
-    """The operations that a network is made of, under one choice of who differentiates
-    them.
+    """The operations that a network is made of, all differentiated in one way.
 
-    `ops._replace(conv=...)` gives a network a backward pass of one's own.
+    `ops._replace(conv=...)` gives a network a backward pass of your own.
     """
 
     conv: signatures.Convolution

@@ -1,5 +1,5 @@
-"""Arrays and dtypes that a person passes: checked here, static arguments by
-`jaxcnn.arguments`."""
+"""Checks of the arrays and dtypes that a person passes. `jaxcnn.arguments` checks the
+static arguments."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def check_floating(name: str, x: Array) -> None:
 
 
 def as_precision(value: Any) -> lax.PrecisionLike:
-    """A precision of lax's that can be a static argument: two of them may come as a
-    list."""
+    """A precision of lax's, hashable so that it can be a static argument: a list of two
+    becomes a tuple."""
     value = tuple(value) if isinstance(value, list) else value
     both = value if isinstance(value, tuple) and len(value) == 2 else (value, value)
     if value is not None and not all(_is_precision(entry) for entry in both):
@@ -80,7 +80,7 @@ def as_dtype(name: str, value: Any) -> np.dtype | None:
 
 
 def at_least_float32(x: Array) -> Array:
-    """16-bit floats widened, so that a sum is rounded once."""
+    """16-bit floats are widened, so that a sum is rounded only once."""
     return (
         x.astype(jnp.float32)
         if jnp.issubdtype(x.dtype, jnp.floating) and x.dtype.itemsize < 4

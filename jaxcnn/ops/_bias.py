@@ -28,7 +28,7 @@ _add_bias = jax.custom_vjp(_add_bias_definition)
 
 
 def _add_bias_fwd(z: Array, b: Array):
-    return _add_bias_definition(z, b), b  # b is kept for its dtype and sharding only
+    return _add_bias_definition(z, b), b  # b is kept only for its dtype and sharding
 
 
 def _add_bias_bwd(b: Array, dy: Array):

@@ -1,5 +1,5 @@
-"""The order of axes. Inside, images are (n, *space, c) and kernels (*taps, c, o);
-outside they may be (n, c, *space) and (o, c, *taps)."""
+"""The order of axes. The operations compute with images (n, *space, c) and kernels
+(*taps, c, o); a person may pass (n, c, *space) and (o, c, *taps)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What the normalisations are called with: parameters brought to the rank of x, and
-options, or an error that names them."""
+"""The arguments of the normalisations: parameters are brought to the rank of x, and
+wrong options raise an error that names them."""
 
 from __future__ import annotations
 

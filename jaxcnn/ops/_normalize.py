@@ -23,8 +23,8 @@ Derivation
         dvar  = - 1/2 inv_std^3 sum dx_hat (x - mean)
               = - 1/2 inv_std^2 sum dx_hat x_hat                                     (7)
 
-    That is all of it in inference, where the statistics are arguments. Where they come
-    from x, (2) adds to (5)
+    Inference needs no more, because the statistics are arguments there. In training
+    they come from x, and (2) adds to (5)
 
         dmean 1/M + dvar 2/M (x - mean)
               (mean moves var too, by -2/M sum (x - mean) = 0)
@@ -34,13 +34,13 @@ Derivation
 
         dx = inv_std ( dx_hat - <dx_hat> - x_hat <dx_hat x_hat> )                    (8)
 
-    (8) projects out what cannot change x_hat: a shift of the whole set and, but for
-    epsilon, a rescaling of it. To treat the statistics as constants would leave (5):
-    the two means are the part most often forgotten.
+    (8) projects out two directions that cannot change x_hat: a shift of the whole set
+    and, but for epsilon, a rescaling of it. If the statistics are treated as constants,
+    (5) is left. The two means are the part that is forgotten most often.
 
-    In batch norm scale is one number per set, and what (4) sums over is the set: the
-    means in (8) are scale dbias / M and scale dscale / M. So in training two sums are
-    enough for all three gradients:
+    In batch norm scale is one number per set, and (4) sums over the set. So the means
+    in (8) are scale dbias / M and scale dscale / M, and in training two sums are enough
+    for all three gradients:
 
         dx = scale inv_std ( dy - dbias / M - x_hat dscale / M )                     (9)
 
@@ -48,29 +48,28 @@ Conventions
     Statistics, sums and (1) to (9) are computed in float32 for 16-bit floats, and y is
     rounded once. y has x's dtype; a cotangent has the dtype and sharding of its primal.
 
-    (2) is not computed as it stands. A mean in floating point is off by some 1e-7 of
-    itself, and far from 0 that is much against the deviation: 1000.1 in each place of a
-    set has x - mean = 2e-4, not 0, for which (1) with epsilon = 1e-5 makes 0.08. So the
-    first mean counts as some constant m near the set, and the statistics are those of
-    d, which is exact there:
+    (2) is not computed as it stands. A mean in floating point has a relative error of
+    some 1e-7, and for values far from 0 this error is large beside the deviation. A set
+    of nothing but 1000.1 has x - mean = 2e-4 instead of 0, which (1) with epsilon =
+    1e-5 turns into 0.08. So the first mean is taken as a constant m near the set, and
+    the statistics are computed of d, which is exact near m:
 
         mean = m + <d>,   x - mean = d - <d>,   var = <d^2> - <d>^2,
               with d = x - m                                                        (10)
 
     (Chan, Golub and LeVeque 1983). It is true for any constant m, so no gradient flows
-    through m. As <d> is small against d, nothing cancels in var as it does in <x^2> -
-    <x>^2. That costs one more sum, which needs no pass of its own: <d> and <d^2> can be
-    summed in one. dy is not centred before its sums: dx, linear in dy, is right to some
-    1e-7 of the largest dy.
+    through m. Because <d> is small beside d, nothing cancels in var, as it does in
+    <x^2> - <x>^2. This costs one more sum but no more passes over the data, since <d>
+    and <d^2> can be summed in the same one. dy is not centred before its sums, because
+    dx is linear in dy and therefore right to some 1e-7 of the largest dy.
 
-    In inference the mean is an argument, and x - mean is as good as that: rounded to
-    1e-7 of itself.
+    In inference the mean is an argument, and x - mean is as accurate as that argument.
 
 Residuals
-    x, and of each set m, <d> and inv_std (in inference mean and var): x_hat is computed
-    from them anew, in float32. To keep x_hat instead would take as much, cost the
-    forward pass another array to write, and round x_hat to 16 bits where x has 16.
-    Scale and bias are kept too: they exist already.
+    x, and of each set m, <d> and inv_std (in inference mean and var). x_hat is computed
+    from them again, in float32. Keeping x_hat instead would need the same memory, would
+    make the forward pass write another array, and would round x_hat to 16 bits if x has
+    16. Scale and bias are kept too, since they exist already.
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ from jaxtyping import Array, Float
 from jaxcnn.ops._arrays import at_least_float32
 from jaxcnn.ops._sharding import align_varying, cotangent_like
 
-# Statistics and parameters stand here with axes of size 1 where they do not vary
+# Statistics and parameters have axes of size 1 here where they do not vary
 # ("keepdims"), so that they broadcast.
 
 
@@ -120,7 +119,7 @@ def sum_like(a: Float[Array, "*s"], like: Float[Array, "*m"]) -> Float[Array, "*
 
 
 def cotangents_like(dx, dscale, dbias, x_like, scale, bias):
-    """Each like its primal; None where there is no parameter."""
+    """Each cotangent like its primal, or None if there is no parameter."""
     return (
         cotangent_like(dx, x_like),
         None if scale is None else cotangent_like(dscale, scale),
@@ -128,11 +127,11 @@ def cotangents_like(dx, dscale, dbias, x_like, scale, bias):
     )
 
 
-# The statistics being those of x: what layer norm and batch norm in training share
+# Statistics of x itself, which layer norm and batch norm in training share
 
 
 class NormalizedSet(NamedTuple):
-    """x, and what makes x_hat of it: the residual."""
+    """x, and the numbers that turn it into x_hat: the residuals."""
 
     x: Float[Array, "*s"]
     m: Float[Array, "*m"]

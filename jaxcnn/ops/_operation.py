@@ -1,4 +1,4 @@
-"""What makes two functions of one: an operation with its rule, and its twin without."""
+"""One definition, two functions: the operation with its rule, and its autodiff twin."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ R = TypeVar("R")
 
 
 def reverse_mode_only(function: Callable[P, R]) -> Callable[P, R]:
-    """A public function whose rule is a `custom_vjp`: forward mode, called eagerly,
-    raises an error that names it.
+    """A public function with a `custom_vjp` rule, which raises an error that names it
+    when it is called in forward mode.
 
-    Under `jit`, or in a `scan`, JAX finds out after the function has returned, and then
-    its own words are all there is.
+    Under `jit` and in a `scan`, JAX notices only after the function has returned, and
+    raises its own message.
     """
 
     @wraps(function)
@@ -38,9 +38,9 @@ def reverse_mode_only(function: Callable[P, R]) -> Callable[P, R]:
 def operation(both: Callable[Concatenate[bool, P], R]) -> Callable[P, R]:
     """The public operation, differentiated by its rule.
 
-    `both` takes one argument more, in front: whether JAX differentiates the definition
-    instead. Values do not depend on it. `autodiff_twin` gives the operation for which
-    it is True.
+    `both` takes one more argument, in front, which says whether JAX differentiates the
+    definition instead. Values do not depend on it. `autodiff_twin` gives the operation
+    with True for this argument.
     """
 
     def by_rule(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -60,8 +60,8 @@ def autodiff_twin(explicit: Any) -> Any:
 
 
 def _named_as(both: Callable[..., Any], function: Callable[P, R]) -> Callable[P, R]:
-    """The function with the name and the text of `both`, and its signature but for the
-    first argument."""
+    """The function, with the name and docstring of `both`, and with its signature
+    without the first argument."""
     update_wrapper(function, both, updated=())
     signature = inspect.signature(both)
     first, *others = signature.parameters.values()

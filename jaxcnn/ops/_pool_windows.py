@@ -1,5 +1,5 @@
-"""What the pools share: their windows, how many taps of each stand on the input, and
-lax's own reduction of one."""
+"""Shared by the pools: their windows, the number of taps of each window that stand on
+the input, and lax's own reduction of a window."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from jaxcnn.sizes import is_known
 from jaxcnn.window import Window
 
 MOST_TAPS = 8
-"""Taps along an axis up to which Python writes them out, for XLA to fuse; beyond, the
-program has a loop over them."""
+"""Up to this many taps along an axis, Python writes out each one, so that XLA can fuse
+them. Beyond it, the program loops over them."""
 
 MOST_STRIDES = 3
-"""Strides along an axis up to which all taps are laid out, in so many times the memory,
-rather than taken in a loop."""
+"""Up to this many strides along an axis, all taps are laid out, which takes that many
+times the memory. Beyond it, the program loops over them."""
 
 
 def written_out(window: Window, axis: int, input_size: Sequence[int]) -> bool:
@@ -39,8 +39,8 @@ def written_out(window: Window, axis: int, input_size: Sequence[int]) -> bool:
 def reduced_along(
     x: Float[Array, "n *i c"], window: Window, start: float, combine: Callable
 ) -> Float[Array, "n *j c"]:
-    """lax's own reduction of a window. The padding is explicit: lax's may not be
-    negative, nor symbolic."""
+    """lax's own reduction of a window. x is padded beforehand, because lax takes no
+    negative and no symbolic padding."""
     pads = [(lo, hi, b - 1) for (lo, hi), b in zip(window.pads, window.base_dilation, strict=True)]
     padded = lax.pad(x, jnp.asarray(start, x.dtype), [(0, 0, 0), *pads, (0, 0, 0)])
     size, stride, dilation = (
@@ -52,8 +52,8 @@ def reduced_along(
 
 
 def reduced_at_once(window: Window, input_size: Sequence[int]) -> bool:
-    """Whether lax's own reduction takes all axes: of many taps that few windows share,
-    this is the least work."""
+    """Whether lax's own reduction takes all axes at once. It is the least work if there
+    are many taps and few windows share them."""
     axes = range(len(window.size))
     return (
         is_known(*input_size)
@@ -63,13 +63,13 @@ def reduced_at_once(window: Window, input_size: Sequence[int]) -> bool:
 
 
 def pooled_behind(axis: int, window: Window, input_size: Sequence[int]) -> tuple[int, ...]:
-    """The size of what a pool along `axis` took: the axes behind it were pooled
-    before."""
+    """The size of the array that the pool along `axis` is given: the axes after it have
+    been pooled."""
     return (*input_size[: axis + 1], *window.output_size(input_size)[axis + 1 :])
 
 
-# How many taps of each window stand on the input: one array per spatial axis, of NumPy
-# and known while tracing if the sizes are.
+# The number of taps of each window that stand on the input, one array per spatial axis.
+# It is a NumPy array, known while tracing, if the sizes are known.
 
 
 def _taps_inside(

@@ -28,8 +28,8 @@ def varying_like(a: Array, *others: Array) -> Array:
 
 
 def devices_of(*arrays: Array) -> int:
-    """Among how many devices the compiler may divide these arrays, as the mesh in their
-    types tells; inside `shard_map` not those that it has divided them among already."""
+    """Number of devices the compiler may still split these arrays over, read from the
+    mesh in their types. Axes that `shard_map` has split already do not count."""
     meshes = (jax.typeof(a).sharding.mesh for a in arrays)
     sizes = [
         math.prod(
@@ -44,8 +44,8 @@ def devices_of(*arrays: Array) -> int:
 
 
 def sharding_of(a: Array) -> NamedSharding | None:
-    """The sharding in the type of `a` on an Explicit mesh, None elsewhere: what
-    `out_sharding` takes.
+    """The sharding in the type of `a` on an Explicit mesh, for `out_sharding`; None
+    elsewhere.
 
     An array that was not placed on the mesh counts as replicated over it.
     """
@@ -57,7 +57,7 @@ def sharding_of(a: Array) -> NamedSharding | None:
 
 
 def cotangent_like(cotangent: Array, primal: Array) -> Array:
-    """A cotangent in its primal's dtype, and of its type on a mesh."""
+    """A cotangent with its primal's dtype and its primal's type on a mesh."""
     cotangent = varying_like(cotangent.astype(primal.dtype), primal)
     sharding = sharding_of(primal)
     if sharding is not None and jax.typeof(cotangent).sharding != sharding:

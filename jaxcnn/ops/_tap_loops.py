@@ -1,10 +1,10 @@
-"""`unfold` and `fold` of `_windows.py` for windows of many taps: the loop over them is
-in the program, which does not grow.
+"""`unfold` and `fold` of `_windows.py` for windows of many taps. The loop over the taps
+is in the program, whose size therefore does not depend on their number.
 
 The padded input is laid out by the phases of the stride, [n, a, r, c] for position s a
 + r, on every axis. There a tap with d t = s q + r is one block for all windows, [q : q
-+ m, r]: a dynamic slice, and its adjoint the addition to one. With sizes that are
-symbolic this is also the form that has no bounds to prove.
++ m, r]: a dynamic slice, whose adjoint is the addition to one. This form is also used
+for symbolic sizes, since it has no bounds to prove.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from jaxcnn.ops._windows import taps
 from jaxcnn.window import Window, dilated
 
 UNROLL = 4
-"""Taps that are computed in one step of a loop: so many share a pass over memory, and
-each is more to compile."""
+"""Taps that are computed in one step of a loop. They share a pass over memory, but each
+of them makes the program longer to compile."""
 
 
 MANY_TAPS = 64
-"""Taps up to which a window may be written out by Python, tap by tap, whatever its
-shape."""
+"""Up to this many taps, Python may write out a window tap by tap, whatever its shape.
+"""
 
 
 def tap_offsets(window: Window) -> Int[np.ndarray, "k axes"]:
@@ -39,7 +39,7 @@ def tap_offsets(window: Window) -> Int[np.ndarray, "k axes"]:
 
 
 def tap_starts(window: Window) -> Int[np.ndarray, "k qr"]:
-    """Where the block of every tap begins in the phases: [0, q, r, q, r, ..., 0]."""
+    """The indices at which the block of each tap begins: [0, q, r, q, r, ..., 0]."""
     q, r = np.divmod(tap_offsets(window), np.array(window.stride, np.int32))
     inside = np.stack([q, r], axis=-1).reshape(len(q), -1)
     return np.pad(inside, ((0, 0), (1, 1)))

@@ -6,9 +6,9 @@
     fold      x[n, i, c]   = sum of v_t[n, j, c] over s j + d t - p_lo = i
               one array per tap in, added up
 
-A tap is one `lax.slice` there and one `lax.pad` here. XLA fuses the taps with the
-arithmetic around them into a single loop, here one for each phase of the stride; there
-is no scatter.
+In `unfold` a tap is one `lax.slice`, in `fold` one `lax.pad`. XLA fuses the taps with
+the arithmetic around them: of `unfold` it makes a single loop, of `fold` one loop for
+each phase of the stride. There is no scatter.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def unfold(
     pads = [(lo, hi, b - 1) for (lo, hi), b in zip(window.pads, window.base_dilation, strict=True)]
     outputs = window.output_size(x.shape[1:-1])
     padded = lax.pad(x, jnp.asarray(fill, x.dtype), [(0, 0, 0), *pads, (0, 0, 0)])
-    # Python writes the taps out: for windows of many `_tap_loops.py` has the same two
-    # maps.
+    # Python writes out each tap. `_tap_loops.py` has the same two maps for windows of
+    # many taps.
     for tap in taps(window):
         start = [d * t for d, t in zip(window.dilation, tap, strict=True)]
         limit = [a + dilated(m, s) for a, m, s in zip(start, outputs, window.stride, strict=True)]
@@ -49,11 +49,11 @@ def unfold(
 def fold(
     tap_values: Iterable[Num[Array, "n *j c"]], window: Window, input_size: Sequence[int]
 ) -> Num[Array, "n *i c"]:
-    """The sum of every tap's values at the places where `unfold` took them; what fell
-    on padding is dropped.
+    """The sum of every tap's values at the places from which `unfold` took them. Values
+    that belong to padding are dropped.
 
-    A stride s has s phases: tap t reaches the places i = s (j + shift) + phase alone,
-    shift and phase being the quotient and the remainder of (d t - p_lo) / s. So each
+    A stride s has s phases. Tap t reaches only the places i = s (j + shift) + phase,
+    with the quotient and remainder of (d t - p_lo) / s as shift and phase. So each
     phase is a sum of shifted arrays, and the phases are interleaved once, at the end.
     """
     spans = [dilated(n, b) for n, b in zip(input_size, window.base_dilation, strict=True)]
@@ -80,16 +80,16 @@ def fold(
 
 
 WRITTEN_OUT = 12
-"""Taps along an axis up to which each is a slice of its own."""
+"""Up to this many taps along an axis, each is a slice of its own."""
 
 MOST_STEPS = {1: 24, 2: 3, 3: 3}
-"""Strides that a window may be long, by the number of its axes, to be taken by whole
-strides."""
+"""The length in strides, by the number of a window's axes, up to which a window is
+taken by whole strides."""
 
 
 def few_steps(window: Window, most: int | None = None) -> bool:
-    """Whether a window is a few strides long, up to `most` or `MOST_STEPS`: then whole
-    strides are few operations.
+    """Whether a window is at most `most`, or `MOST_STEPS`, strides long. Then taking it
+    by whole strides needs few operations.
 
     >>> from jaxcnn.padding import make_window
     >>> kernels = ((16, 16), (11, 4), (16, 4))
@@ -105,11 +105,11 @@ def few_steps(window: Window, most: int | None = None) -> bool:
 def unfold_along(
     x: Num[Array, "n *i c"], window: Window, axis: int, fill: ArrayLike = 0
 ) -> Num[Array, "n *j tc"]:
-    """All taps along one axis, beside the channels. Many of them by whole strides: [a,
-    r] for position s a + r.
+    """All taps along one axis, beside the channels. Many taps are taken by whole
+    strides, from [a, r] for position s a + r.
 
-    With t = s q + r, x_t[j] is at a = j + q, so that one slice has the s taps of a q. A
-    dilation has no such form.
+    With t = s q + r, x_t[j] is at a = j + q, so one slice holds the s taps of one q. A
+    window with a dilation has no such form.
     """
     k, s = window.size[axis], window.stride[axis]
     if window.dilation[axis] > 1 or s == 1 or k <= WRITTEN_OUT:
@@ -131,8 +131,8 @@ def unfold_along(
 def fold_along(
     p: Num[Array, "n *j tc"], window: Window, axis: int, size: int
 ) -> Num[Array, "n *i c"]:
-    """The adjoint of `unfold_along`, of an axis of `size` inputs: whole strides are
-    added up, and become positions."""
+    """The adjoint of `unfold_along` for an axis of `size` inputs. It adds up whole
+    strides and turns them into positions."""
     k, s, b, (lo, _), at = (
         window.size[axis],
         window.stride[axis],

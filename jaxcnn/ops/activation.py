@@ -14,20 +14,19 @@ formula; and the public function, which checks its arguments and picks one of th
     gelu            Phi(x) + x phi(x)                 x; or of its tanh approximation,
                                                       see there
 
-Residuals: sigmoid and tanh keep x, though f' is a function of y, which the next
-operation keeps anyway: y (1 - y) and 1 - y^2 have no digits where y rounds to 1 (from x
-= 17 in float32, from 6 in bfloat16), s(-x) has all. The price is one array of x's size
-kept, as silu and gelu do; no more arrays are read. 1 - s(x) is written s(-x) everywhere
-for that reason.
+Residuals: sigmoid and tanh keep x, although f' is a function of y, which the next
+operation keeps anyway. The reason is accuracy: y (1 - y) and 1 - y^2 lose all digits
+where y rounds to 1 (from x = 17 in float32, from 6 in bfloat16), and s(-x) loses none.
+The price is one array of x's size, which silu and gelu keep too; no more arrays are
+read. For the same reason 1 - s(x) is written s(-x) everywhere.
 
-Conventions: relu'(0) = 0, so `jnp.maximum(x, 0)` will not do: its derivative there is
-1/2. A NaN passes through relu, and so does its gradient (PyTorch's rule). At -inf and
-inf values and gradients are the limits. 16-bit floats are computed in float32 and
+Conventions: relu'(0) = 0. `jnp.maximum(x, 0)` would not do, since its derivative at 0
+is 1/2. A NaN passes through relu, and so does its gradient (PyTorch's rule). At -inf
+and inf values and gradients are the limits. 16-bit floats are computed in float32 and
 rounded once.
 
-A forward rule calls the definition, not the function that carries the rule: then the
-rule is plain JAX, and `jax.hessian`, which takes a forward-mode derivative of it,
-works.
+A forward rule calls the definition, not the function that carries the rule. So the
+rule is plain JAX, and `jax.hessian`, which differentiates it in forward mode, works.
 """
 
 from __future__ import annotations
@@ -45,18 +44,18 @@ from jaxcnn.ops._arrays import as_array, at_least_float32, check_floating
 from jaxcnn.ops._operation import operation
 
 _FAR = 1000.0
-"""Beyond it s(-x), Phi(-x), and their products with x, are 0, in float64 too."""
+"""Beyond it s(-x), Phi(-x) and their products with x are 0, even in float64."""
 
 
 def _near(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
-    """x, moved into [-_FAR, _FAR]: no tail changes there, no power overflows, and no
-    infinity meets a 0."""
+    """x, clipped to [-_FAR, _FAR]. No tail changes by this, no power overflows, and no
+    infinity is multiplied by 0."""
     far = x.dtype.type(_FAR)
     return lax.clamp(-far, x, far)
 
 
 def _from_below(x: Float[Array, "*s"]) -> Float[Array, "*s"]:
-    """x, at least -_FAR: as a factor of a tail that is 0 there."""
+    """x, at least -_FAR, for use as a factor of a tail that is 0 below."""
     return jnp.where(x < -_FAR, -_FAR, x)
 
 
@@ -97,8 +96,8 @@ def _leaky_relu_definition(x: Float[Array, "*s"], slope: float) -> Float[Array, 
 
 
 def _scaled(a: Float[Array, "*s"], slope: float) -> Float[Array, "*s"]:
-    """slope a, of a slope that is not rounded to 16 bits; 0 for a slope of 0, of
-    infinities too."""
+    """slope a. The slope is not rounded to 16 bits, and a slope of 0 gives 0 even if a
+    is infinite."""
     return (slope * at_least_float32(a)).astype(a.dtype) if slope else jnp.zeros_like(a)
 
 

@@ -1,5 +1,5 @@
-"""Mean pooling: the derivation, with that of the maximum, is in `pool.py`. It is
-linear, and keeps no residuals."""
+"""Mean pooling. `max_pooling.py` has the derivation, together with that of the maximum.
+The mean is linear, so it keeps no residuals."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ def _sum_along(
 ) -> Float[Array, "n *j c"]:
     """The sum of the taps of a window along one axis.
 
-    With a step of 1 XLA's own is up to 5 times as fast as slices added up; with a
-    longer one it is up to 3 times as slow.
+    With a step of 1, XLA's own reduction is up to 5 times as fast as adding up slices;
+    with a longer step it takes up to 3 times as long.
     """
     if window.stride[axis] == 1 or not slices:
         return reduced_along(x, window, 0.0, lax.add)
@@ -106,11 +106,12 @@ def avg_pool(
     count_include_pad: bool = True,
     layout: Layout = "channels_last",
 ) -> Array:
-    """The mean of each window, equation (2) of this file, in 1, 2 or 3 dimensions.
+    """The mean of each window, equation (2) of `max_pooling.py`, in 1, 2 or 3
+    dimensions.
 
     Args:
       count_include_pad: whether padding counts in the divisor. What `ceil_mode` adds
-        beyond the padding never does.
+        beyond the padding never counts.
       Others as in `max_pool`.
 
     Returns:

@@ -33,7 +33,7 @@ from jaxcnn.ops._operation import operation
 from jaxcnn.ops._sharding import cotangent_like
 from jaxcnn.sizes import is_known
 
-# Inference: y = scale (x - mean) inv_std + bias, the statistics being arguments
+# Inference: y = scale (x - mean) inv_std + bias, with the statistics as arguments
 
 
 def _standardize_definition(
@@ -78,7 +78,7 @@ _standardize.defvjp(_standardize_fwd, _standardize_bwd)
 
 
 # Batch norm in training: the scale is one number per set. The statistics are returned
-# beside y as constants: no gradient flows through them, in the rule as in the
+# beside y as constants. No gradient flows through them, neither in the rule nor in the
 # definition.
 
 
@@ -94,7 +94,7 @@ def _batch_norm_definition(
 
 
 def _batch_norm_fwd(x, scale, bias, axes, epsilon):
-    # The residuals are no constants: in a second derivative they depend on x.
+    # The residuals are not constants: in a second derivative they depend on x.
     y, residuals, mean, var = normalize(x, scale, bias, axes, epsilon)
     return (y, lax.stop_gradient(mean), lax.stop_gradient(var)), residuals
 
@@ -144,9 +144,9 @@ def batch_norm(
       state: the running mean and variance, (c,) each.
       train: static. True normalises by the statistics of x, and moves the running ones:
         new = momentum old + (1 - momentum) batch. False normalises by the running
-        ones, and returns them unchanged.
+        statistics, and returns them unchanged.
       momentum: the weight of the old statistics, in [0, 1].
-      epsilon: is added to the variance.
+      epsilon: added to the variance.
       layout: "channels_last" or "channels_first", of x and the result.
 
     Returns:
@@ -157,8 +157,8 @@ def batch_norm(
     Raises:
       ValueError: on shapes, dtypes or options that do not fit; on a negative variance
         in the state, where its values are known (not inside `jax.jit`); and with
-        `train=True` on a batch with no values, or with a single one per channel (it is
-        its own mean: y would be `bias` whatever x).
+        `train=True` on a batch with no values, or with a single value per channel (y
+        would be `bias` whatever x is, since a single value is its own mean).
 
     `momentum` is that of Flax, and so is the running variance, which is biased (divided
     by M). PyTorch's `momentum=0.1` is 0.9 here, and it keeps the unbiased variance
@@ -166,8 +166,8 @@ def batch_norm(
 
     Under `jax.jit` with a sharded batch the statistics are of the whole batch, as the
     formula says. Inside `jax.shard_map` x is the shard, and the statistics are of the
-    shard: average the new state over the shards, `jax.lax.pmean(state, axis)`, which
-    leaves the variance between the shards' means out.
+    shard. Average the new state over the shards, `jax.lax.pmean(state, axis)`; this
+    leaves out the variance between the shards' means.
 
     >>> x = jnp.array([[1.0, 10.0], [3.0, 30.0]])
     >>> state = BatchNormState(mean=jnp.zeros(2), var=jnp.ones(2))
@@ -223,4 +223,4 @@ def _running(old: Array, batch: Float[Array, " c"], momentum: float) -> Float[Ar
     moved = momentum * old.astype(dtype) + (1 - momentum) * batch.astype(dtype)
     return lax.stop_gradient(
         cotangent_like(moved, old)
-    )  # like the old one in dtype and sharding, as a scan's carry must be
+    )  # with the old one's dtype and sharding, as a scan's carry must have

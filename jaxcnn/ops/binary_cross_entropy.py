@@ -1,4 +1,4 @@
-"""Sigmoid binary cross-entropy, the loss of yes or no.
+"""Sigmoid binary cross-entropy, the loss of yes-or-no labels.
 
 It is fused with the sigmoid before it, because the pair has a simpler and more accurate
 gradient than its parts: the exponentials cancel, and what is left is "prediction minus
@@ -13,10 +13,10 @@ Definition
         d loss / dx = sigmoid(x) - y = (1 - y) sigmoid(x) - y sigmoid(-x)            (2)
         d loss / dy = -x                                                             (3)
 
-    The last form of (1) has no positive exponent, and that of (2) does not cancel where
-    y is 0 or 1. The three bends of (1) at x = 0 (a logit that is common: of a layer
-    that starts with zeros) cancel, but only if one condition decides all: `jnp.maximum`
-    with `jnp.abs` would give JAX another derivative than 1/2 - y there.
+    The last form of (1) has no positive exponent, and the last form of (2) does not
+    cancel where y is 0 or 1. At x = 0, a common logit because layers may start with
+    zeros, the three kinks of (1) cancel, but only if a single condition decides all
+    three. With `jnp.maximum` and `jnp.abs` JAX's derivative there would not be 1/2 - y.
 
 Residuals
     The two arguments, which exist already; a sigmoid is recomputed.

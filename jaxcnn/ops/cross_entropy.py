@@ -12,28 +12,30 @@ Definition
              = log sum_j exp(z[j]) - [ (1 - a) z[l] + a mean_j z[j] ]                (1)
         d loss / dz[j] = exp(z[j]) / sum_i exp(z[i]) - q[j] = p[j] - q[j]            (2)
 
-    Nothing overflows: with m = max z, z is replaced by z - m, which changes neither (1)
-    nor (2). Nor does anything cancel where the label is nearly certain, loss and
-    gradient small: with the sum over the other classes, r = sum_{j != l} exp(z[j] - m),
+    Nothing overflows, because z is replaced by z - m with m = max z, which changes
+    neither (1) nor (2). Nothing cancels either where the label is nearly certain and
+    loss and gradient are small: with the sum over the other classes, r = sum_{j != l}
+    exp(z[j] - m),
 
         log sum_j exp(z[j] - m) = log(1 + (r + exp(z[l] - m) - 1)),
                        p[l] - 1 = - r / sum_j exp(z[j] - m)                          (3)
 
-    the first by log1p and expm1: log(1 + r) where the label has the maximum.
+    where log1p and expm1 compute the first, which is log(1 + r) if the label has the
+    maximum.
 
 Residuals
     The logits, the labels, and two numbers per example, m and r. p is recomputed from
-    them by one exponential, the same as in the forward pass, so that a program that has
-    both computes it once. To keep p instead would save nothing (it is as large as z),
-    cost the forward pass another array to write, and round p to 16 bits where z has 16.
+    them by one exponential, the same as in the forward pass, so a program that has both
+    computes it once. Keeping p instead would save nothing (it is as large as z), would
+    make the forward pass write another array, and would round p to 16 bits if z has 16.
 
 Conventions
     The loss has the dtype of the logits, but 16-bit floats are computed in float32 and
     rounded once: cast the logits to float32 to read losses with more than three digits.
     0 log 0 = 0: a logit of -inf is a class of probability 0, which costs nothing while
-    q is 0 there and +inf otherwise. A logit of +inf, or nothing but -inf, is no
-    distribution: NaN. A label outside [0, k) makes the loss NaN, because tracing cannot
-    raise, and the gradient 0.
+    q is 0 there and +inf otherwise. The loss is NaN if a logit is +inf or all are -inf,
+    because that is no distribution. A label outside [0, k) makes the loss NaN and the
+    gradient 0, because an error cannot be raised while tracing.
 """
 
 from __future__ import annotations
@@ -64,7 +66,7 @@ def _softmax_losses(
     """The losses, m = max z, and r, the sum of exp(z - m) over all classes but the
     label."""
     z = at_least_float32(z)
-    # (1) does not depend on m, which thus counts as a constant in derivatives.
+    # (1) does not depend on m, so m counts as a constant in derivatives.
     m = lax.stop_gradient(jnp.max(z, axis=-1, keepdims=True))
     others = jnp.sum(
         jnp.where(_is_label(labels, z.shape[-1]), 0, jnp.exp(z - m)), axis=-1, keepdims=True
@@ -100,8 +102,8 @@ def _softmax_cross_entropy_bwd(smoothing: float, residuals, dy: Float[Array, "*n
 
 
 def _at_label(z: Float[Array, "*n k"], labels: Integer[Array, "*n"]) -> Float[Array, "*n 1"]:
-    """z[l], of labels in range; where the type of z may say that the classes are
-    sharded, without a gather."""
+    """z[l], of labels in range. On an Explicit mesh, where the classes may be sharded,
+    it is computed without a gather."""
     if sharding_of(z) is not None:
         return jnp.sum(jnp.where(_is_label(labels, z.shape[-1]), z, 0), axis=-1, keepdims=True)
     return jnp.take_along_axis(z, jnp.expand_dims(_wide(labels), -1), axis=-1, mode="clip")
@@ -120,7 +122,7 @@ def _in_range(labels: Integer[Array, "*n"], k: int) -> Bool[Array, "*n"]:
 
 
 def _wide(labels: Integer[Array, "*n"]) -> Integer[Array, "*n"]:
-    """Labels that can count to k, as int8 cannot."""
+    """Labels of a dtype that can hold k, which int8 may not."""
     return labels if labels.dtype.itemsize >= 4 else labels.astype(jnp.int32)
 
 
@@ -136,7 +138,7 @@ def softmax_cross_entropy(
 
     Args:
       logits: unnormalised scores, (..., k).
-      labels: classes, (...), integers in [0, k). Outside, the loss is NaN and the
+      labels: classes, (...), integers in [0, k). For others the loss is NaN and the
         gradient 0.
       label_smoothing: a in [0, 1], static: the target is 1 - a + a / k at the label and
         a / k elsewhere (Szegedy et al. 2016).

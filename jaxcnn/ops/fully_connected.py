@@ -8,8 +8,8 @@ Definition
 
 Derivation
     Contract y - b with a cotangent dy:  T(x, w, dy) = sum_{n, i, o} x[n, i] w[i, o]
-    dy[n, o]  is linear in each of its three arguments, so each gradient is what stands
-    beside the argument:
+    dy[n, o]  is linear in each argument, so its gradient with respect to one of them is
+    the factor that multiplies it:
 
         dT/dx:   dx[n, i] = sum_o dy[n, o] w[i, o]                  dx = dy w^T      (2)
         dT/dw:   dw[i, o] = sum_n x[n, i] dy[n, o]                  dw = x^T dy      (3)
@@ -17,17 +17,16 @@ Derivation
 
     (1), (2) and (3) are one product with operand and result exchanged: [n i][i o] -> [n
     o], [n o][o i] -> [n i] and [i n][n o] -> [i o]. (3) and (4) add up over every
-    leading axis: a mean instead of the sum would make the step depend on the batch
-    twice, once here and once in the loss.
+    leading axis. They take no mean, because the loss takes one already.
 
 Conventions
-    The rule keeps x and w, nothing else: both exist already. A cotangent has the dtype
-    and sharding of its primal: on an Explicit mesh the axis summed over in (3) is
-    sharded when the batch is, and `out_sharding` says that the sum crosses the devices.
-    With `preferred_element_type` y, hence dy, may have another dtype than x and w: then
-    (2) and (3) are computed from operands widened to the wider of the two. Sums of
-    16-bit floats are made in float32: gradients are rounded once, y once before the
-    bias is added and once after (`preferred_element_type=jnp.float32` leaves both out).
+    The rule keeps only x and w, which exist already. A cotangent has the dtype and
+    sharding of its primal. If the batch is sharded on an Explicit mesh, so is the axis
+    that (3) sums over, and `out_sharding` says that the sum crosses the devices. With
+    `preferred_element_type`, y and dy may have another dtype than x and w; then (2) and
+    (3) widen their operands to the wider of the two. 16-bit floats are summed in
+    float32: gradients are rounded once, and y once before the bias is added and once
+    after (`preferred_element_type=jnp.float32` leaves out both).
 """
 
 from __future__ import annotations

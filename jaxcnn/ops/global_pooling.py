@@ -1,7 +1,7 @@
-"""Pools of one window, all of space: the maximum or the mean of every channel. The
-derivation is that of `pool.py`.
+"""Pools over all of space, with one window: the maximum or the mean of every channel.
+The derivation is in `max_pooling.py`.
 
-Residuals: of the maximum the position that won, of the mean nothing.
+Residuals: the maximum keeps the position that won, the mean keeps nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _global_max_pool_definition(x: Float[Array, "n i c"], positions: int) -> Flo
 
 
 def _global_winner(x: Float[Array, "n i c"], y: Float[Array, "n c"]) -> Int[Array, "n 1 c"]:
-    """The first position of the largest value; of NaNs, the last: the smallest of i
+    """The first position of the largest value, or of NaNs the last: the minimum of i
     where x = y, and of -1 - i where x is NaN."""
     x, y = at_least_float32(x), at_least_float32(y)
     position = lax.broadcasted_iota(jnp.int32, (1, x.shape[1], 1), 1)

@@ -15,11 +15,11 @@ Derivation
         dx[i] = dy[i] / (1 - rate) if keep[i], else 0                                (2)
 
 Conventions
-    The mask is drawn before the operation with the rule and is its residual: 1 byte per
-    element. To draw it again from the key would save that byte at the price of the
-    random bits, which cost more than the rest of the operation. What is dropped is 0
-    even where x or dy is infinite or NaN. 16-bit floats are divided in float32: 1 -
-    rate itself is not rounded to 16 bits, which would bias every element the same way.
+    The mask is drawn before the operation with the rule and is its residual, 1 byte per
+    element. Drawing it again from the key would save that byte, but the random bits
+    cost more than the rest of the operation. A dropped element is 0 even if x or dy is
+    infinite or NaN there. 16-bit floats are divided in float32, because 1 - rate
+    rounded to 16 bits would bias every element in the same direction.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ def dropout(
       An array of x's shape and dtype.
 
     Raises:
-      ValueError: on a rate outside [0, 1), or without a key where one is needed, or
-        with what is no single key.
+      ValueError: on a rate outside [0, 1), if a key is needed and missing, or if `key`
+        is not a single key.
 
     Inside `jax.shard_map` equal keys give equal masks on every shard: fold the shard's
     index into the key, `jax.random.fold_in(key, jax.lax.axis_index("data"))`. Under

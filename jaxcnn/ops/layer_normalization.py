@@ -70,13 +70,13 @@ def layer_norm(
         "beta").
       axes: the axis or axes normalised over, in increasing order: -1, or (1, 2, 3) for
         whole channels-last images.
-      epsilon: is added to the variance.
+      epsilon: added to the variance.
 
     Returns:
       y, of x's shape and dtype.
 
     Raises:
-      ValueError: on axes that x has not, or parameters that do not have their shape.
+      ValueError: on axes that x does not have, or on parameters of another shape.
 
     >>> x, scale = jnp.array([[1.0, 3.0], [10.0, 30.0]]), jnp.array([1.0, 2.0])
     >>> layer_norm(x, scale, None).round(3).tolist()

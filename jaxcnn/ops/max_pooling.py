@@ -16,17 +16,17 @@ Derivation
         dx[n, i, c] = sum_{j, t: s j + d t - p_lo = i}
                       weight[n, j, t, c] dy[n, j, c]                                 (3)
 
-    with weight 1 at the tap that won and 0 elsewhere for the maximum, 1 / count_j for
-    the mean. (3) is `fold`, the adjoint of the `unfold` that (1) and (2) begin with:
-    one shifted, masked copy of dy per tap, and no scatter, so that the result does not
-    depend on the order of threads.
+    For the maximum the weight is 1 at the tap that won and 0 elsewhere; for the mean it
+    is 1 / count_j. (3) is `fold`, the adjoint of the `unfold` that (1) and (2) begin
+    with: one shifted, masked copy of dy per tap. There is no scatter, so the result
+    does not depend on the order of threads.
 
-    A window is a box, so both are taken along one axis after another, the last one
-    first, and (3) along the first one first: of 3x3 taps 3 + 3, not 9. The first
-    maximum in the order of taps (last axis fastest) is the first in its row, of the
-    first row that has it; so the winner of a box is found axis by axis too, and so is
-    the last NaN. Beyond `MOST_TAPS` along an axis the program has a loop, or lax's own
-    reduction, in the place of one operation for each tap.
+    A window is a box, so it is reduced along one axis after another, the last one
+    first; (3) begins with the first axis. 3x3 taps thus cost 3 + 3 operations, not 9.
+    The first maximum in the order of taps (last axis fastest) is the first maximum of
+    the first row that has it. So the winner of a box is found axis by axis too, and so
+    is the last NaN. Beyond `MOST_TAPS` along an axis, a loop or lax's own reduction
+    takes the place of one operation for each tap.
 
 Conventions
     The gradient of a maximum goes to one tap: the first in-bounds one (last axis
@@ -36,10 +36,11 @@ Conventions
     float32: sums are rounded once, and XLA's CPU backend is slow at comparing them.
 
 Residuals
-    For the maximum the index of the tap that won along each axis, one byte for up to
-    128 taps: of 2x2 windows three bytes per output, where x has four numbers. Comparing
-    x with y again would need x and would give ties to all. Over all of space the index
-    of the position. The mean is linear and keeps nothing.
+    The maximum keeps the index of the tap that won along each axis, one byte for up to
+    128 taps. For 2x2 windows these are three bytes per output, where x has four
+    numbers. Comparing x with y again would need x, and would give a tie's gradient to
+    all. Over all of space the index of the position is kept. The mean is linear and
+    keeps nothing.
 """
 
 from __future__ import annotations
@@ -72,8 +73,8 @@ from jaxcnn.padding import Padding
 from jaxcnn.sizes import is_known
 from jaxcnn.window import Window
 
-# Maximum. The jits keep eager calls from compiling their loops anew each time; inlined,
-# they leave no trace in an outer jit.
+# Maximum. The jits keep eager calls from compiling their loops again each time. Being
+# inlined, they leave no trace in an outer jit.
 
 
 def _max_and_winners(
@@ -116,8 +117,8 @@ def _max_along(
 def _max_along_by_strides(
     x: Float[Array, "n *i c"], window: Window, axis: int
 ) -> tuple[Float[Array, "n *j c"], Int[Array, "n *j c"]]:
-    """The same of many taps, few strides: all laid out, the first that is as large as
-    lax's maximum, or the last NaN."""
+    """The same for many taps within few strides. All are laid out; the winner is the
+    first that equals lax's maximum, or the last NaN."""
     largest = reduced_along(x, window, -jnp.inf, lax.max)
     p = _with_taps(
         unfold_along(lax.stop_gradient(x), window, axis, -jnp.inf), window, axis
@@ -142,8 +143,8 @@ def _with_taps(p: Float[Array, "n *j tc"], window: Window, axis: int) -> Float[A
 def _max_along_in_a_loop(
     x: Float[Array, "n *i c"], window: Window, axis: int
 ) -> tuple[Float[Array, "n *j c"], Int[Array, "n *j c"]]:
-    """The same, with the loop over taps in the program. The maximum is lax's, which has
-    a derivative: the loop needs none."""
+    """The same, with the loop over taps in the program. The maximum itself is lax's, so
+    the loop needs no derivative."""
     index_dtype = _index_dtype(window.size[axis])
     outputs = window.output_size(x.shape[1:-1])
     phases, starts = in_phases(lax.stop_gradient(x), window, -jnp.inf), tap_starts(window)
@@ -173,8 +174,8 @@ def _index_dtype(taps: int) -> DTypeLike:
 def _is_first_in_bounds(
     t: int | Array, window: Window, m: int, axis: int, ndim: int
 ) -> Bool[Array, "one *j one"]:
-    """Where tap t stands on the input and the tap before it on the padding. Computed:
-    from a table XLA's loops are slow."""
+    """Where tap t stands on the input and the tap before it on the padding. It is
+    computed, because XLA's CPU loops are slow when they read it from a table."""
     lo, s, d = window.pads[axis][0], window.stride[axis], window.dilation[axis]
     j = lax.broadcasted_iota(jnp.int32, [m if a == 1 + axis else 1 for a in range(ndim)], 1 + axis)
     i = s * j + (d * t - lo)

@@ -1,7 +1,7 @@
-"""What each operation of an `Ops` takes: its signature as a type.
+"""The signature of each operation of an `Ops`, as a type.
 
-A function of one's own fits if it takes as much; `**options` does for what it passes
-on.
+A function of your own fits if it takes the same arguments. It may take `**options` for
+those that it passes on.
 """
 
 from __future__ import annotations

@@ -1,17 +1,16 @@
-"""A training step: state goes in and comes out, and one jitted function does all
-between.
+"""A training step: one jitted function that takes a state and returns the next one.
 
     logits = model(params, x)
     J      = mean of loss(logits, y) over the batch
     params <- optimizer(params, dJ/dparams)
 
-`jax.value_and_grad` does the chain rule's bookkeeping; the local derivatives are those
-of `ops`, which is said once, where the step is made.
+`jax.value_and_grad` does the chain rule's bookkeeping. The local derivatives are those
+of `ops`, which is given once, where the step is made.
 
-On several devices nothing changes but where the arrays lie: give the step a state that
-every device holds whole and a batch that is split over them (`jax.device_put` with a
-`NamedSharding` on a mesh of Auto axes), and it computes what one device would, the
-statistics of a batch normalisation over the whole batch included.
+On several devices only the placement of the arrays changes. Replicate the state and
+split the batch (`jax.device_put` with a `NamedSharding` on a mesh of Auto axes), and
+the step computes the same as on one device. A batch normalisation then takes its
+statistics over the whole batch.
 """
 
 from jaxcnn.training.calls import EvalStep, TrainStep

@@ -1,5 +1,5 @@
-"""Steps as a person calls them: typed, with lists for arrays, and with words for what
-JAX says of donated memory."""
+"""Steps as a person calls them: typed, with lists accepted for arrays, and with a plain
+error for memory that was donated."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Call(Generic[R]):
         try:
             return self._jitted(*arguments)
         except (RuntimeError, ValueError) as error:
-            # JAX would look closer, with memory that is gone.
+            # JAX would read the arrays, whose memory is gone.
             if "FloatingPointError" in type(error.__context__).__name__:
                 raise FloatingPointError(
                     "a step has met a NaN or an infinity, and jax.debug_nans or debug_infs is set:"
@@ -74,8 +74,8 @@ class TrainStep(_Call[tuple[TrainState, Metrics]]):
         self._newest: tuple[int, Callable[[], Any]] = (0, lambda: None)
 
     def __call__(self, state: TrainState, x: Batch, y: Batch) -> tuple[TrainState, Metrics]:
-        # What the last call returned needs no search: a loop of steps pays for one. A
-        # state changed by hand is another tuple.
+        # The state that the last call returned is not checked again, so a loop of steps
+        # pays for one check. A state that was changed by hand is another tuple.
         newest, step_of_newest = self._newest
         if newest != id(state) or step_of_newest() is not as_state(state).step:
             state = each_in_its_own(as_state(state))
@@ -86,8 +86,8 @@ class TrainStep(_Call[tuple[TrainState, Metrics]]):
 
 
 class EvalStep(_Call[Metrics]):
-    """evaluate(state, x, y) -> metrics, compiled at its first call; the state lives
-    on."""
+    """evaluate(state, x, y) -> metrics, compiled at its first call. The state is not
+    donated."""
 
     def __init__(self, function: Callable[[TrainState, Array, Array], Metrics]):
         super().__init__(function, donate=False)

@@ -1,4 +1,4 @@
-"""What is measured without an update, and the metrics of both."""
+"""Evaluation without an update, and the metrics that training has too."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def make_eval_step(
     """The metrics of `make_train_step` without training, evaluate(state, x, y) ->
     metrics, jitted. The state is not donated.
 
-    Where the state keeps an average, the metrics are the average's.
+    If the state keeps an average, the metrics are those of the average.
 
     >>> import jax
     >>> import optax

@@ -1,5 +1,5 @@
-"""The memory of a state, which a step takes for the next one: each array needs one of
-its own, and it can be taken once."""
+"""The memory of a state. A step reuses it for the next state, so each array needs
+memory of its own, and it can be used only once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jax import Array
 
 
 def check_alive(state: Any, cause: Exception | None = None) -> None:
-    """That no array of the state has been donated already."""
+    """Check that no array of the state has been donated already."""
     if any(array.is_deleted() for array in _arrays(state)):
         raise ValueError(
             "state must be the newest one: a step has taken the memory of this one. Go on with what"
@@ -21,8 +21,8 @@ def check_alive(state: Any, cause: Exception | None = None) -> None:
 
 
 def each_in_its_own(state: Any) -> Any:
-    """The state with copies of the arrays whose memory is that of one before them: to
-    donate it twice is an error, or worse."""
+    """The state, with copies of arrays that share the memory of an earlier one.
+    Donating the same memory twice would be an error, or worse."""
     seen: set[Any] = set()
 
     def own(leaf: Any) -> Any:
@@ -35,7 +35,7 @@ def each_in_its_own(state: Any) -> Any:
 
 
 def _memory(array: Array) -> set[Any]:
-    """Where the array is, on each device."""
+    """The addresses of the array, one for each device."""
     if array.is_deleted() or array.size == 0:
         return set()
     if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):

@@ -1,4 +1,4 @@
-"""Where a step first meets an infinity or a NaN."""
+"""The place where a step first meets an infinity or a NaN."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def find_nonfinite(
     compute_dtype: DTypeLike | None = None,
     trainable: Trainable = None,
 ) -> str | None:
-    """Where the step from `state` on this batch first meets an infinity or a NaN, in
-    words; None if it meets none.
+    """The place where the step from `state` on this batch first meets an infinity or a
+    NaN, in words; None if it meets none.
 
-    The arguments are those of `make_train_step`. The forward pass is searched layer by
-    layer, what each gives and the statistics that it leaves behind, then the loss, then
-    the gradients from the last layer back, so what is named is where the trouble
-    begins, not where it has spread to.
+    The arguments are those of `make_train_step`. The search goes through the forward
+    pass layer by layer (outputs, then new statistics), then the loss, then the
+    gradients from the last layer back. So it names the place where the trouble begins,
+    not a place that it has spread to.
 
     >>> import optax
     >>> from jaxcnn import init_train_state, layers
@@ -67,17 +67,17 @@ def find_nonfinite(
 
 
 class _Finiteness(NamedTuple):
-    bad: Array  # how many values are not finite
+    bad: Array  # the number of values that are not finite
     size: Array
-    largest: Array  # the largest magnitude of those that are
+    largest: Array  # the largest magnitude of the finite ones
 
     def __str__(self) -> str:
         return f"{self.bad:,} values of {self.size:,}"
 
 
 class _Step(NamedTuple):
-    """What a step computes, in the order in which it is searched: arrays and trees of
-    them, or a `_Finiteness` for each array."""
+    """The arrays that a step computes, in the order of the search, or a `_Finiteness`
+    for each of them."""
 
     params: Any
     model_state: Any
@@ -89,8 +89,8 @@ class _Step(NamedTuple):
 
 
 def _first(step: _Step, entries: list[str]) -> str | None:
-    """The first that is not finite, in words. `entries` are those of the model, in
-    order."""
+    """The first array that is not finite, in words. `entries` are those of the model,
+    in order."""
     for path, found in _bad(step.params):
         return f"parameter {path!r} has {found} that are not finite"
     lasting = dict(_bad(step.new_model_state))
@@ -136,6 +136,6 @@ def _finiteness(a: Array) -> _Finiteness:
 
 
 def _bad(tree: Any) -> list[tuple[str, _Finiteness]]:
-    """The paths of those that are not finite."""
+    """The paths of the arrays that are not finite."""
     entries = jax.tree.leaves_with_path(tree, is_leaf=lambda node: isinstance(node, _Finiteness))
     return [(path_name(path), found) for path, found in entries if found.bad]

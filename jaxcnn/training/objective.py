@@ -1,4 +1,4 @@
-"""What a step minimises, for one batch, and whether all that comes of it is finite."""
+"""The objective that a step minimises on one batch, and the check that it is finite."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Evaluated(NamedTuple):
 
     Attributes:
       value: J.
-      logits, model_state: what the model gives.
+      logits, model_state: the results of the model.
       frozen: the paths of the parameters that are not trained.
-      params, grads: the parameters that are, and dJ/dparams.
-      value_fn: such parameters -> J, on the same batch and with the same key.
+      params, grads: the parameters that are trained, and dJ/dparams.
+      value_fn: trained parameters -> J, on the same batch and with the same key.
     """
 
     value: Array
@@ -56,7 +56,7 @@ class Objective(NamedTuple):
     trainable: Trainable
 
     def inputs(self, x: Array, key: Array) -> tuple[Array, Array]:
-        """The images as the model gets them, and its key."""
+        """The images after augmentation and casting, and the model's key."""
         augment_key, model_key = jax.random.split(key)
         if self.augment is not None:
             x = self.augment(augment_key, x)
@@ -91,7 +91,7 @@ def make_objective(
     compute_dtype: DTypeLike | None,
     trainable: Trainable,
 ) -> Objective:
-    """The objective, if its parts are what they are called."""
+    """The objective. Its parts are checked."""
     if augment is not None and not callable(augment):
         raise ValueError(
             f"augment must be a function, (key, x) -> x, or None, got {described(augment)}"
@@ -102,7 +102,7 @@ def make_objective(
 
 
 def as_loss(loss: Loss | LossName | None, ops: Ops) -> Loss:
-    """A function as it is; a name is that of one of the losses of `ops`."""
+    """The loss function: the one given, or that of `ops` with the given name."""
     if callable(loss):
         return loss
     if loss is None:
@@ -133,8 +133,8 @@ def cast(tree: Any, dtype: DTypeLike | None) -> Any:
 
 
 def all_finite(tree: Any) -> Array:
-    """Whether the tree's numbers are; integers and keys always are. One reduction
-    serves all arrays of a shape."""
+    """Whether all numbers of the tree are finite; integers and keys always are. One
+    reduction serves all arrays of a shape."""
     alike: dict[Any, Array] = {}
     for leaf in jax.tree.leaves(tree):
         if can_overflow(leaf):

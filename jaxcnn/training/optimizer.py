@@ -1,5 +1,5 @@
-"""An update by an optax transformation: what a step can give one, and which cannot work
-with that."""
+"""An update by an optax transformation: the arguments that a step can give one, and the
+transformations that need others."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from jaxcnn.training.trainable import path_name, some
 
 
 def as_optimizer(optimizer: Any) -> optax.GradientTransformation:
-    """`optimizer`, one that takes extra arguments, if it is an optax transformation or
-    has the same two functions."""
+    """`optimizer`, as one that takes extra arguments, if it is an optax transformation
+    or has the same two functions."""
     if not callable(getattr(optimizer, "init", None)) or not callable(
         getattr(optimizer, "update", None)
     ):
@@ -62,7 +62,7 @@ def update(
     def objective(params: Any, *, obj_fn: Any = None, grad_fn: Any = None) -> Array:
         return value_fn(
             params
-        )  # line searches want every extra argument to be one of this function
+        )  # line searches require that this function takes every extra argument
 
     extra = {
         "value": value,
@@ -93,8 +93,8 @@ def update(
 def _update(
     optimizer: Any, grads: Any, opt_state: Any, params: Any, extra: dict[str, Any]
 ) -> tuple[Any, Any]:
-    """`optimizer.update` with as many of the extra arguments as it takes: not all take
-    those of others, as they should."""
+    """`optimizer.update` with those extra arguments that it takes. Some refuse the
+    arguments of others, although optax asks them not to."""
     try:
         return optimizer.update(grads, opt_state, params, **extra)
     except Exception as error:
@@ -115,9 +115,9 @@ def _update(
 
 
 def _explanation(error: Exception, optimizer: Any, opt_state: Any, params: Any) -> str | None:
-    """What an error in an optimiser's update means, if it is one of those that a person
-    runs into."""
-    with suppress(Exception):  # an init that cannot be traced tells nothing
+    """The meaning of an error in an optimiser's update, if it is one that people run
+    into."""
+    with suppress(Exception):  # an init that cannot be traced says nothing
         differing = _differing(_shapes(jax.eval_shape(optimizer.init, params)), _shapes(opt_state))
         if differing:
             return (

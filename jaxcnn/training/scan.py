@@ -21,17 +21,17 @@ def scan_steps(step: Callable[[TrainState, Array, Array], tuple[TrainState, Metr
     """Several steps in one dispatch, steps(state, xs, ys) -> (new_state, metrics),
     jitted, the state donated.
 
-    xs and ys have one axis more, in front, and so have the metrics: one entry per step.
-    After a step that is not finite, those behind it change nothing either: the state is
-    the one in which the trouble came.
+    xs, ys and the metrics have one more axis, in front, with an entry per step. After a
+    non-finite step the remaining steps are skipped, so the returned state is the one
+    that failed.
 
     Args:
-      step: what `make_train_step` gives, or a function like it whose metrics have
+      step: a step that `make_train_step` made, or a function like it whose metrics have
         "finite".
 
     Raises:
-      ValueError: if `step` is no step, or xs and ys are not of as many steps, one at
-        least.
+      ValueError: if `step` is no step, or if xs and ys do not have the same number of
+        steps, at least one.
 
     >>> from jaxcnn import make_train_step
     >>> import optax
@@ -70,7 +70,7 @@ def scan_steps(step: Callable[[TrainState, Array, Array], tuple[TrainState, Metr
                 "xs and ys must have an axis of steps in front, as long in both, not empty, got"
                 f" shapes {xs.shape} and {ys.shape}"
             )
-        # No loop: XLA's CPU backend computes some convolutions more slowly in one.
+        # Without a loop, in which XLA's CPU backend computes some convolutions slowly.
         if xs.shape[0] == 1:
             state, metrics = checked(state, xs[0], ys[0])
             return state, jax.tree.map(lambda metric: metric[None], metrics)

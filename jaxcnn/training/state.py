@@ -1,4 +1,4 @@
-"""All that training changes, and how it begins."""
+"""The state that training changes, and its beginning."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from jaxcnn.training.trainable import Frozen, Trainable, frozen_paths, trained_o
 
 
 class TrainState(NamedTuple):
-    """All that training changes, and the key that it draws from.
+    """Everything that training changes, and the key of its random numbers.
 
     Attributes:
-      params, model_state: those of the model.
-      opt_state: the optimiser's.
+      params, model_state: the parameters and state of the model.
+      opt_state: the state of the optimiser.
       step: the number of updates done, int32.
       key: the random key of the run; each step uses its own, folded from this one and
         `step`.
       average: a moving average of (params, model_state), or None.
       frozen: the paths of the parameters that are not trained, as the keys of a dict
-        without values; None where all are.
+        without values; None if all are trained.
     """
 
     params: Any
@@ -41,7 +41,7 @@ class TrainState(NamedTuple):
     frozen: Frozen | None = None
 
     def eval_params(self) -> tuple[Any, Any]:
-        """The (params, model_state) to predict with: the average where one is kept."""
+        """The (params, model_state) for predictions: the average, if one is kept."""
         return (self.params, self.model_state) if self.average is None else self.average
 
 
@@ -56,8 +56,8 @@ def init_train_state(
 ) -> TrainState:
     """The state before the first step.
 
-    Every array of it is one of its own: the step donates its state, and what is the
-    caller's, `key` or what a `kernel_init` holds, must stay alive.
+    All of its arrays are copies. The step donates its state, and the caller's arrays
+    (`key`, or one that a `kernel_init` holds) must stay alive.
 
     Args:
       model: a layer.
@@ -65,8 +65,8 @@ def init_train_state(
       key: one random key, `jax.random.key(0)`.
       input_shape: of the inputs, batch axis included, (1, 28, 28, 1).
       average: whether the state keeps a moving average of parameters and statistics.
-      trainable: which parameters are trained, as in `make_train_step`, which must be
-        told the same.
+      trainable: which parameters are trained, as in `make_train_step`, which must get
+        the same.
 
     Raises:
       ValueError: if an argument is of another kind, if the optimiser cannot work in a
@@ -99,7 +99,7 @@ def init_train_state(
 
 
 def _own(leaf: Any) -> Array:
-    """A copy, of a type that a step does not change: not weak."""
+    """A copy whose type is not weak, so that a step does not change it."""
     if hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return jnp.copy(leaf)
     return jnp.array(leaf, dtype=jnp.result_type(leaf))

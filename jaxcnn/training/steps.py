@@ -44,58 +44,58 @@ def make_train_step(
 ) -> TrainStep:
     """One update as a jitted function, step(state, x, y) -> (new_state, metrics).
 
-    The state is donated: its buffers are used again for the new one, so read the new
-    one only. The step can stand in the body of a `lax.scan` (`scan_steps`), and under
-    `vmap` for several runs at once. A step in which something is not finite, see
-    "finite" below, changes nothing, and its metrics say so; `find_nonfinite` then finds
+    The state is donated: its buffers are reused for the new one, so read only the new
+    one. The step can be used in the body of a `lax.scan` (`scan_steps`), and under
+    `vmap` for several runs at once. A step that meets a value that is not finite, see
+    "finite" below, changes nothing, and its metrics say so. `find_nonfinite` then finds
     the layer.
 
     Args:
-      model: a layer; its y is what `loss` takes first.
+      model: a layer, whose y is the first argument of `loss`.
       optimizer: an optax transformation; `optax.MultiSteps` accumulates gradients over
-        several batches. One that takes more than the gradient (a line search as in
-        `optax.lbfgs`, `reduce_on_plateau`, `polyak_sgd`, `momo`, `sam`) is given
-        `value`, the loss; `grad`; `value_fn`, also called `obj_fn`, and `grad_fn`, the
-        loss and its gradient as functions of the parameters, on the same batch and with
-        the same key; each call of theirs costs a pass through the model. `jax.jvp` of
-        them needs `ops=AUTODIFF`. Refused are those that want the
-        gradient of each example (`dpsgd`, `differentially_private_aggregate`),
-        parameters in pairs (`lookahead`) or other arguments than these, and those whose
-        state changes its structure (`monitor`).
-      loss: (logits, labels) -> losses of any shape, whose mean is minimised; the
-        default is `ops.softmax_cross_entropy`. The name of another loss of `ops`,
-        "mean_squared_error" or "sigmoid_binary_cross_entropy", stands for that one. A
-        function is taken as it is; `functools.partial` gives it options.
+        several batches. Some need more than the gradient (a line search as in
+        `optax.lbfgs`, `reduce_on_plateau`, `polyak_sgd`, `momo`, `sam`). They get
+        `value`, the loss; `grad`; and `value_fn`, also called `obj_fn`, and `grad_fn`,
+        the loss and its gradient as functions of the parameters, on the same batch and
+        with the same key. Each call of these costs a pass through the model. `jax.jvp`
+        of them needs `ops=AUTODIFF`. Optimisers are refused if they need the gradient
+        of each example (`dpsgd`, `differentially_private_aggregate`), parameters in
+        pairs (`lookahead`) or other arguments than these, or if their state changes its
+        structure (`monitor`).
+      loss: (logits, labels) -> losses of any shape, whose mean is minimised. The
+        default is `ops.softmax_cross_entropy`. A string is the name of another loss of
+        `ops`, "mean_squared_error" or "sigmoid_binary_cross_entropy". For a loss with
+        options pass a `functools.partial`.
       ops: who differentiates, in the model and in a loss that is not given as a
-        function: `EXPLICIT`, `AUTODIFF`, or an `Ops` of one's own.
-      augment: (key, x) -> x, what is done to the images of a batch before the model
-        sees them.
-      compute_dtype: the dtype of parameters and images inside the model, jnp.bfloat16
-        for instance; None leaves them as they are. Parameters, statistics, the loss and
-        the update keep their own.
-      average_decay: the weight of the old average in the new one, where the state keeps
-        an average. In the first steps it is smaller, (1 + step) / (10 + step), so that
-        the start is soon forgotten.
-      trainable: which parameters are trained, as `init_train_state` was told; None for
-        all. A predicate on the path of a parameter, `lambda path:
-        path.startswith("4_dense/")`; or a tree of bools like the parameters or a prefix
-        of it, `{"0_conv": False, "4_dense": True}`. The others are frozen: no gradient
-        of theirs is computed, the optimiser does not see them and keeps nothing for
-        them, and no weight decay moves them. The running statistics of a batch
-        normalisation are not parameters: they move in training, whether its scale is
-        frozen or not.
+        function: `EXPLICIT`, `AUTODIFF`, or an `Ops` of your own.
+      augment: (key, x) -> x, which changes the images of a batch before the model gets
+        them.
+      compute_dtype: the dtype of parameters and images inside the model, such as
+        jnp.bfloat16; None leaves them as they are. Parameters, statistics, the loss and
+        the update keep their own dtypes.
+      average_decay: the weight of the old average in the new one, if the state keeps an
+        average. In the first steps it is smaller, (1 + step) / (10 + step), so that the
+        start is soon forgotten.
+      trainable: which parameters are trained, the same as in `init_train_state`; None
+        for all. It is a predicate on the path of a parameter, `lambda path:
+        path.startswith("4_dense/")`, or a tree of bools like the parameters, or a
+        prefix of one, `{"0_conv": False, "4_dense": True}`. The others are frozen:
+        their gradients are not computed, the optimiser does not see them and keeps
+        nothing for them, and weight decay does not move them. The running statistics of
+        a batch normalisation are not parameters. They move in training even if its
+        scale is frozen.
 
     Returns:
       The step. Its metrics are scalars, of the batch and the parameters before the
         update: "loss"; "finite", whether the loss, all gradients and the new state of
-        the model are; and "accuracy" where the labels are class numbers, that is
-        integers with one axis less than the logits. An update that overflows though its
-        gradient does not, by a learning rate of 1e38, is found by the step after it.
+        the model are finite; and "accuracy", if the labels are class numbers, that is,
+        integers with one axis less than the logits. If an update overflows although its
+        gradient does not (a learning rate of 1e38), the next step finds it.
 
     Raises:
-      ValueError: if an argument is of another kind; when the step is traced, if the
-        state was made for another optimiser or `trainable`, or the optimiser is
-        refused; when it is called, if the state has been donated already.
+      ValueError: if an argument is of another kind. When the step is traced: if the
+        state was made for another optimiser or `trainable`, or if the optimiser is
+        refused. When it is called: if the state has been donated already.
 
     >>> from jaxcnn import init_train_state, layers
     >>> model = layers.serial(layers.flatten(), layers.dense(2))
@@ -142,8 +142,8 @@ def _as_decay(average_decay: float) -> float:
 def _averaged(
     state: TrainState, at: Evaluated, trained: Any, decay: float
 ) -> tuple[Any, Any] | None:
-    """The new average, where one is kept. What is frozen stays, and what has no
-    average, a counter or a key, is the newest."""
+    """The new average, if one is kept. Frozen parameters stay as they are. Counters and
+    keys have no average, so their newest value is taken."""
     if state.average is None:
         return None
     seen = state.step.astype(jnp.float32)

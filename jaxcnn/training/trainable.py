@@ -1,8 +1,8 @@
-"""Which parameters are trained, and the tree that holds these alone.
+"""Which parameters are trained, and the tree that holds only these.
 
 The optimiser and `jax.grad` get the tree of the parameters with `optax.MaskedNode()`, a
-node without leaves, in the place of each that is frozen. So nothing is computed or kept
-for them, and what optax does by path, or with a mask of all, still fits.
+node without leaves, in the place of each frozen one. So nothing is computed or kept for
+these, and transformations of optax that go by path, or use a mask of all, still fit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jaxcnn.arguments import as_flag, described
 
 Trainable = Callable[[str], bool] | Mapping[str, Any] | bool | None
 """A predicate on a path, "0_conv/w"; a tree of bools like the parameters, or a prefix
-of it; None for all."""
+of one; None for all."""
 
 Frozen = Mapping[str, None]
 """Paths, as the keys of a dict without values: a pytree without leaves, so that a state
@@ -70,8 +70,8 @@ def with_frozen(trained: Any, params: Any, frozen: Frozen) -> Any:
 
 
 def agreed(trainable: Trainable, params: Any, frozen: Frozen | None) -> dict[str, None]:
-    """The frozen paths, if `trainable` says what the state, whose are `params` and
-    `frozen`, was made for."""
+    """The frozen paths. Raises an error unless `trainable` is the one that the state
+    with these `params` and `frozen` was made for."""
     here, there = frozen_paths(trainable, params), frozen or {}
     if here.keys() == there.keys():
         return here
@@ -125,6 +125,6 @@ def _by_mask(mask: Any, paths: list[str]) -> dict[str, bool]:
 
 
 def some(paths: list[str]) -> str:
-    """The paths in a message, the first three of many."""
+    """The paths, for a message: the first three if there are many."""
     more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
     return ", ".join(map(repr, paths[:3])) + more

@@ -1,4 +1,7 @@
-"""Convolution: `rule.py` derives and wires it, `functions.py` is what users call,
-`problem.py` describes one convolution, `methods` computes its three maps, and
-`general_dilated.py` takes the place of `jax.lax.conv_general_dilated`.
+"""Convolution.
+
+`rule.py` has its derivation and its rule, `functions.py` and `gradients.py` the
+functions that users call. `problem.py` describes one convolution, `methods` has the
+ways to compute its three maps, and `general_dilated.py` a function that takes the place
+of `jax.lax.conv_general_dilated`.
 """

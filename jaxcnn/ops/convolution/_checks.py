@@ -1,4 +1,4 @@
-"""What a convolution is given, looked at before anything is computed."""
+"""Checks of a convolution's arguments, before anything is computed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jaxcnn.window import Window, dilated
 
 
 def as_shape(name: str, shape: Any) -> tuple[int, ...]:
-    """A shape that a person passes: sizes, of which some may be symbolic."""
+    """A shape that a person passes, as a tuple. Some of its sizes may be symbolic."""
     if getattr(shape, "ndim", 1) != 1 or not is_several(shape):
         is_array = hasattr(shape, "shape")
         array = name.removesuffix("_shape")

@@ -1,4 +1,4 @@
-"""The options of a convolution, as they are passed on."""
+"""The options of a convolution, checked for those that pass them on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jaxcnn.ops.convolution.problem import ConvOptions
 
 
 def layout_among(function: str, options: Mapping[str, Any]) -> Layout:
-    """The layout among the options, all of which are looked at."""
+    """The layout among the options. All options are checked."""
     check_options(function, options)
     layout = options.get("layout", "channels_last")
     check_layout(layout)
@@ -24,7 +24,7 @@ def layout_among(function: str, options: Mapping[str, Any]) -> Layout:
 
 
 def check_options(function: str, options: Mapping[str, Any]) -> None:
-    """Raises TypeError for what is no option, as Python does for other functions."""
+    """Raise TypeError for an unknown option, as Python does for other functions."""
     for name in options:
         if name not in ConvOptions.__annotations__:
             close = difflib.get_close_matches(name, ConvOptions.__annotations__, n=1)

@@ -1,8 +1,7 @@
-"""Convolution, as it is called, and what computes it.
+"""Convolution: the functions that are called, and the one that says how it is computed.
 
-What it computes is derived in `rule.py`, equations (1) to (4). The options that all
-functions of a convolution have are typed once, as `ConvOptions`, and documented in
-`conv`.
+`rule.py` has the derivation, equations (1) to (4). The options that all functions of a
+convolution share are typed once, as `ConvOptions`, and documented in `conv`.
 """
 
 from __future__ import annotations
@@ -67,26 +66,26 @@ def conv(
       b: bias, (o,), or None.
       stride, dilation: one int, or one per spatial axis.
       padding: "valid", "same", "same_lower", "full", "causal", ints or (low, high)
-        pairs: see `jaxcnn.window.resolve_padding`. Negative pads crop.
-      groups: the number of groups; c of them with w of (*taps, 1, m c) is a depthwise
-        convolution.
+        pairs: see `jaxcnn.padding.resolve_padding`. Negative pads crop.
+      groups: the number of groups. With c groups, and w of (*taps, 1, m c), it is a
+        depthwise convolution.
       layout: "channels_last" or "channels_first", of x, w and the result.
       precision, preferred_element_type: as in `jax.lax.conv_general_dilated`; the
-        latter a floating dtype.
-      method: a `Method` that computes forward and gradients; by default the fastest
-        by shape and platform, as measured.
+        latter must be a floating dtype.
+      method: a `Method` that computes forward and gradients. The default is the one
+        that measurements found fastest for such shapes on this platform.
 
     Returns:
       (n, *space', o), or (n, o, *space') for "channels_first".
 
     Raises:
       ValueError: on shapes, dtypes or options that do not fit, while tracing.
-      TypeError: in forward mode (`jvp`, `jacfwd`, `linear_transpose`), for which
-        `jaxcnn.AUTODIFF.conv` is.
+      TypeError: in forward mode (`jvp`, `jacfwd`, `linear_transpose`): use
+        `jaxcnn.AUTODIFF.conv` there.
 
-    A NaN or an infinity in x reaches the outputs whose windows meet it, and no other;
-    so it is with dy and the input gradient. A kernel gradient may be NaN also for taps
-    that never met such a value.
+    A NaN or an infinity in x reaches the outputs whose windows meet it, and no others.
+    The same holds for dy and the input gradient. A kernel gradient may be NaN even for
+    taps that never met such a value.
 
     >>> x = jnp.arange(4.0).reshape(1, 4, 1)
     >>> conv(x, jnp.array([1.0, 0.0, -1.0]).reshape(3, 1, 1)).ravel().tolist()
@@ -156,11 +155,11 @@ def explain_conv(
     platform: str | None = None,
     **options: Unpack[ConvOptions],
 ) -> dict[str, Choice]:
-    """Which method computes each map of `conv` if none is asked for, and why.
+    """The method that computes each map of `conv` by default, and why.
 
     Args:
       x_shape, w_shape: the shapes of x and w, in `layout`.
-      platform: "cpu", "gpu" or "tpu"; by default the one that JAX computes on.
+      platform: "cpu", "gpu" or "tpu"; by default JAX's own.
       Others as in `conv`.
 
     Returns:

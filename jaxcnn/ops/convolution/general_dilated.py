@@ -1,9 +1,12 @@
 """`conv_general_dilated`: lax's function, argument for argument, with the gradients of
-`conv.py`.
+`rule.py`.
 
-It takes the place of `jax.lax.conv_general_dilated` wherever one can be named, as in
-Flax: `nnx.Conv(..., conv_general_dilated=jaxcnn.conv_general_dilated)`. Everything that
-lax can say beyond `conv` becomes one of its terms here, at the border:
+It takes the place of `jax.lax.conv_general_dilated` wherever a function can
+be passed, as in Flax:
+
+    nnx.Conv(..., conv_general_dilated=jaxcnn.conv_general_dilated)
+
+The arguments that lax has beyond those of `conv` are translated here:
 
     dimension numbers    transposed to channels last, and back
     lhs dilation         the window's base dilation b: x[n, i, c] stands at b i
@@ -67,7 +70,7 @@ def conv_general_dilated(
     [2.0, 3.0, 2.0]
     """
     lhs, rhs, precision = as_array("lhs", lhs), as_array("rhs", rhs), as_precision(precision)
-    # lax itself says what is valid, in its own words, without computing anything.
+    # lax itself checks the arguments and raises its own errors. Nothing is computed.
     result = jax.eval_shape(
         lambda lhs, rhs: lax.conv_general_dilated(
             lhs,
@@ -102,8 +105,8 @@ def conv_general_dilated(
             n // groups, *sizes, groups * c
         )
 
-    # What it would find only when compiling, or take for something else: a stride of 0,
-    # a set, a bool.
+    # Arguments that lax refuses only when it compiles, or misunderstands: a stride of
+    # 0, a set, a bool.
     axes = lhs.ndim - 2
     strides = per_axis("window_strides", window_strides, axes)
     dilations = (
@@ -120,7 +123,7 @@ def conv_general_dilated(
         w.shape[:-2], strides, tuple((lo, hi) for lo, hi in padding), dilations, base_dilations
     )
 
-    # out_axes says where (batch, channel, *space) stand in the result; y is (batch,
+    # out_axes has the positions of (batch, channel, *space) in the result; y is (batch,
     # *space, channel).
     y_axes = (out_axes[0], *out_axes[2:], out_axes[1])
     dtype = None if preferred_element_type is None else result.dtype

@@ -94,8 +94,8 @@ def conv_kernel_grad(
       Others as in `conv`.
 
     Returns:
-      dw, of `w_shape`, in x's dtype. Where x or dy is not finite, dw may be NaN also
-        for taps that never met it.
+      dw, of `w_shape`, in x's dtype. If x or dy has a value that is not finite, it
+        may be NaN also for taps that never met it.
 
     >>> import jax.numpy as jnp
     >>> x = jnp.arange(4.0).reshape(1, 4, 1)
@@ -133,7 +133,7 @@ def conv_bias_grad(dy: ArrayLike, *, layout: Layout = "channels_last") -> Array:
 
 
 def _check_dy(dy: Array, problem: Problem, layout: Layout) -> Array:
-    """dy, channels last, if it has the shape of y."""
+    """dy, channels last, after a check that it has the shape of y."""
     if dy.ndim != len(problem.x_shape):
         raise ValueError(
             f"dy must have as many axes as x, got shape {dy.shape} for x of {problem.x_shape}"

@@ -1,4 +1,5 @@
-"""A convolution's static description: all that is known before there are arrays."""
+"""A convolution's static description: everything that is known before there are
+arrays."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ class ConvOptions(TypedDict, total=False):
 
 
 class Problem(NamedTuple):
-    """All that is static about a convolution y = conv(x, w): hashable, one argument.
+    """Everything static about a convolution y = conv(x, w), as one hashable argument.
 
     Attributes:
       x_shape: (n, *space, (g c)).
@@ -39,10 +40,10 @@ class Problem(NamedTuple):
       window: taps, strides, pads and dilations, per axis of space.
       groups: g.
       precision: lax's.
-      accumulation_dtype: lax's `preferred_element_type`: partial sums are kept in it,
-        and results have it.
-      out_sharding: the sharding of the result of whichever map is called; None leaves
-        it to lax.
+      accumulation_dtype: lax's `preferred_element_type`, the dtype of partial sums and
+        of results.
+      out_sharding: the sharding of the result of the map that is called; None leaves it
+        to lax.
     """
 
     x_shape: tuple[int, ...]
@@ -55,17 +56,17 @@ class Problem(NamedTuple):
 
     @property
     def n(self) -> int:
-        """Images."""
+        """Number of images."""
         return self.x_shape[0]
 
     @property
     def space(self) -> tuple[int, ...]:
-        """Positions of the input, per axis."""
+        """Spatial size of the input, per axis."""
         return self.x_shape[1:-1]
 
     @property
     def out_space(self) -> tuple[int, ...]:
-        """Positions of the output, per axis."""
+        """Spatial size of the output, per axis."""
         return self.window.output_size(self.space)
 
     @property
@@ -74,17 +75,17 @@ class Problem(NamedTuple):
 
     @property
     def taps(self) -> int:
-        """Of all axes together."""
+        """Number of taps, of all axes together."""
         return math.prod(self.w_shape[:-2])
 
     @property
     def c(self) -> int:
-        """Input channels of a group."""
+        """Number of input channels of a group."""
         return self.w_shape[-2]
 
     @property
     def outputs(self) -> int:
-        """Output channels, of all groups."""
+        """Number of output channels, of all groups."""
         return self.w_shape[-1]
 
     @property
@@ -97,18 +98,18 @@ class Problem(NamedTuple):
 
     @property
     def adjoint(self) -> Problem:
-        """The problem whose forward is the input gradient of this one: of dy, and of
-        the kernel flipped, inputs and outputs of a group exchanged."""
+        """The problem whose forward is the input gradient of this one. Its operands are
+        dy and the flipped kernel, with inputs and outputs of a group exchanged."""
         w_shape = (*self.w_shape[:-2], self.outputs // self.groups, self.x_shape[-1])
         window = self.window.input_grad(self.space)
         return self._replace(x_shape=self.y_shape, w_shape=w_shape, window=window)
 
     def reshaped(self, x: Array, w: Array, window: Window) -> Problem:
-        """That of other operands, with their window."""
+        """The problem of other operands, with their window."""
         return self._replace(x_shape=x.shape, w_shape=w.shape, window=window)
 
     def of_images(self, n: int) -> Problem:
-        """The same with n images."""
+        """The same problem with n images."""
         return self._replace(x_shape=(n, *self.x_shape[1:]))
 
     @classmethod
@@ -125,8 +126,8 @@ class Problem(NamedTuple):
         precision: lax.PrecisionLike = None,
         preferred_element_type: DTypeLike | None = None,
     ) -> Problem:
-        """From what a person says of it, checked. Shapes are channels last; `layout` is
-        for the messages.
+        """The problem of these arguments, which are checked. Shapes are channels last;
+        `layout` is used only for messages.
 
         Raises:
           ValueError: on channels that do not fit the groups, or a window that does not

@@ -12,8 +12,8 @@ Definition
 
 Derivation
     Contract y with a cotangent dy:  T(x, w, dy) = sum_{n, j, o} dy[n, j, o] y[n, j, o]
-    is linear in each of its three arguments. So each gradient is what stands beside the
-    argument:
+    is linear in each argument, so its gradient with respect to one of them is the
+    factor that multiplies it:
 
         dT/d(dy) = y                                                                 (1)
         dT/dw:   dw[t, c, o] = sum_{n, j} x[n, s j + d t - p_lo, c] dy[n, j, o]      (2)
@@ -21,40 +21,40 @@ Derivation
                                sum_o dy[n, j, o] w[t, c, o]                          (3)
         dT/db:   db[o]       = sum_{n, j} dy[n, j, o]                                (4)
 
-    (2) is the cross-correlation of the input with dy: x is the image, dy the kernel,
-    whose taps are dilated by s; what is summed over is the batch and space. (3) is the
-    full convolution of dy, dilated by s, with the kernel: put t' = k - 1 - t, and (3)
-    is (1) for dy and the flipped kernel w[k - 1 - t', c, o] with c and o exchanged.
+    (2) is the cross-correlation of the input with dy. x is the image and dy is the
+    kernel, whose taps are dilated by s; the sum is over the batch and space. (3) is the
+    full convolution of dy, dilated by s, with the kernel. With t' = k - 1 - t, (3)
+    becomes (1) for dy and the flipped kernel w[k - 1 - t', c, o], c and o exchanged.
     `jaxcnn/window.py` has the strides, dilations and pads of both, remainders and
     negative pads included. (4) sums over batch and space, for each channel.
 
     Source: the document "Deep Learning - CNN Basics", section "How does back
-    propagation on a kernel K work?". Three slips of it are put right here: its code
-    assigns (=) the kernel gradient inside the loop over images, where (2) adds (+=); it
-    takes the bias gradient "across all channels", where (4) is over batch and space;
-    and in its expansion of dJ/dx13 the term with k11 belongs to y13.
+    propagation on a kernel K work?". Three of its slips are corrected here. Its code
+    assigns (=) the kernel gradient inside the loop over images, where (2) adds (+=). It
+    takes the bias gradient "across all channels", where (4) sums over batch and space.
+    In its expansion of dJ/dx13 the term with k11 belongs to y13.
 
-    T has no other gradients: the derivative of (2) or (3) to one of its arguments is
-    again one of (1), (2), (3). So the three maps carry one rule each, in terms of the
-    two others.
+    T has no other gradients: the derivative of (2) or (3) with respect to one of its
+    arguments is again one of (1), (2), (3). So each of the three maps has one rule, in
+    terms of the two others.
 
 Second derivatives
-    The rules call the maps without their rules, and these are plain JAX. So a second
-    derivative is JAX's derivative of the maps, in reverse mode or, as `jax.hessian` and
-    Hessian-vector products have it, in forward mode over reverse.
+    The rules call the maps without their rules, that is, plain JAX. So a second
+    derivative is JAX's derivative of the maps, in reverse mode or, in `jax.hessian` and
+    Hessian-vector products, in forward mode over reverse.
 
 Conventions
-    A cotangent has the dtype and sharding of its primal. The rule keeps x and w,
-    nothing else: both exist already. Products are summed in `preferred_element_type`,
-    and with it y, hence dy, has that dtype: then the gradients are computed from
-    operands widened to it, as lax does, and rounded once. Reverse mode only: `jvp`,
-    `jacfwd` and `linear_transpose` raise; called eagerly with the operation's name,
-    under `jit` or `scan` with JAX's words, "can't apply forward-mode autodiff (jvp) to
-    a custom_vjp".
+    A cotangent has the dtype and sharding of its primal. The rule keeps only x and w,
+    which exist already. Products are summed in `preferred_element_type`, and y and dy
+    have that dtype if it is given. The gradients are then computed from operands
+    widened to it, as lax does, and rounded once. Only reverse mode is supported: `jvp`,
+    `jacfwd` and `linear_transpose` raise an error. Called eagerly, it names the
+    operation; under `jit` or `scan` it is JAX's own, "can't apply forward-mode autodiff
+    (jvp) to a custom_vjp".
 
     A value of x or dy that is not finite makes y, or dx, not finite where a window
     meets it, and nowhere else. A kernel gradient is a matrix product, in which 0 times
-    infinity is NaN: there such a value may also spoil taps that never met it.
+    infinity is NaN, so such a value may spoil even taps that never met it.
 """
 
 from __future__ import annotations
@@ -70,10 +70,10 @@ from jaxcnn.ops._sharding import cotangent_like, sharding_of
 from jaxcnn.ops.convolution.methods.method import Method
 from jaxcnn.ops.convolution.problem import Problem
 
-# The three maps. An empty sum is 0 whatever the method: lax cannot compute a
+# The three maps. Empty sums are 0 for every method, since lax cannot compute a
 # convolution without outputs, images or channels. The jits keep eager calls from
-# compiling a method's loops and branches anew each time; inlined, they leave no trace
-# in an outer jit.
+# compiling a method's loops and branches again each time. Being inlined, they leave no
+# trace in an outer jit.
 
 
 @partial(jax.jit, static_argnums=(2, 3), inline=True)
@@ -135,8 +135,8 @@ def _shared_as(like: Array, problem: Problem) -> Problem:
 
 
 def _cotangent(found: Array, like: Array) -> Array:
-    """`cotangent_like`, also where a symbolic size is the same but does not read the
-    same: max(h - 2, 0) + 2 for h."""
+    """`cotangent_like`, also for a symbolic size that is equal but written in another
+    way, such as max(h - 2, 0) + 2 for h."""
     if found.shape != like.shape:
         missing = [(0, m - n, 0) for n, m in zip(found.shape, like.shape, strict=True)]
         found = lax.pad(found, jnp.zeros((), found.dtype), missing)

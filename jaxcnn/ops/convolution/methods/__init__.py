@@ -2,21 +2,21 @@
 
 Each is one file with `forward`, `input_grad` and `kernel_grad`:
 
-    LAX               lax.conv_general_dilated, as the derivation reads
-    NHWC              the same with every operand in the order that XLA's fast CPU path
-                      takes
-    SIDE_BY_SIDE      NHWC, with several images side by side in one: rows long enough
+    LAX               lax.conv_general_dilated, as in the derivation
+    NHWC              the same, with each operand in the order that XLA's fast CPU path
+                      needs
+    SIDE_BY_SIDE      NHWC of several images side by side, so that rows are long enough
                       for all cores
-    BLOCKED_OUTPUTS   NHWC, with neighbouring outputs as channels of one: for few output
+    BLOCKED_OUTPUTS   NHWC with neighbouring outputs as channels of one, for few output
                       channels
-    IM2COL            one matrix product of what all windows see; its adjoint for the
+    IM2COL            one matrix product of all windows' inputs; its adjoint for the
                       input gradient
-    GROUPWISE         each group by itself, a dense convolution
-    DEPTHWISE         one multiply-add per tap, for depthwise convolutions: elementwise
-    AUTO              the default: the fastest of them, map by map, by shape and
-                      platform, as measured
+    GROUPWISE         each group by itself, as a dense convolution
+    DEPTHWISE         one elementwise multiply-add per tap, for depthwise convolutions
+    AUTO              the default: for each map the method that measurements found
+                      fastest for such shapes on this platform
 
-A convolution is described to them by a `Problem`. `jaxcnn.explain_conv` tells which one
+A `Problem` describes the convolution to them. `jaxcnn.explain_conv` says which method
 AUTO takes.
 """
 

@@ -1,9 +1,10 @@
-"""Which method computes which map: decided from static shapes, for each platform. It is
-itself a method, the default one.
+"""The default method, which chooses another one for each map, from static shapes and
+the platform.
 
-On a CPU the first line that fits, as measured by `python -m experiments.benchmark
---parts operations --methods nhwc side_by_side blocked_outputs im2col groupwise
-depthwise`, with k taps in all, c input channels in a group, o outputs:
+On a CPU it takes the first line that fits. They were measured by `python -m
+experiments.benchmark --parts operations --methods nhwc side_by_side blocked_outputs
+im2col groupwise depthwise`. There are k taps in all, c input channels in a group, and o
+outputs:
 
     forward          depthwise                                          depthwise
                      groups of fewer than 16 channels                   im2col
@@ -29,21 +30,21 @@ depthwise`, with k taps in all, c input channels in a group, o outputs:
                      c = 1 and o <= 16, windows that overlap            nhwc
                      else                                               im2col
 
-`im2col` is passed over for `nhwc` where a window has too many taps for it, and in
-three axes `nhwc` for `lax`. `blocked_outputs` is never chosen, nor are groups joined
-for forward or input gradient: both multiply zeros with values that an output does not
-see, and where such a value is not finite, 0 times it is NaN. That costs a first layer
-of few channels up to 2.5 times its time, and narrow groups up to 2.
+If a window has too many taps for `im2col`, `nhwc` takes its place, and in three axes
+`lax` that of `nhwc`. `blocked_outputs` is never chosen, nor are groups joined for
+forward or input gradient. Both multiply zeros with values that an output does not see,
+and 0 times a value that is not finite is NaN. Without them a first layer of few
+channels takes up to 2.5 times as long, and narrow groups up to twice as long.
 
-A product is computed once. What `depthwise` gives XLA computes anew in each loop that
-uses it, unless something between is no loop: as single maps, one multiply-add per tap
-and channel is faster than a product for few channels too, and in LeNet slower.
+XLA fuses `depthwise` into every loop that uses its result, and recomputes it in each; a
+matrix product is computed once. That is why few channels use a product, although one
+multiply-add per tap and channel is faster by itself (in LeNet it is slower).
 
-Where several devices share the batch, the images are those of one. A batch of symbolic
-size counts as one image; where the size of space is symbolic, `lax` computes on a CPU
-too. On every other platform `lax`. Where the type of an array says that it is sharded
-(an Explicit mesh) axes cannot be merged freely: there depthwise is `depthwise` on a
-CPU, all else `nhwc`.
+If several devices share the batch, the images of one device count. A batch of symbolic
+size counts as one image. If the size of space is symbolic, `lax` computes on a CPU too.
+On every other platform `lax` computes everything. If the type of an array says that it
+is sharded (an Explicit mesh), axes cannot be merged freely. Then a CPU computes
+depthwise convolutions by `depthwise`, and everything else by `nhwc`.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ from jaxcnn.sizes import is_known
 
 
 class Choice(NamedTuple):
-    """A module that computes a map, and why this one."""
+    """A module that computes a map, and the reason for it."""
 
     method: ModuleType
     reason: str
@@ -126,9 +127,10 @@ BY_SIDE_BY_SIDE = Choice(
 
 
 def explain(problem: Problem) -> dict[str, dict[str, Choice]]:
-    """What computes each map of a convolution, and why: by map, then by platform.
+    """The module that computes each map of a convolution, and the reason: by map, then
+    by platform.
 
-    "default" is every platform not named.
+    "default" stands for every platform that is not named.
 
     >>> choices = explain(Problem.of((2, 8, 8, 64), (1, 1, 64, 32)))
     >>> choices["forward"]["cpu"].name, choices["kernel_grad"]["default"].name
@@ -147,8 +149,8 @@ def explain(problem: Problem) -> dict[str, dict[str, Choice]]:
 
 
 def _with_bound(choice: Choice, problem: Problem) -> Choice:
-    """The choice, or another where its program would grow with the taps: products of
-    patches, and volumes computed as planes."""
+    """The choice, or another one if its program would grow with the taps, as products
+    of patches and volumes computed as planes do."""
     if choice.method is im2col and not im2col.lays_out(problem.window):
         choice = TOO_MANY_TO_LAY_OUT
     volumes = choice.method is nhwc and len(problem.space) == 3
@@ -197,15 +199,16 @@ def _kernel_grad_on_cpu(problem: Problem) -> Choice:
 
 
 def _of_groups(channels: int) -> Choice:
-    """Of forward and input gradient: those that `groupwise` would join are products."""
+    """For forward and input gradient. Groups that `groupwise` would join are
+    products."""
     if channels == 1:
         return BY_DEPTHWISE
     return NARROW_GROUPS if channels < groupwise.LEAST else GROUPS
 
 
 def _fills_rows(problem: Problem, inputs: int, outputs: int) -> bool:
-    """Whether a row of one image is too short for two cores, and one of several images
-    is long enough, for so many channels of the map in question."""
+    """Whether a row of one image is too short for two cores, and a row of several
+    images is long enough, for this number of the map's channels."""
     short, enough = (96, 128) if outputs >= 64 else (256, 512)
     width = problem.space[-1]
     return (
@@ -219,16 +222,16 @@ def _fills_rows(problem: Problem, inputs: int, outputs: int) -> bool:
 
 
 def _of_small_images(problem: Problem, inputs: int) -> Choice:
-    """For so many input channels of the map in question: `side_by_side` where it has a
-    form, without a step along the last axis."""
+    """The choice for this number of the map's input channels: `side_by_side` if it
+    takes the problem and there is no stride along the last axis."""
     window = problem.window
     has_form = len(window.size) == 2 and window.stride[-1] == window.base_dilation[-1] == 1
     return SMALL_IMAGES_WIDE if has_form and inputs >= 16 else SMALL_IMAGES
 
 
 def choose(problem: Problem, map_name: str, *operands: Array) -> dict[str, ModuleType]:
-    """The module that computes a map, by platform: as `explain` has it for the images
-    of each device, where the operands are not sharded by their type."""
+    """The module that computes a map, by platform. It is that of `explain` for the
+    images of one device, unless the type of an operand says that it is sharded."""
     if any(sharding_of(a) is not None for a in operands):
         return {"cpu": depthwise if problem.depthwise else nhwc, "default": lax_method}
     if is_known(problem.n):
@@ -239,7 +242,7 @@ def choose(problem: Problem, map_name: str, *operands: Array) -> dict[str, Modul
 def forward(
     x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], problem: Problem
 ) -> Num[Array, "n *j o"]:
-    """(1) of `rule.py`, by the method chosen for the platform."""
+    """(1) of `rule.py`, by the method that is chosen for the platform."""
     return _on_its_platform("forward", x, w, problem)
 
 

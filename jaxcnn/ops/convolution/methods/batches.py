@@ -1,18 +1,18 @@
-"""Maps of a convolution on blocks of the batch, one after the other in a loop, each
-small enough for the cache.
+"""Maps of a convolution on blocks of the batch, which a loop takes one after the other.
+Each block is small enough for the cache.
 
-Forward and input gradient treat each image by itself; the kernel gradient is the sum of
-those of the blocks, b q to b q + q - 1:
+Forward and input gradient treat each image by itself. The kernel gradient is the sum of
+the blocks' kernel gradients, with images b q to b q + q - 1 in block b:
 
     dw[t, c, o] = sum_b dw_b[t, c, o]
 
-The patches that are laid out for a map are read several times. Those of a large batch
-come from memory each time: blocks of a few megabytes take 0.4 to 0.8 of the time.
-Shorter sums are more accurate, too.
+The patches that are laid out for a map are read several times, and those of a large
+batch come from memory each time. Blocks of a few megabytes take 0.4 to 0.8 of the time.
+Shorter sums are also more accurate.
 
-Where several devices share the batch, each has blocks of its own images, (d b q), and
-its own sum: dw = sum_d sum_b dw_db. They meet once, behind the loop. The axis d is not
-there on one device: XLA copies the operands for it, even of length 1.
+If several devices share the batch, each has blocks of its own images, (d b q), and its
+own sum: dw = sum_d sum_b dw_db. The sums meet once, after the loop. On one device there
+is no axis d: XLA would copy the operands even for an axis of length 1.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from jaxcnn.sizes import is_known
 
 Map = Callable[[Array, Array, Problem], Array]
 Images = Callable[[int, Problem], int]
-"""(the images that a device has, a problem) -> q, how many to treat at a time"""
+"""(number of images of a device, a problem) -> q, the number to treat at a time"""
 
 
 def images_in_a_block(n: int, image_bytes: int, most_bytes: int, least: int = 1) -> int:
@@ -50,8 +50,8 @@ def images_in_a_block(n: int, image_bytes: int, most_bytes: int, least: int = 1)
 
 
 def mapped_over_blocks(images: Images) -> Callable[[Map], Map]:
-    """Makes of a forward (x, w, problem) -> y, or an input gradient (dy, w, problem) ->
-    dx, one that treats q images at a time; `images` gives q."""
+    """Decorator of a forward (x, w, problem) -> y, or an input gradient (dy, w,
+    problem) -> dx, that lets it treat q images at a time; `images` gives q."""
 
     def decorate(image_map: Map) -> Map:
         @wraps(image_map)
@@ -73,8 +73,8 @@ def mapped_over_blocks(images: Images) -> Callable[[Map], Map]:
 
 
 def summed_over_blocks(images: Images) -> Callable[[Map], Map]:
-    """Makes of a kernel gradient (x, dy, problem) -> dw one that sums those of q images
-    each; q as above."""
+    """Decorator of a kernel gradient (x, dy, problem) -> dw that lets it sum those of q
+    images each, with q as above."""
 
     def decorate(kernel_grad: Map) -> Map:
         @wraps(kernel_grad)
@@ -86,7 +86,7 @@ def summed_over_blocks(images: Images) -> Callable[[Map], Map]:
             if q * devices >= n:
                 return kernel_grad(x, dy, problem)
             dtype = problem.accumulation_dtype or operand_dtype(x, dy, problem)
-            # Once: inside the loop XLA would convert them for every tap.
+            # Here, because inside the loop XLA would convert them for every tap.
             x, dy = at_least_float32(x), at_least_float32(dy)
             shape = (devices, *problem.w_shape) if devices > 1 else problem.w_shape
             zeros = varying_like(at_least_float32(jnp.zeros(shape, dtype)), x, dy)
@@ -105,7 +105,7 @@ def summed_over_blocks(images: Images) -> Callable[[Map], Map]:
 
 
 def divides(devices: int, n: int) -> bool:
-    """Whether the images can be shared evenly; of a symbolic number all are one
+    """Whether the images can be shared evenly. A symbolic number of images is one
     block."""
     return is_known(n) and n % devices == 0
 
@@ -113,8 +113,8 @@ def divides(devices: int, n: int) -> bool:
 def _block(a: Num[Array, "dbq *i c"], b: Array, q: int, devices: int) -> Array:
     """[(d b q), i, c] -> [d, q, i, c], block b of each device; on one device [q, i, c].
 
-    By its number inside the loop: of blocks along the leading axis of a scan, XLA
-    copies all where devices share the batch.
+    A block is taken by its number inside the loop. If the blocks were the leading axis
+    of a scan, XLA would copy all of them when devices share the batch.
     """
     d = () if devices == 1 else (devices,)
     return lax.dynamic_index_in_dim(a.reshape(*d, -1, q, *a.shape[1:]), b, len(d), keepdims=False)

@@ -2,23 +2,23 @@
 of space, as channels of one output.
 
 A convolution with few output channels leaves registers empty, however many positions it
-has. With r of these side by side it has r times the channels, a wider kernel and r
-times the step. With (l r), block l and its output r,
+has. With r positions side by side it has r times the channels, a wider kernel and r
+times the step. For block l and its output r, (l r),
 
     y[n, j, (l r), o]          = y'[n, j, l, (r o)]
     w'[t, s r + d u, c, (r o)] = w[t, u, c, o],  else 0
 
-where u are the taps along the last axis, k of them, s its stride and d its dilation: w'
-has s (r - 1) + d (k - 1) + 1 there, side by side. That is (k + r - 1) / k times the
-arithmetic where s = d = 1, and no byte moves: channels last, (l (r o)) and ((l r) o)
-are the same memory. Where r does not divide the outputs the last block is computed in
-full, and cut.
+where u are the k taps along the last axis, with stride s and dilation d. w' has s (r -
+1) + d (k - 1) + 1 taps there. With s = d = 1 this is (k + r - 1) / k times the
+arithmetic, and no byte moves, since (l (r o)) and ((l r) o) are the same memory if
+channels are last. If r does not divide the outputs, the last block is computed in full
+and cut.
 
-The kernel gradient sums over positions, and gained nothing from fewer of them: it is
-that of `nhwc`.
+Blocking does not help the kernel gradient, which sums over positions; that of `nhwc` is
+used.
 
-As in a matrix product, 0 times infinity is NaN: an x that is not finite spoils all
-outputs of the blocks that see it.
+As in a matrix product, 0 times infinity is NaN, so a value of x that is not finite
+spoils all outputs of the blocks that see it.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.window import Window, dilated
 
 ENOUGH = {1: 24, 2: 24, 3: 48}
-"""Channels (r o) that a block should have, by input channels in a group; any other
-number of those: `ENOUGH_ELSE`.
+"""Least number of output channels r o per block, by input channels per group (default
+`ENOUGH_ELSE`).
 
 Measured: with up to 16 channels on both sides XLA's CPU backend takes Eigen's
-convolution, on all cores, which likes 12 to 16 outputs; with more it takes YNNPACK's,
-on one core, which is several times faster for 1 and 2 input channels, and for 3 only if
-there are 48 outputs.
+convolution, on all cores, which is fastest with 12 to 16 outputs. With more channels it
+takes YNNPACK's, on one core. That is several times faster for 1 and 2 input channels,
+and for 3 only if there are 48 outputs.
 """
 
 ENOUGH_ELSE = 12

@@ -1,12 +1,12 @@
 """The three maps of a depthwise convolution as one multiply-add per tap: y += x shifted
 by the tap, times the tap's weights.
 
-With one input channel in a group the product is elementwise, and the taps fuse into one
-loop over memory. XLA's CPU backend would make it a dense convolution with a diagonal
-kernel (jax-ml/jax#13800, #26266). An input channel c has m outputs (c m), m being the
-channel multiplier; mostly m = 1. `forward` takes groups of more channels too, with one
-multiply-add for each: it is the input gradient of a multiplier. Gradients of such
-groups are refused.
+With one input channel per group the product is elementwise, and the taps fuse into one
+loop over memory. XLA's CPU backend would turn it into a dense convolution with a
+diagonal kernel (jax-ml/jax#13800, #26266). An input channel c has m outputs (c m),
+where m is the channel multiplier, mostly 1. `forward` also takes groups of more
+channels, with one multiply-add for each, since the input gradient of a multiplier needs
+it. Gradients of such groups are refused.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from jaxcnn.ops.convolution.methods.method import (
 from jaxcnn.ops.convolution.problem import Problem
 
 MOST_TERMS = 49
-"""Multiply-adds up to which Python writes them out, for XLA to fuse; beyond, the
-program has a loop over them."""
+"""Up to this many multiply-adds, Python writes out each one, so that XLA can fuse them.
+Beyond it, the program loops over them."""
 
 
 def forward(
@@ -54,7 +54,7 @@ def forward(
 def _forward_in_a_loop(
     x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], problem: Problem
 ) -> Num[Array, "n *j go"]:
-    """The same; the numbers of the terms are (t c)."""
+    """The same with a loop over the terms, which are numbered (t c)."""
     outputs = problem.window.output_size(x.shape[1:-1])
     phases, starts, c = in_phases(x, problem.window), tap_starts(problem.window), w.shape[-2]
     channels = np.tile(np.arange(c, dtype=np.int32), len(starts))
@@ -79,9 +79,9 @@ def input_grad(
 ) -> Num[Array, "n *i c"]:
     """dx[n, i, c] = sum of dy[n, j, (c m)] w[t, (c m)] over m and s j + d t - p_lo = i
 
-    Without a stride every dx gathers as every y does: it is `forward` of dy and the
-    flipped kernel. With one, `fold` scatters. To scatter always would be faster for a
-    few taps of a dy that exists; in a network XLA would compute dy anew for every tap.
+    Without a stride, dx is `forward` of dy and the flipped kernel, which gathers. With
+    a stride, `fold` scatters. Scattering would be faster for a few taps if dy exists
+    already, but in a network XLA would recompute dy for every tap.
     """
     _check_depthwise(w.shape)
     channels = problem.x_shape[-1]
@@ -120,7 +120,7 @@ def kernel_grad(
 ) -> Num[Array, "*t one cm"]:
     """dw[t, (c m)] = sum_{n, j} x[n, s j + d t - p_lo, c] dy[n, j, (c m)]
 
-    `depthwise_sums.py` says how the sums are made fast.
+    `depthwise_sums.py` computes the sums, and says what makes them fast.
     """
     _check_depthwise(problem.w_shape)
     x, dy, dtype = _in_the_dtype_of_sums(x, dy, problem)
@@ -129,12 +129,12 @@ def kernel_grad(
 
 
 def _for_all(weights: Num[Array, " go"], like: Num[Array, "n *i gc"]) -> Num[Array, "*one go"]:
-    """Weights of channels, with the axes of an image."""
+    """One weight per channel, with the axes of an image."""
     return weights.reshape((1,) * (like.ndim - 1) + weights.shape)
 
 
 def _in_the_dtype_of_sums(a: Array, b: Array, problem: Problem):
-    """Both operands in the dtype of the sum, and the dtype of the result."""
+    """Both operands in the dtype of the sum, and the result's dtype."""
     dtype = problem.accumulation_dtype or operand_dtype(a, b, problem)
     wide = at_least_float32(jnp.zeros((), dtype)).dtype
     return a.astype(wide), b.astype(wide), dtype

@@ -1,10 +1,11 @@
 """The sums of a depthwise kernel gradient, over images and space, tap by tap.
 
-XLA's CPU backend does not vectorise a sum over the leading axes. So blocks of a few
-rows of an image are added up one by one, elementwise, two in a step of the loop, in
-sums small enough for the cache, and space is summed once, at the end. A block has q
-images n / q apart: with the batch divided among devices each adds up its own. Where the
-type says that it is, or one block has everything, the sum is plain.
+XLA's CPU backend does not vectorise a sum over the leading axes. So a loop adds up
+blocks of a few rows of an image elementwise, two blocks per step, in sums that are
+small enough for the cache. Space is summed once, at the end. The q images of a block
+are n / q apart, so that each device adds up its own if the batch is split over devices.
+The sum is plain if the type says that the batch is sharded, or if one block has
+everything.
 """
 
 from __future__ import annotations
@@ -28,19 +29,19 @@ from jaxcnn.sizes import is_known
 from jaxcnn.window import Window, dilated
 
 UNROLLED_SUMS = 25
-"""Taps up to which a step of `kernel_grad`'s loop takes two blocks: 15 to 25 % less
-time, and twice as much to compile."""
+"""Up to this many taps, a step of `kernel_grad`'s loop takes two blocks. This takes 15
+to 25 % less time, and twice as long to compile."""
 
 ROW_OF_TAPS = 8
-"""Taps that such a row has, at most."""
+"""The largest number of taps of such a row."""
 
 SUMS_BYTES = 2**20
-"""What the running sums of `kernel_grad` may take: they are read and written for every
-image, and stay in the cache."""
+"""Most bytes of the running sums of `kernel_grad`, which are read and written for every
+image and have to stay in the cache."""
 
 IMAGES = 8
-"""How many images `kernel_grad` adds up at once, at most, and so among how many devices
-it can be divided."""
+"""The largest number of images that `kernel_grad` adds up at once, and so the largest
+number of devices that it can be split over."""
 
 
 def sums_of_taps(
@@ -62,7 +63,7 @@ def sums_by_rows(
     """Rows of up to `ROW_OF_TAPS` taps along the last axis, one after another, so that
     the program does not grow with the taps.
 
-    The last row of an axis may reach beyond its taps: what it finds there is left out.
+    The last row of an axis may reach beyond its taps. What lies there is left out.
     """
     *outer, k = window.size
     rows = -(-k // ROW_OF_TAPS)
@@ -94,20 +95,20 @@ def sums_by_rows(
 def _products(
     x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], window: Window
 ) -> list[Num[Array, "n *j cm"]]:
-    """By tap, what its gradient is the sum of."""
+    """For each tap, the terms of its gradient."""
     return [repeat(x_t, dy.shape[-1]) * dy for x_t in unfold(x, window)]
 
 
 def _sums_of_blocks(
     x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], window: Window, q: int, rows: int
 ) -> list[Num[Array, "q r *k cm"]]:
-    """By tap, the sum over all blocks of `rows` rows of q images."""
+    """For each tap, the sum over all blocks of `rows` rows of q images."""
     outputs = dy.shape[-1]
     if (
         sharding_of(dy) is None
         and window.stride[-1] == window.base_dilation[-1] == 1
         and x.shape[-1] == outputs
-    ):  # one long row of channels: short inner loops are slow
+    ):  # one long row of channels, since short inner loops are slow
         x, dy = (a.reshape(*a.shape[:-2], -1, 1) for a in (x, dy))
         window = interleaved(window, outputs)
         rows = rows * outputs if len(window.size) == 1 else rows  # of all channels
@@ -133,21 +134,21 @@ def _sums_of_blocks(
     steps = n // q * blocks
     unroll = (
         2 if steps > 2 and math.prod(window.size) <= UNROLLED_SUMS else 1
-    )  # two steps unrolled are no loop: the plain sum
+    )  # two unrolled steps are no loop, so the sum is plain
     return lax.scan(add_block, [zeros for _ in taps(window)], jnp.arange(steps), unroll=unroll)[0]
 
 
 def _pad(x: Array, window: Window) -> tuple[Array, Window]:
-    """The image that the window stands on, padded, cropped and base-dilated, and the
-    window without all that."""
+    """The image under the window, padded, cropped and base-dilated, and the window
+    without its pads and base dilation."""
     slices, window = window.crop(x.shape[1:-1])
     axes = range(len(slices))
     return lax_method.pad_explicitly(x[(slice(None), *slices)], window, range(1, x.ndim - 1), axes)
 
 
 def block_size(window: Window, dy_shape: Sequence[int]) -> tuple[int, int]:
-    """Images and rows of each, such that the sums, one per tap, have at most
-    `SUMS_BYTES`: 4 rows of up to `IMAGES`, or more."""
+    """The numbers of images and of rows of each in a block: 4 rows of up to `IMAGES`,
+    or more, as long as the sums, one per tap, take at most `SUMS_BYTES`."""
     n, height, *others = dy_shape
     if not is_known(n, height):
         return n, height

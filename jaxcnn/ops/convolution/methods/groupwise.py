@@ -1,9 +1,9 @@
-"""The three maps of a grouped convolution group by group, each a dense convolution of
-its own channels.
+"""The three maps of a grouped convolution, group by group. Each group is a dense
+convolution of its own channels.
 
 XLA's CPU backend computes all groups in one slow loop. Groups of very few channels are
 joined first, until they have `LEAST` input channels, with a kernel that is 0 between
-the channels of different groups: f groups joined cost f times the arithmetic, and less
+the channels of different groups. f joined groups cost f times the arithmetic but less
 time, because narrow convolutions are slow. With h joined groups of f each, (g) = (h f),
 
     w'[t, (f c), (h f' o)] = w[t, c, (h f o)]  where f = f', else 0
@@ -58,8 +58,8 @@ def kernel_grad(
 
 
 def joined_groups(groups: int, channels: int) -> int:
-    """How many groups of that many input channels are computed as one: the fewest that
-    have `LEAST`, and divide `groups`.
+    """The number of groups of c input channels that are computed as one: the smallest
+    divisor of `groups` with which they have `LEAST` channels.
 
     >>> joined_groups(32, 4), joined_groups(4, 16)
     (4, 1)

@@ -1,5 +1,5 @@
-"""The three maps as one matrix product each, with what every window sees laid out as a
-row ("im2col").
+"""The three maps as one matrix product each. The inputs of every window are laid out as
+a row ("im2col").
 
 With  p[n, j, (g t c)] = x[n, s j + d t - p_lo, (g c)],  the patches: `unfold`, and for
 a single tap x itself,
@@ -8,27 +8,27 @@ a single tap x itself,
     dw = p' dy       its adjoint in w
     dp = dy w'       its adjoint in p, and dx is the adjoint of taking patches: `fold`
 
-The patches take as many times x's memory as there are taps, less where windows stand
-apart. They pay where a window has one tap (a 1x1 convolution is a matrix product),
-where few channels leave XLA's convolutions idle, and for strided input gradients, which
-a convolution computes from a dy that is mostly zeros.
+The patches take as many times x's memory as there are taps, or less if windows stand
+apart. They pay for windows of one tap (a 1x1 convolution is a matrix product), for few
+channels, which leave XLA's convolutions idle, and for strided input gradients, which a
+convolution computes from a dy that is mostly zeros.
 
-The kernel gradient is a sum over pairs of an input and an output, so that a tap can be
-laid out on either side: along some axes of space beside x's channels (taps t, from the
-outputs j), along the others beside dy's (taps u, from the inputs i):
+The kernel gradient is a sum over pairs of an input and an output, so a tap can be laid
+out on either side. Along some axes of space it is beside x's channels (taps t, seen
+from the outputs j), along the others beside dy's (taps u, seen from the inputs i):
 
     p[n, (j i), (t c)] = x[n, s j + d t - p_lo, i, c]
     e[n, (j i), (u o)] = dy[n, j, i + p_lo - d u, o]    dilated by s: patches of the
                                                         window of the input gradient
     dw[t, u, c, o]     = sum_{n, j, i} p[n, (j i), (t c)] e[n, (j i), (u o)]
 
-For 3x3 taps, 16 channels and 16 outputs that is 48 + 48 numbers per position, not 144 +
-16, and a product of 48x48 sums, which fills registers where 144x16 does not.
+For 3x3 taps, 16 channels and 16 outputs these are 48 + 48 numbers per position, not
+144 + 16, and a product of 48x48 sums, which fills registers better than 144x16.
 
-As in any matrix product, 0 times infinity is NaN: an x or dy that is not finite spoils
-the sums of taps that never meet it, too. Windows of more than `MANY_TAPS` are refused,
-unless their axes are short or a few strides long: each tap, or all that lie between two
-steps, is an operation of the program, and this would have no bound.
+As in any matrix product, 0 times infinity is NaN, so a value of x or dy that is not
+finite spoils even the sums of taps that never meet it. Windows of more than `MANY_TAPS`
+are refused, unless their axes are short or a few strides long. Each tap, or all taps
+between two strides, is an operation of the program, whose size would have no bound.
 """
 
 from __future__ import annotations
@@ -55,17 +55,17 @@ from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.window import Window
 
 BLOCK_BYTES = 2**23
-"""What the patches of a block of images may take."""
+"""Most bytes of the patches of a block of images."""
 
 SHORT_ROW = 32
-"""Numbers laid out per position up to which blocks gain nothing."""
+"""Up to this many numbers laid out per position, blocks gain nothing."""
 
 MOST_SLICES = 16
-"""Taps of all axes together up to which any window is laid out: 5x5x5 has 15."""
+"""Up to this sum of taps over its axes, any window is laid out; 5x5x5 has 15."""
 
 
 def lays_out(window: Window) -> bool:
-    """Whether the program for this window has a bound.
+    """Whether the size of the program for this window is bounded.
 
     >>> from jaxcnn.padding import make_window
     >>> kernels = ((3, 1), (16, 16), (11, 4), (16, 1))
@@ -86,8 +86,8 @@ def _check_taps(window: Window) -> None:
 
 
 def _images(n: int, problem: Problem) -> int:
-    """How many images to lay out at a time: all where rows are short, or for one tap,
-    where they are x itself."""
+    """The number of images to lay out at a time. It is all of them if rows are short,
+    or if there is one tap, whose patches are x itself."""
     row = problem.taps * problem.c
     if row <= SHORT_ROW or problem.taps == 1:
         return n
@@ -131,13 +131,13 @@ def input_grad(
     return dx.astype(problem.accumulation_dtype or dtype)
 
 
-# As y is: to fold small groups moves more than it saves.
+# As for y. Folding small groups moves more than it saves.
 _gathered = input_grad_by(forward)
 
 
 def _fold_by_axes(dp: Array, problem: Problem) -> Array:
-    """`fold` of one axis after another, the first one first: of many taps, each by a
-    few operations."""
+    """`fold` of one axis after another, beginning with the first. Each takes a few
+    operations even if it has many taps."""
     g, window = problem.groups, problem.window
     dp = dp if g == 1 else dp.reshape(-1, *dp.shape[2:])
     for axis in range(len(window.size)):
@@ -146,10 +146,10 @@ def _fold_by_axes(dp: Array, problem: Problem) -> Array:
 
 
 def images_of_a_sum(n: int, problem: Problem) -> int:
-    """As many as lay out 1.5 MiB and have 2,048 positions; or 8 MiB if these are fewer,
-    but at least 256 positions.
+    """The number of images to lay out at a time. They take 1.5 MiB and have 2,048
+    positions, or take 8 MiB if that is less, but have at least 256 positions.
 
-    All where rows are short.
+    It is all of them if rows are short.
     """
     _, positions, row, _ = tap_layout(problem)
     if row <= SHORT_ROW:
@@ -187,15 +187,15 @@ def kernel_grad(
     sizes = {**dict(enumerate(taps)), "c": c, "g": g, "o": go // g}
     dw = dw.reshape([sizes[axis] for axis in now])
     dw = jnp.transpose(dw, [now.index(axis) for axis in order]).reshape(problem.w_shape)
-    # The window of the input gradient runs backwards.
+    # The window of the input gradient goes backwards.
     return jnp.flip(dw, beside_dy).astype(problem.accumulation_dtype or dtype)
 
 
 def _product(
     a: Array, b: Array, a_axes: tuple[int, ...], b_axes: tuple[int, ...], problem: Problem
 ) -> Array:
-    """Summed over the axes given, and for groups side by side over the first; in
-    float32 for 16-bit floats."""
+    """The product, summed over the given axes, and with groups along the first axis of
+    both. 16-bit floats are summed in float32."""
     refuse_sharded("IM2COL", a, b)
     batch = ((), ()) if problem.groups == 1 else ((0,), (0,))
     return lax.dot_general(
@@ -208,8 +208,8 @@ def _product(
 
 
 def _patches(x: Array, window: Window, g: int, axes: Sequence[int]) -> Array:
-    """[n, j, (t c)], with groups [g, n, j, (t c)]: of the last axis first, so that all
-    others copy longer rows of channels."""
+    """[n, j, (t c)], with groups [g, n, j, (t c)]. The last axis is laid out first, so
+    that all others copy longer rows of channels."""
     n = x.shape[0]
     p = _split(x, g).reshape(g * n, *x.shape[1:-1], -1)
     for axis in reversed(axes):
@@ -218,8 +218,8 @@ def _patches(x: Array, window: Window, g: int, axes: Sequence[int]) -> Array:
 
 
 def _positions_flat(a: Array, g: int) -> Array:
-    """[(n j), c], with groups [g, (n j), c]: as one axis they are summed faster, and
-    more accurately, than as several."""
+    """[(n j), c], with groups [g, (n j), c]. Summing over one axis is faster and more
+    accurate than over several."""
     return a.reshape(-1, a.shape[-1]) if g == 1 else a.reshape(g, -1, a.shape[-1])
 
 

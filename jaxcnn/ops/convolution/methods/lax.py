@@ -1,9 +1,9 @@
-"""The three maps as three calls of `lax.conv_general_dilated`, as the derivation in
-`conv.py` reads.
+"""The three maps as three calls of `lax.conv_general_dilated`, as in the derivation in
+`rule.py`.
 
-Nothing is transposed: dimension numbers say which axis plays which part. XLA's GPU
-compiler recognises a kernel gradient in this form, and its CPU compiler brings it into
-the order of its fast path, though only outside `scan`, `while` and `cond`.
+Nothing is transposed, because dimension numbers give each axis its role. XLA's GPU
+compiler recognises a kernel gradient in this form. XLA's CPU compiler transposes it to
+the order of its fast path, but only outside `scan`, `while` and `cond`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def kernel_grad(
 ) -> Num[Array, "*t cg o"]:
     """dw[t, c, (g o)] = sum_{n, j} x[n, s j + d t - p_lo, (g c)] dy[n, j, (g o)]
 
-    x plays the image, with its channels as batch and its batch as channels, dy the
+    x is the image, with its channels as batch and its batch as channels. dy is the
     kernel, with its batch as input channels.
     """
     (batch, channel, *space), (out, into, *taps) = _channels_last(x.ndim)
@@ -59,7 +59,7 @@ def kernel_grad(
 
 
 def _channels_last(ndim: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Where (batch, channel, *space) stand in an image, and (out, in, *space) in a
+    """The axes of (batch, channel, *space) in an image, and of (out, in, *space) in a
     kernel."""
     return (0, ndim - 1, *range(1, ndim - 1)), (ndim - 1, ndim - 2, *range(ndim - 2))
 
@@ -74,12 +74,13 @@ def correlate(
     feature_group_count: int = 1,
     batch_group_count: int = 1,
 ) -> Array:
-    """`lax.conv_general_dilated`, made safe: it never gets a negative pad, nor an empty
-    array, nor two dtypes.
+    """`lax.conv_general_dilated`, made safe: it never gets a negative pad, an empty
+    array, or two dtypes.
 
     A negative low pad beside a positive high one makes XLA's CPU backend read out of
-    bounds (openxla/xla#48713). So that lax's own derivative of this call has none
-    either, no pad is left to lax that is larger than D_k - 1; nor one that is symbolic.
+    bounds (openxla/xla#48713). lax gets no pad larger than D_k - 1 either, because
+    lax's own derivative of the call would then have a negative one. Nor does it get a
+    symbolic pad.
     """
     (lhs_batch, _, *lhs_space), (rhs_out, _, *_), (out_batch, out_channel, *out_space) = dimensions
     dtype = operand_dtype(lhs, rhs, problem)
@@ -128,8 +129,8 @@ def correlate(
 def pad_explicitly(
     lhs: Array, window: Window, lhs_space: Sequence[int], axes: Sequence[int]
 ) -> tuple[Array, Window]:
-    """The window's `axes` padded and base-dilated here, not by the convolution;
-    `lhs_space` says where axes stand in lhs."""
+    """The operand and window with `axes` padded and base-dilated here instead of by the
+    convolution. `lhs_space` are the axes of space in lhs."""
     if not axes:
         return lhs, window
     amounts = [(0, 0, 0)] * lhs.ndim

@@ -1,4 +1,4 @@
-"""What a way to compute convolutions must offer, and what several of them share."""
+"""The type of a way to compute convolutions, and code that several of them share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from jaxcnn.window import Window
 
 
 class Method(NamedTuple):
-    """Three maps, from module-level functions (a lambda would defeat JAX's caches)."""
+    """Three maps. They are module-level functions; a lambda would defeat JAX's
+    caches."""
 
     forward: Callable[[Array, Array, Problem], Array]  #      (x, w, problem)  -> y
     input_grad: Callable[[Array, Array, Problem], Array]  #   (dy, w, problem) -> dx
@@ -24,7 +25,7 @@ class Method(NamedTuple):
 
 
 def input_grad_by(forward: Callable[..., Array]) -> Callable[..., Array]:
-    """The input gradient as a forward: of dy with the kernel flipped and its inputs and
+    """The input gradient as a forward of dy, with the kernel flipped and its inputs and
     outputs exchanged, equation (3) of `rule.py`.
 
     dx[n, i, (g c)] = sum_{t, o} dy'[n, i + p_lo - d t, (g o)] w[t, c, (g o)], with dy'
@@ -40,8 +41,8 @@ def input_grad_by(forward: Callable[..., Array]) -> Callable[..., Array]:
 
 
 def operand_dtype(a: Array, b: Array, problem: Problem) -> DTypeLike:
-    """The dtype in which two operands meet. They differ only where one is the cotangent
-    of sums kept in a wider dtype."""
+    """The dtype for two operands. They differ only if one is the cotangent of sums that
+    were kept in a wider dtype."""
     return (
         a.dtype
         if a.dtype == b.dtype
@@ -50,8 +51,8 @@ def operand_dtype(a: Array, b: Array, problem: Problem) -> DTypeLike:
 
 
 def flip(w: Num[Array, "*t c o"], groups: int) -> Num[Array, "*t gc og"]:
-    """The kernel of the input gradient: flipped in space, the group moved from its
-    outputs to its inputs.
+    """The kernel of the input gradient: flipped in space, with the groups moved from
+    the outputs to the inputs.
 
     w[t, c, (g o)] -> w[k - 1 - t, (g c), o]
     """
@@ -64,14 +65,14 @@ def flip(w: Num[Array, "*t c o"], groups: int) -> Num[Array, "*t gc og"]:
 
 
 def flip_and_exchange(w: Num[Array, "*t c o"], groups: int) -> Num[Array, "*t og gc"]:
-    """`flip`, with what were outputs in the place of the inputs: w[t, c, (g o)] -> w[k
-    - 1 - t, o, (g c)]"""
+    """`flip`, with inputs and outputs exchanged: w[t, c, (g o)] -> w[k - 1 - t, o, (g
+    c)]"""
     return jnp.swapaxes(flip(w, groups), -1, -2)
 
 
 def interleaved(window: Window, m: int) -> Window:
-    """The window on a last axis of m times the length, where neighbours stand m apart
-    and what is between them is not mixed.
+    """The window on a last axis of m times the length. Neighbours are m apart, and the
+    elements between them are not mixed with them.
 
     >>> interleaved(Window((3,), (1,), ((1, 0),), (1,), (1,)), 4)
     Window(size=(3,), stride=(1,), pads=((4, 0),), dilation=(4,), base_dilation=(1,))
@@ -84,8 +85,8 @@ def interleaved(window: Window, m: int) -> Window:
 
 
 def refuse_sharded(name: str, *operands: Array) -> None:
-    """For methods that merge axes, which an Explicit mesh does not let be merged when
-    one of them is sharded."""
+    """Refuse sharded operands, for methods that merge axes. On an Explicit mesh a
+    sharded axis cannot be merged."""
     if any(sharding_of(a) is not None for a in operands):
         raise ValueError(
             f"method {name} merges axes, and on a mesh with Explicit axes a sharded one cannot be:"

@@ -1,10 +1,10 @@
-"""The three maps with every operand transposed to NHWC, HWIO, NHWC: the only order that
+"""The three maps with every operand transposed to NHWC, HWIO, NHWC, the only order that
 XLA's fast CPU path takes.
 
-At the top level of a program XLA does this itself; in the body of a `scan`, `while` or
-`cond` it does not, and a gradient in any other order falls to a naive loop
-(jax-ml/jax#12868). The fast path also refuses an output larger than its input, hence
-the explicit padding, and batch groups, which become feature groups here.
+At the top level of a program XLA does this itself. In the body of a `scan`, `while` or
+`cond` it does not, and computes a gradient in any other order by a naive loop
+(jax-ml/jax#12868). The fast path also refuses an output that is larger than its input,
+so padding is explicit here, and batch groups, which become feature groups.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.window import UNIT
 
 MOST_PLANES = 16
-"""Taps of the first of three axes that become channels, an array each: beyond, a
-convolution of volumes stays one."""
+"""Up to this many taps of the first of three axes, each tap becomes channels. Beyond
+it, a convolution of volumes stays one."""
 
 
 def forward(
@@ -52,7 +52,7 @@ def forward(
 def _forward_of_rows(
     x: Num[Array, "n i gc"], w: Num[Array, "t c go"], problem: Problem
 ) -> Num[Array, "n j go"]:
-    """The same with an axis of one position before the one of space."""
+    """The same, with an axis of one position before the axis of space."""
     x, w = x[:, None], w[None]
     return forward(x, w, problem.reshaped(x, w, UNIT.beside(problem.window)))[:, 0]
 
@@ -60,8 +60,8 @@ def _forward_of_rows(
 def _forward_of_volumes(
     x: Num[Array, "n i j k gc"], w: Num[Array, "t u v c go"], problem: Problem
 ) -> Num[Array, "n j k l go"]:
-    """The taps of the first axis become channels, (g t c), and its positions images:
-    what is left are convolutions of planes."""
+    """The taps of the first axis become channels, (g t c), and its positions become
+    images, so that convolutions of planes are left."""
     first, others = problem.window.split(1)
     g, (k, *taps, c, go) = problem.groups, w.shape
     seen = [
@@ -90,7 +90,7 @@ def kernel_grad(
     g = problem.groups
     sharding = sharding_of(x)
     if g > 1 and sharding is not None and sharding.spec[0] is not None:
-        # (g n) cannot be one axis when the type says that n is sharded
+        # (g n) cannot be one axis if the type says that n is sharded
         return lax_method.kernel_grad(x, dy, problem)
     if g == 1:
         images = jnp.moveaxis(x, (0, -1), (-1, 0))

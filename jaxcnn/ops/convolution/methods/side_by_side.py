@@ -1,18 +1,18 @@
-"""The three maps with several images of the batch laid beside one another along the
-last axis of space, as one wide image.
+"""The three maps with several images of the batch side by side along the last axis of
+space, as one wide image.
 
-XLA's fast CPU path divides a row of outputs over the cores, never images or rows: a
-convolution of small images with few channels runs on one core, whatever the batch. So
-the pixels of m images are interleaved: pixel l of the r-th stands at m l + r, and what
-were neighbours are m apart, which is a dilation. No output is computed in vain. With n
-= (q r), q rows of m images,
+XLA's fast CPU path splits a row of outputs over the cores, but never images or rows. So
+a convolution of small images with few channels runs on one core, however large the
+batch. Here the pixels of m images are interleaved: pixel l of the r-th image is at m l
++ r. Former neighbours are m apart, which is a dilation, and no output is computed in
+vain. With n = (q r), q rows of m images,
 
     x'[q, i, (l r), c] = x[(q r), i, l, c]           l, the last axis of space;
                                                      i, those before it
 
-and the result comes back by the same exchange. A step of the window along the last axis
-has no such form: strided convolutions are refused, as are groups. The kernel gradient
-sums over the images, and is that of `nhwc`.
+and the result is brought back by the inverse exchange. A stride along the last axis has
+no such form, so strided convolutions are refused, and so are groups. The kernel
+gradient sums over the images; that of `nhwc` is used.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from jaxcnn.ops.convolution.methods.nhwc import kernel_grad as kernel_grad
 from jaxcnn.ops.convolution.problem import Problem
 
 ROW = 1024
-"""Positions that a row should have: enough for several tasks of YNNPACK's at few
-channels."""
+"""The number of positions that a row should have, enough for several tasks of YNNPACK
+if there are few channels."""
 
 
 def forward(
     x: Num[Array, "n *i c"], w: Num[Array, "*t c o"], problem: Problem
 ) -> Num[Array, "n *j o"]:
-    """y[n, j, o] = sum_{t, c} x[n, j + d t - p_lo, c] w[t, c, o], as that of x' with
+    """y[n, j, o] = sum_{t, c} x[n, j + d t - p_lo, c] w[t, c, o], computed for x' with
     the last dilation and pads times m"""
     refuse_sharded("SIDE_BY_SIDE", x, w)
     n, *space, c = x.shape
@@ -58,13 +58,13 @@ input_grad = input_grad_by(forward)
 
 
 def images_in_a_row(n: int, width: int) -> int:
-    """m, the smallest divisor of the batch (of what each device has of it) that fills a
-    row, or all of it."""
+    """m, the smallest divisor of the batch (of a device's share of it) that fills a
+    row, or the whole batch."""
     return next((m for m in range(1, n) if n % m == 0 and m * width >= ROW), n)
 
 
 def _interleaved(problem: Problem, wide: Array, w: Array, m: int) -> Problem:
-    """That of rows of m interleaved images."""
+    """The problem of rows of m interleaved images."""
     window = problem.window
     if problem.groups > 1 or window.stride[-1] > 1 or window.base_dilation[-1] > 1:
         raise ValueError(

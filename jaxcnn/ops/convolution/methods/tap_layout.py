@@ -1,5 +1,5 @@
-"""Of the kernel gradient by im2col: which taps are laid out beside the channels of x,
-and which beside the outputs of dy."""
+"""The layout of taps in the kernel gradient by im2col: which of them stand beside the
+channels of x, and which beside the outputs of dy."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ RUN = 16
 
 
 class TapLayout(NamedTuple):
-    """Of a kernel gradient: which axes of space have their taps beside dy's outputs,
-    and what that means for an image."""
+    """The axes of space whose taps stand beside dy's outputs, and the numbers that this
+    lays out for an image."""
 
     beside_dy: tuple[int, ...]
     positions: int
     row: int
-    """How many numbers p and e have per position and group, if any tap of theirs was
-    laid out."""
+    """The numbers that p and e have per position and group, counting only operands with
+    taps laid out."""
     copied: int
-    """How many numbers are copied per group, where a run of fewer than `RUN` takes as
-    long as one of `RUN`."""
+    """The numbers that are copied per group. A run of fewer than `RUN` counts as `RUN`,
+    because it takes as long."""
 
 
 def tap_layout(problem: Problem) -> TapLayout:
-    """The one with the least to copy; of equals one with taps on both sides.
+    """The layout with the least to copy; among equals, one with taps on both sides.
 
     >>> problems = [
     ...     Problem.of((2, 8, 8, c), (3, 3, c, o), padding=1)
@@ -38,7 +38,7 @@ def tap_layout(problem: Problem) -> TapLayout:
     >>> [tap_layout(problem).beside_dy for problem in problems]
     [(1,), (), (0, 1)]
     """
-    # Of many, the stride bounds what is laid out beside x alone.
+    # For many taps, the stride bounds only the numbers laid out beside x.
     few = problem.taps <= MANY_TAPS
     axes = [
         axis for axis, k in enumerate(problem.window.size) if k > 1 and (few or k <= WRITTEN_OUT)
