@@ -299,7 +299,6 @@ def test_loops_under_transformations(name):
     np.testing.assert_allclose(mapped[0], plain, rtol=1e-5)
     np.testing.assert_allclose(scanned[1], plain, rtol=1e-5)
     np.testing.assert_allclose(forward, reverse, rtol=1e-4, atol=1e-3)
-    differences = (
-        gradient(one * 1.001) - gradient(one * 0.999)
-    ) / 0.002  # the loss is a square: along `one` the slope is g
+    # The loss is a square: along `one` the slope is g.
+    differences = (gradient(one * 1.001) - gradient(one * 0.999)) / 0.002
     np.testing.assert_allclose(reverse @ one, differences, rtol=1e-2)
