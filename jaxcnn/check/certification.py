@@ -227,6 +227,6 @@ def _check_options(args, numbers, linear_in, label, skip) -> None:
         jnp.issubdtype(jnp.result_type(a), jax.dtypes.prng_key) for a in args
     ):
         raise ValueError(
-            "label='unbiased' needs a typed key among args, jax.random.key(0): over what else would"
-            " the mean be taken?"
+            "label='unbiased' needs a typed key among args, jax.random.key(0): the mean is"
+            " taken over keys"
         )

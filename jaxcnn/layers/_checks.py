@@ -34,7 +34,7 @@ def check_key(key: Any, *, needed: bool = False) -> None:
     if key is None:
         if needed:
             raise ValueError(
-                "key must be a JAX random key, got None: pass jax.random.key(0), or of another seed"
+                "key must be a JAX random key, got None: pass jax.random.key(0), or another seed"
             )
         return
     if isinstance(key, int | float | np.number) and not isinstance(key, bool):

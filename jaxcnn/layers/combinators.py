@@ -118,7 +118,7 @@ def _add(inner: Array, shortcut: Array) -> Array:
             raise
         raise ValueError(
             f"residual adds what inner and shortcut give, got {inner.dtype} and {shortcut.dtype},"
-            " which JAX is told not to mix"
+            " and jax_numpy_dtype_promotion forbids mixing them"
         ) from error
 
 

@@ -95,7 +95,8 @@ def pinned_in(traced: jax.extend.core.ClosedJaxpr) -> tuple[str, ...]:
 
 def _search(jaxpr: Any, outside: tuple[str, ...], found: dict[str, None]) -> None:
     for equation in jaxpr.eqns:
-        names = (*outside, *str(equation.source_info.name_stack).split("/"))
+        here = str(equation.source_info.name_stack).split("/")
+        names = (*outside, *map(_without_transformations, here))
         for depth, name in enumerate(names):
             if name.startswith(PINNED):
                 path = (*filter(None, names[:depth]), name.removeprefix(PINNED))
@@ -104,6 +105,11 @@ def _search(jaxpr: Any, outside: tuple[str, ...], found: dict[str, None]) -> Non
         for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_jaxpr):
             if _is_jaxpr(inner):
                 _search(getattr(inner, "jaxpr", inner), names, found)
+
+
+def _without_transformations(name: str) -> str:
+    """Of a name in "transpose(jvp(0_conv))", as `grad` leaves it, the entry."""
+    return name.rpartition("(")[2].rstrip(")")
 
 
 def _is_jaxpr(value: Any) -> bool:

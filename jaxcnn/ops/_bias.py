@@ -38,8 +38,8 @@ def _add_bias_bwd(b: Array, dy: Array):
 _add_bias.defvjp(_add_bias_fwd, _add_bias_bwd)
 
 
-def add_bias(z: Array, b: ArrayLike | None, *, autodiff: bool) -> Array:
-    """z + b over the last axis, with its rule or, for `autodiff`, without."""
+def add_bias(z: Array, b: ArrayLike | None, *, by_autodiff: bool) -> Array:
+    """z + b over the last axis, with its rule or, for `by_autodiff`, without."""
     if b is None:
         return z
     b = as_array("b", b)
@@ -49,4 +49,4 @@ def add_bias(z: Array, b: ArrayLike | None, *, autodiff: bool) -> Array:
         )
     check_floating("b", b)
     z, b = align_varying(z, b)
-    return (_add_bias_definition if autodiff else _add_bias)(z, b)
+    return (_add_bias_definition if by_autodiff else _add_bias)(z, b)

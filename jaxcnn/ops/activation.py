@@ -79,13 +79,13 @@ _relu.defvjp(_relu_fwd, _relu_bwd)
 
 
 @operation
-def relu(autodiff: bool, x: ArrayLike) -> Array:
+def relu(by_autodiff: bool, x: ArrayLike) -> Array:
     """max(x, 0), elementwise, with the derivative 0 at 0.
 
     >>> jax.vmap(jax.grad(relu))(jnp.array([-1.0, 0.0, 2.0])).tolist()
     [0.0, 0.0, 1.0]
     """
-    return (_relu_definition if autodiff else _relu)(_check(x))
+    return (_relu_definition if by_autodiff else _relu)(_check(x))
 
 
 # leaky_relu(x) = x where x > 0, slope x elsewhere
@@ -114,7 +114,7 @@ _leaky_relu.defvjp(_leaky_relu_fwd, _leaky_relu_bwd)
 
 
 @operation
-def leaky_relu(autodiff: bool, x: ArrayLike, negative_slope: float = 0.01) -> Array:
+def leaky_relu(by_autodiff: bool, x: ArrayLike, negative_slope: float = 0.01) -> Array:
     """x where x > 0, `negative_slope` x elsewhere; the derivative at 0 is the slope,
     which is static and finite.
 
@@ -124,7 +124,7 @@ def leaky_relu(autodiff: bool, x: ArrayLike, negative_slope: float = 0.01) -> Ar
     slope = as_number("negative_slope", negative_slope, "a finite number, static")
     if not math.isfinite(slope):
         raise ValueError(f"negative_slope must be finite, got {slope}")
-    return (_leaky_relu_definition if autodiff else _leaky_relu)(_check(x), slope)
+    return (_leaky_relu_definition if by_autodiff else _leaky_relu)(_check(x), slope)
 
 
 # sigmoid(x) = s(x) = 1 / (1 + exp(-x))
@@ -151,13 +151,13 @@ _sigmoid.defvjp(_sigmoid_fwd, _sigmoid_bwd)
 
 
 @operation
-def sigmoid(autodiff: bool, x: ArrayLike) -> Array:
+def sigmoid(by_autodiff: bool, x: ArrayLike) -> Array:
     """1 / (1 + exp(-x)), elementwise.
 
     >>> float(jax.grad(sigmoid)(0.0))
     0.25
     """
-    return (_sigmoid_definition if autodiff else _sigmoid)(_check(x))
+    return (_sigmoid_definition if by_autodiff else _sigmoid)(_check(x))
 
 
 # tanh(x) = 2 s(2x) - 1
@@ -180,13 +180,13 @@ _tanh.defvjp(_tanh_fwd, _tanh_bwd)
 
 
 @operation
-def tanh(autodiff: bool, x: ArrayLike) -> Array:
+def tanh(by_autodiff: bool, x: ArrayLike) -> Array:
     """The hyperbolic tangent, elementwise.
 
     >>> float(jax.grad(tanh)(0.0))
     1.0
     """
-    return (_tanh_definition if autodiff else _tanh)(_check(x))
+    return (_tanh_definition if by_autodiff else _tanh)(_check(x))
 
 
 # silu(x) = x s(x), also called swish
@@ -211,13 +211,13 @@ _silu.defvjp(_silu_fwd, _silu_bwd)
 
 
 @operation
-def silu(autodiff: bool, x: ArrayLike) -> Array:
+def silu(by_autodiff: bool, x: ArrayLike) -> Array:
     """x sigmoid(x), elementwise (Elfwing, Uchibe and Doya 2017; swish).
 
     >>> float(jax.grad(silu)(0.0))
     0.5
     """
-    return (_silu_definition if autodiff else _silu)(_check(x))
+    return (_silu_definition if by_autodiff else _silu)(_check(x))
 
 
 # gelu(x) = x Phi(x), with Phi and phi the distribution and the density of the standard
@@ -263,7 +263,7 @@ _gelu.defvjp(_gelu_fwd, _gelu_bwd)
 
 
 @operation
-def gelu(autodiff: bool, x: ArrayLike, approximate: bool = True) -> Array:
+def gelu(by_autodiff: bool, x: ArrayLike, approximate: bool = True) -> Array:
     """x Phi(x), elementwise (Hendrycks and Gimpel 2016), by default in its tanh
     approximation, as `jax.nn.gelu`.
 
@@ -278,7 +278,7 @@ def gelu(autodiff: bool, x: ArrayLike, approximate: bool = True) -> Array:
             f" {approximate!r}"
         )
     approximate = as_flag("approximate", approximate)
-    return (_gelu_definition if autodiff else _gelu)(_check(x), approximate)
+    return (_gelu_definition if by_autodiff else _gelu)(_check(x), approximate)
 
 
 # Shared.

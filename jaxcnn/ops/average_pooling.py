@@ -95,7 +95,7 @@ _avg_pool.defvjp(_avg_pool_fwd, _avg_pool_bwd)
 
 @operation
 def avg_pool(
-    autodiff: bool,
+    by_autodiff: bool,
     x: ArrayLike,
     size: int | Sequence[int],
     *,
@@ -131,5 +131,5 @@ def avg_pool(
     if not as_flag("count_include_pad", count_include_pad):
         check_no_empty_window(window, x.shape[1:-1])
         pads = tuple((at_most(lo, 0), at_most(hi, 0)) for lo, hi in pads)
-    core = _avg_pool_definition if autodiff else _avg_pool
+    core = _avg_pool_definition if by_autodiff else _avg_pool
     return image_from_channels_last(core(x, window, x.shape[1:-1], pads), layout)

@@ -123,7 +123,7 @@ class BatchNormState(NamedTuple):
 
 @operation
 def batch_norm(
-    autodiff: bool,
+    by_autodiff: bool,
     x: ArrayLike,
     scale: ArrayLike | None,
     bias: ArrayLike | None,
@@ -193,7 +193,7 @@ def batch_norm(
 
     if not train:
         arrays = align_given(x, mean, var, scale, bias)
-        return (_standardize_definition if autodiff else _standardize)(
+        return (_standardize_definition if by_autodiff else _standardize)(
             *arrays, epsilon=epsilon
         ), state
 
@@ -207,7 +207,7 @@ def batch_norm(
             " train=False"
         )
     arrays = align_given(x, scale, bias)
-    y, batch_mean, batch_var = (_batch_norm_definition if autodiff else _batch_norm)(
+    y, batch_mean, batch_var = (_batch_norm_definition if by_autodiff else _batch_norm)(
         *arrays, axes=axes, epsilon=epsilon
     )
     new_state = BatchNormState(

@@ -80,7 +80,7 @@ _sigmoid_binary_cross_entropy.defvjp(
 
 
 @operation
-def sigmoid_binary_cross_entropy(autodiff: bool, logits: ArrayLike, labels: ArrayLike) -> Array:
+def sigmoid_binary_cross_entropy(by_autodiff: bool, logits: ArrayLike, labels: ArrayLike) -> Array:
     """-y log sigmoid(x) - (1 - y) log(1 - sigmoid(x)), elementwise, equation (1) of
     this file.
 
@@ -112,5 +112,5 @@ def sigmoid_binary_cross_entropy(autodiff: bool, logits: ArrayLike, labels: Arra
     check_floating("labels", y)
     x, y = align_varying(x, y)
     return (
-        _sigmoid_binary_cross_entropy_definition if autodiff else _sigmoid_binary_cross_entropy
+        _sigmoid_binary_cross_entropy_definition if by_autodiff else _sigmoid_binary_cross_entropy
     )(x, y)

@@ -132,7 +132,7 @@ _softmax_cross_entropy.defvjp(_softmax_cross_entropy_fwd, _softmax_cross_entropy
 
 @operation
 def softmax_cross_entropy(
-    autodiff: bool, logits: ArrayLike, labels: ArrayLike, *, label_smoothing: float = 0.0
+    by_autodiff: bool, logits: ArrayLike, labels: ArrayLike, *, label_smoothing: float = 0.0
 ) -> Array:
     """-log softmax(logits)[label], for each example, equation (1) of this file.
 
@@ -181,6 +181,6 @@ def softmax_cross_entropy(
             f" {labels.dtype} of {labels.shape}{hint}"
         )
     z, labels = align_varying(z, labels)
-    return (_softmax_cross_entropy_definition if autodiff else _softmax_cross_entropy)(
+    return (_softmax_cross_entropy_definition if by_autodiff else _softmax_cross_entropy)(
         z, labels, smoothing
     )

@@ -99,7 +99,7 @@ _dense.defvjp(_dense_fwd, _dense_bwd)
 
 @operation
 def dense(
-    autodiff: bool,
+    by_autodiff: bool,
     x: ArrayLike,
     w: ArrayLike,
     b: ArrayLike | None = None,
@@ -134,8 +134,8 @@ def dense(
     precision = as_precision(precision)
     preferred_element_type = as_dtype("preferred_element_type", preferred_element_type)
     x, w = align_varying(x, w)
-    y = (_dense_definition if autodiff else _dense)(x, w, precision, preferred_element_type)
-    return add_bias(y, b, autodiff=autodiff)
+    y = (_dense_definition if by_autodiff else _dense)(x, w, precision, preferred_element_type)
+    return add_bias(y, b, by_autodiff=by_autodiff)
 
 
 def _check(x: Array, w: Array) -> None:

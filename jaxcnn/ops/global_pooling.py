@@ -61,7 +61,7 @@ _global_max_pool.defvjp(_global_max_pool_fwd, _global_max_pool_bwd)
 
 @operation
 def global_max_pool(
-    autodiff: bool,
+    by_autodiff: bool,
     x: ArrayLike,
     *,
     layout: Layout = "channels_last",
@@ -73,7 +73,7 @@ def global_max_pool(
     [[6.0, 7.0]]
     """
     flat = _flatten_space(x, layout)
-    return (_global_max_pool_definition if autodiff else _global_max_pool)(flat, flat.shape[1])
+    return (_global_max_pool_definition if by_autodiff else _global_max_pool)(flat, flat.shape[1])
 
 
 # Mean.
@@ -101,7 +101,7 @@ _global_avg_pool.defvjp(_global_avg_pool_fwd, _global_avg_pool_bwd)
 
 @operation
 def global_avg_pool(
-    autodiff: bool,
+    by_autodiff: bool,
     x: ArrayLike,
     *,
     layout: Layout = "channels_last",
@@ -112,7 +112,7 @@ def global_avg_pool(
     [[3.0, 4.0]]
     """
     flat = _flatten_space(x, layout)
-    return (_global_avg_pool_definition if autodiff else _global_avg_pool)(flat, flat.shape[1])
+    return (_global_avg_pool_definition if by_autodiff else _global_avg_pool)(flat, flat.shape[1])
 
 
 def _flatten_space(x: ArrayLike, layout: Layout) -> Array:

@@ -61,7 +61,7 @@ _dropout.defvjp(_dropout_fwd, _dropout_bwd)
 
 @operation
 def dropout(
-    autodiff: bool,
+    by_autodiff: bool,
     x: ArrayLike,
     key: ArrayLike | None,
     *,
@@ -114,7 +114,7 @@ def dropout(
     # 64-bit types are enabled.
     keep = jax.random.bernoulli(key, np.float32(1 - rate), x.shape, out_sharding=sharding_of(x))
     x, keep = align_varying(x, keep)
-    return (_dropout_definition if autodiff else _dropout)(x, keep, rate)
+    return (_dropout_definition if by_autodiff else _dropout)(x, keep, rate)
 
 
 def _check_key(key: Any) -> None:

@@ -53,7 +53,7 @@ _layer_norm.defvjp(_layer_norm_fwd, _layer_norm_bwd)
 
 @operation
 def layer_norm(
-    autodiff: bool,
+    by_autodiff: bool,
     x: ArrayLike,
     scale: ArrayLike | None,
     bias: ArrayLike | None,
@@ -87,6 +87,6 @@ def layer_norm(
     epsilon = check_epsilon(epsilon)
     axes = check_axes(axes, x)
     scale, bias = parameter("scale", scale, x, axes), parameter("bias", bias, x, axes)
-    return (_layer_norm_definition if autodiff else _layer_norm)(
+    return (_layer_norm_definition if by_autodiff else _layer_norm)(
         *align_given(x, scale, bias), axes=axes, epsilon=epsilon
     )

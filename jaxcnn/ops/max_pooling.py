@@ -236,7 +236,7 @@ _max_pool.defvjp(_max_pool_fwd, _max_pool_bwd)
 
 @operation
 def max_pool(
-    autodiff: bool,
+    by_autodiff: bool,
     x: ArrayLike,
     size: int | Sequence[int],
     *,
@@ -269,5 +269,5 @@ def max_pool(
     """
     x, window, _ = prepare(x, size, stride, padding, dilation, ceil_mode, layout)
     check_no_empty_window(window, x.shape[1:-1])
-    core = _max_pool_definition if autodiff else _max_pool
+    core = _max_pool_definition if by_autodiff else _max_pool
     return image_from_channels_last(core(x, window, x.shape[1:-1]), layout)

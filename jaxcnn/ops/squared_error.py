@@ -52,7 +52,7 @@ _mean_squared_error.defvjp(_mean_squared_error_fwd, _mean_squared_error_bwd)
 
 
 @operation
-def mean_squared_error(autodiff: bool, predictions: ArrayLike, targets: ArrayLike) -> Array:
+def mean_squared_error(by_autodiff: bool, predictions: ArrayLike, targets: ArrayLike) -> Array:
     """The mean of (predictions - targets)^2 over all elements, a scalar, equation (1)
     of this file.
 
@@ -76,6 +76,9 @@ def mean_squared_error(autodiff: bool, predictions: ArrayLike, targets: ArrayLik
     check_floating("targets", t)
     check_shapes("predictions", p, "targets", t)
     if p.size == 0:
-        raise ValueError(f"predictions must not be empty, got shape {p.shape}: nothing has no mean")
+        raise ValueError(
+            f"predictions must not be empty, got shape {p.shape}: the mean of an empty array is"
+            " undefined"
+        )
     p, t = align_varying(p, t)
-    return (_mean_squared_error_definition if autodiff else _mean_squared_error)(p, t)
+    return (_mean_squared_error_definition if by_autodiff else _mean_squared_error)(p, t)

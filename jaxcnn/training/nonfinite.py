@@ -44,8 +44,7 @@ def find_nonfinite(
     >>> model = layers.serial(layers.dense(2), slip)
     >>> state = init_train_state(model, optax.sgd(0.1), jax.random.key(0), (1, 3))
     >>> find_nonfinite(model, state, jnp.zeros((4, 3)), jnp.zeros(4, int))
-    "layer '1_slip' gives 8 values of 8 that are not finite; what it was given has none
-    larger than 0"
+    "layer '1_slip': 8 of 8 outputs are not finite (largest input magnitude: 0)"
     """
     objective = make_objective(model, loss, ops, augment, compute_dtype, trainable)
     check_alive(as_state(state))
@@ -71,8 +70,9 @@ class _Finiteness(NamedTuple):
     size: Array
     largest: Array  # the largest magnitude of the finite ones
 
-    def __str__(self) -> str:
-        return f"{self.bad:,} values of {self.size:,}"
+    def of(self, values: str) -> str:
+        """In words: "3 of 8 outputs are not finite"."""
+        return f"{self.bad:,} of {self.size:,} {values} are not finite"
 
 
 class _Step(NamedTuple):
@@ -92,38 +92,35 @@ def _first(step: _Step, entries: list[str]) -> str | None:
     """The first array that is not finite, in words. `entries` are those of the model,
     in order."""
     for path, found in _bad(step.params):
-        return f"parameter {path!r} has {found} that are not finite"
+        return f"parameter {path!r}: {found.of('values')}"
     lasting = dict(_bad(step.new_model_state))
     for path, found in _bad(step.model_state):
         if path in lasting:
             return (
-                f"the statistics {path!r} of the state have {found} that are not finite, before the"
-                " step as after it"
+                f"statistics {path!r} of the state: {found.of('values')}, before the step as after"
+                " it"
             )
     if step.images.bad:
-        return f"the images have {step.images} that are not finite"
+        return f"the images: {step.images.of('values')}"
     largest = step.images.largest
     for path, found in step.given.items():
         layer = f"layer {path!r}" if path else "the model"
-        before = f"what it was given has none larger than {largest:.3g}"
+        given = f"(largest input magnitude: {largest:.3g})"
         if found.bad:
-            return f"{layer} gives {found} that are not finite; {before}"
+            return f"{layer}: {found.of('outputs')} {given}"
         for entry, statistics in lasting.items():
             if not path or entry.startswith(f"{path}/"):
-                return (
-                    f"the new statistics {entry!r} of {layer} have {statistics} that are not"
-                    f" finite; {before}"
-                )
+                return f"new statistics {entry!r} of {layer}: {statistics.of('values')} {given}"
         largest = found.largest
     if step.value.bad:
-        return f"the loss is not finite, while no logit is larger than {largest:.3g}"
+        return f"the loss is not finite (largest logit magnitude: {largest:.3g})"
     for path, found in lasting.items():
-        return f"the new statistics {path!r} have {found} that are not finite, though the loss is"
+        return f"new statistics {path!r}: {found.of('values')}, though the loss is"
     order = {entry: position for position, entry in enumerate(entries)}
     bad = _bad(step.grads)
     if bad:
         path, found = max(bad, key=lambda item: order.get(item[0].split("/")[0], -1))
-        return f"the gradient of {path!r} has {found} that are not finite, though the loss is"
+        return f"the gradient of {path!r}: {found.of('values')}, though the loss is"
     return None
 
 

@@ -18,7 +18,7 @@ def each_operation(*kept: str):
     return pytest.mark.parametrize("name", daily(OPERATIONS, kept))
 
 
-@each_operation("conv-auto", "conv-depthwise-auto", "max-pool", "dense", "batch-norm")
+@each_operation("conv-auto", "conv-depthwise-auto", "max-pool", "batch-norm")
 def test_jit_scan_checkpoint_vmap(name):
     """One compiled program holds them all."""
     x, w = data()

@@ -43,12 +43,13 @@ BASE_DILATED = {
     [
         ("side_by_side", 1),
         ("depthwise", 4),
+        ("groupwise", 2),
+        pytest.param("groupwise", 4, marks=pytest.mark.slow),
         *(
-            (method, groups)
+            pytest.param(method, groups, marks=pytest.mark.slow if groups != 2 else ())
             for method in ("lax", "nhwc", "blocked_outputs", "im2col", "auto")
             for groups in (1, 2, 4)
         ),
-        *(("groupwise", groups) for groups in (2, 4)),
     ],
 )
 def test_base_dilation_equals_the_definition_bit_for_bit(method, groups, window):
@@ -116,8 +117,13 @@ def test_dtypes(method, dtype):
     [
         (1, "side_by_side"),
         (4, "depthwise"),
-        *((g, "groupwise") for g in (2, 4)),
-        *((g, m) for g in (1, 2, 4) for m in ("lax", "nhwc", "blocked_outputs", "im2col", "auto")),
+        (2, "groupwise"),
+        pytest.param(4, "groupwise", marks=pytest.mark.slow),
+        *(
+            pytest.param(g, m, marks=pytest.mark.slow if g > 1 else ())
+            for g in (1, 2, 4)
+            for m in ("lax", "nhwc", "blocked_outputs", "im2col", "auto")
+        ),
     ],
 )
 def test_accumulation_dtype(method, groups):

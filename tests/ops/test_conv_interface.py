@@ -13,6 +13,7 @@ from jaxcnn.ops.convolution.methods import (
     DEPTHWISE,
     LAX,
 )
+from tests.daily import daily
 from tests.ops._convolutions import CASES_AND_METHODS, METHODS, results, whole_numbers
 
 
@@ -70,13 +71,20 @@ def test_channels_first(case):
 
 @pytest.mark.parametrize(
     ("case", "method"),
-    [
-        p
-        for p in CASES_AND_METHODS
-        if p.id.startswith(
-            ("1d-remainder-2-", "2d-groups-3-stride-2-padding-", "2d-depthwise-crop-")
-        )
-    ],
+    daily(
+        [
+            p
+            for p in CASES_AND_METHODS
+            if p.id.startswith(
+                ("1d-remainder-2-", "2d-groups-3-stride-2-padding-", "2d-depthwise-crop-")
+            )
+        ],
+        {
+            "1d-remainder-2-im2col",
+            "2d-depthwise-crop-depthwise",
+            *(f"2d-groups-3-stride-2-padding-{m}" for m in ("lax", "groupwise", "auto")),
+        },
+    ),
 )
 def test_gradient_functions(case, method):
     """conv_input_grad, conv_kernel_grad, conv_bias_grad are the maps that the rule

@@ -37,6 +37,7 @@ def test_twin(case):
     compare_with_twin(operation, args)
 
 
+@pytest.mark.slow
 def test_certificate():
     operation, _, args = CASES["softmax_smooth"]
     certified(operation, [jnp.asarray(a, jnp.float32) for a in args])

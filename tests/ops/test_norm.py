@@ -14,6 +14,7 @@ from jax.sharding import PartitionSpec as P
 from jaxcnn.ops import AUTODIFF
 from jaxcnn.ops.batch_normalization import BatchNormState, batch_norm
 from jaxcnn.ops.layer_normalization import layer_norm
+from tests.daily import daily
 from tests.ops._norms import CASES, EPSILON, data, inferred, norm, trained
 from tests.ops.naive_elementwise import (
     assert_close,
@@ -35,7 +36,12 @@ def test_definition(case):
     compare_with_definition(*CASES[case])
 
 
-@pytest.mark.parametrize("case", ["train_images", "train_bias", "infer", "layer_images"])
+@pytest.mark.parametrize(
+    "case",
+    daily(
+        ["train_images", "train_bias", "infer", "layer_images"], {"train_images", "layer_images"}
+    ),
+)
 def test_twin(case):
     operation, _, args = CASES[case]
     compare_with_twin(
@@ -43,6 +49,7 @@ def test_twin(case):
     )  # the certificate has that of "train"
 
 
+@pytest.mark.slow
 def test_certificate():
     operation, _, args = CASES["train"]
     certified(operation, [jnp.asarray(a, jnp.float32) for a in args])

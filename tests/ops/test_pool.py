@@ -37,12 +37,19 @@ def whole_numbers(case_id: str):
     return draw.integers(rng, case.x, largest=2), draw.integers(rng, y)
 
 
+# Daily, each number of axes and each option.
+EVERY = daily(
+    [pytest.param(case, id=case.id) for case in POOL_CASES],
+    {"1d-overlap-padding", "1d-dilated-ceil", "2d-ceil-padding", "2d-crop", "2d-batch-0", "3d"},
+)
+
+
 def value_and_gradient(pool, x, dy):
     y, vjp = jax.vjp(jax.jit(pool), jnp.asarray(x, jnp.float32))
     return np.asarray(y), np.asarray(vjp(jnp.asarray(dy, jnp.float32))[0])
 
 
-@pytest.mark.parametrize("case", **ids(POOL_CASES))
+@pytest.mark.parametrize("case", EVERY)
 def test_max_pool_equals_the_definition(case):
     x, dy = whole_numbers(case.id)
     got = value_and_gradient(lambda x: jaxcnn.max_pool(x, case.size, **case.options), x, dy)
@@ -74,7 +81,7 @@ def test_max_pool_of_nan_and_infinity(case, special):
 
 
 @pytest.mark.parametrize("count_include_pad", [True, False])
-@pytest.mark.parametrize("case", **ids(POOL_CASES))
+@pytest.mark.parametrize("case", EVERY)
 def test_avg_pool_equals_the_definition(case, count_include_pad):
     x, dy = whole_numbers(case.id)
     options = {**case.options, "count_include_pad": count_include_pad}
@@ -86,7 +93,7 @@ def test_avg_pool_equals_the_definition(case, count_include_pad):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("case", **ids(POOL_CASES))
+@pytest.mark.parametrize("case", EVERY)
 def test_equals_pytorch(case):
     torch = pytest.importorskip("torch", reason="PyTorch is an optional peer")
     axes = len(case.size)
@@ -163,7 +170,7 @@ POOLS = {
 
 
 @pytest.mark.parametrize("dtype", daily(["float32", "bfloat16"], {"float32"}))
-@pytest.mark.parametrize("name", daily(POOLS, {"max", "avg-uncounted"}))
+@pytest.mark.parametrize("name", daily(POOLS, {"max"}))
 def test_certificate(name, dtype):
     pool = POOLS[name]
     shape = jax.ShapeDtypeStruct((2, 5, 6, 2), dtype)

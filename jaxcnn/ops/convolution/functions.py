@@ -42,7 +42,7 @@ from jaxcnn.padding import Padding
 
 @operation
 def conv(
-    autodiff: bool,
+    by_autodiff: bool,
     x: ArrayLike,
     w: ArrayLike,
     b: ArrayLike | None = None,
@@ -115,14 +115,14 @@ def conv(
         preferred_element_type=preferred_element_type,
     )
     x, w = align_varying(x, w)
-    core = forward_map if autodiff else conv_core
+    core = forward_map if by_autodiff else conv_core
     y = core(x, w, problem, as_method(method))
-    return image_from_channels_last(add_bias(y, b, autodiff=autodiff), layout)
+    return image_from_channels_last(add_bias(y, b, by_autodiff=by_autodiff), layout)
 
 
 @operation
 def convolve(
-    autodiff: bool,
+    by_autodiff: bool,
     x: ArrayLike,
     w: ArrayLike,
     b: ArrayLike | None = None,
@@ -144,7 +144,7 @@ def convolve(
     layout = layout_among("convolve", options)
     w = as_array("w", w)
     taps = range(w.ndim - 2) if layout == "channels_last" else range(2, w.ndim)
-    correlate = autodiff_twin(conv) if autodiff else conv
+    correlate = autodiff_twin(conv) if by_autodiff else conv
     return correlate(x, jnp.flip(w, axis=tuple(taps)), b, method=method, **options)
 
 

@@ -114,7 +114,7 @@ PRODUCT = Choice(
 )
 SUM = Choice(
     im2col,
-    "one matrix product, with the taps beside the channels or beside the outputs, as copies less",
+    "one matrix product, with the taps beside the channels or the outputs, whichever copies less",
 )
 SMALL_IMAGES = Choice(
     im2col, "fewer positions than taps: XLA's convolutions exchange image and window, and are slow"
