@@ -50,6 +50,7 @@ def test_convolutions_are_valid(case):
         assert all(lo == hi for lo, hi in pads), "PyTorch has no other transposed convolutions"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", **ids(cases.CASES))
 def test_passes_have_shapes(case):
     for name in case.passes:

@@ -39,12 +39,14 @@ def check_columns(case: Case, config: Config) -> None:
         }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", **ids(CONVOLUTIONS + OPERATIONS))
 def test_columns_agree(case, timed_once):
     """In every pass and place."""
     check_columns(case, Config(dtypes=("float32",)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", **ids((*SOME_CONVOLUTIONS, *OPERATIONS)))
 def test_columns_agree_in_bfloat16(case, timed_once):
     """At the top level, where all columns are. Plain JAX is left out for norms, because

@@ -7,6 +7,7 @@ import pytest
 from experiments.benchmark import memory_processes
 
 
+@pytest.mark.slow
 def test_memory_in_a_process():
     found = memory_processes.in_a_process("lenet", "explicit", "one by one")
     parameters_and_momentum = 2 * 4 * 224_000
@@ -31,6 +32,7 @@ def test_memory_is_the_median_of_processes(monkeypatch):
     }
 
 
+@pytest.mark.slow
 def test_a_process_that_fails():
     with pytest.raises(RuntimeError, match="memory of no_network, plain, one by one: KeyError"):
         memory_processes.in_a_process("no_network", "plain", "one by one")

@@ -73,6 +73,7 @@ def test_a_report_of_an_older_version_says_so(reports, version, older):
 # Into a README.
 
 
+@pytest.mark.slow
 def test_the_short_table_goes_into_a_readme(short, tmp_path, capsys):
     folder, readme = tmp_path / "stored", tmp_path / "README.md"
     folder.mkdir()
@@ -87,6 +88,7 @@ def test_the_short_table_goes_into_a_readme(short, tmp_path, capsys):
     assert "Time of plain over that of explicit" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "words"),
     [

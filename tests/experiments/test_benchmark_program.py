@@ -125,6 +125,7 @@ def report(folder: Path, part: str) -> dict[str, Any]:
     return json.loads((folder / f"{part}.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_whole_run(tiny, tmp_path, monkeypatch):
     folder = tmp_path / "not" / "there yet"
     result = run(
@@ -196,6 +197,7 @@ def test_whole_run(tiny, tmp_path, monkeypatch):
     assert all((folder / chart).is_file() for chart in charts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "module", "measure", "rows"),
     [

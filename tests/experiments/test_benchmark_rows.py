@@ -97,6 +97,7 @@ def test_matrix_product_rate():
 # Growth and accuracy.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", growth.KINDS)
 def test_growth_cases(kind):
     """Explicit and plain compute the same three arrays."""

@@ -27,6 +27,7 @@ from jaxcnn.programs.timing import Timing
 # Accumulation.
 
 
+@pytest.mark.slow
 def test_an_accumulated_update_is_that_of_the_mean_gradient():
     """By hand: the statistics of the first micro-batch go into the second."""
     model = layers.serial(
@@ -110,6 +111,7 @@ def test_columns_that_do_not_agree():
         check_losses({"plain": 2.0, "explicit": float("nan")}, "here")
 
 
+@pytest.mark.slow
 def test_a_whole_measurement(monkeypatch, tmp_path):
     """Tiny images, two devices; what comes out is JSON, has tables and a picture. Masks
     of dropout agree: losses do."""

@@ -49,6 +49,7 @@ def test_parameter_counts(name):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "side"), [("lenet", 8), ("resnet20", 8), ("mobilenet", 8), ("mobilenet", 9)]
 )
@@ -76,6 +77,7 @@ def test_pytorch_has_our_logits_and_gradients(name, side):
         np.testing.assert_allclose(parameter.grad.numpy(), expected, rtol=2e-3, atol=atol)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_pytorch_trains_as_we_do(monkeypatch, mode):
     """The losses of three dispatches, from our parameters: the optimiser and the modes

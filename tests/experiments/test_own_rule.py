@@ -16,6 +16,8 @@ from experiments import own_rule
 from experiments.own_rule import SIGN, certificate, command_line, with_sign_of_cotangent
 from jaxcnn import EXPLICIT
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def short():

@@ -47,6 +47,7 @@ def test_flip_mirrors_half_of_the_images():
     assert 10 < sum(mirrored) < 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_cutout_blanks_a_square_around_any_pixel(size):
     corners, cut_off = set(), set()
@@ -76,6 +77,7 @@ def test_augment_does_one_after_another_with_keys_of_their_own():
     np.testing.assert_array_equal(make_augment(shift_pixels=1, cutout_size=2)(KEY, X), expected)
 
 
+@pytest.mark.slow
 def test_a_batch_on_two_devices_is_augmented_as_on_one():
     augment = jax.jit(make_augment(shift_pixels=2, flips=True, cutout_size=2))
     np.testing.assert_array_equal(

@@ -14,6 +14,8 @@ from jaxcnn.programs.certify.cases import drawn as drawn_cases
 from jaxcnn.programs.certify.cases.case import Case
 from jaxcnn.programs.certify.config import Config
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _standard_promotion():

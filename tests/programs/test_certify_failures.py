@@ -18,6 +18,8 @@ from jaxcnn.programs.certify.cases.case import simple
 from jaxcnn.programs.certify.judging import IN_LOOPS
 from jaxcnn.programs.plain import PLAIN
 
+pytestmark = pytest.mark.slow
+
 
 @jax.custom_vjp
 def doubled(x):

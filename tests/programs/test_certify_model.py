@@ -66,6 +66,7 @@ def test_the_exit_status_of_a_network_is_its_verdict(passed, tmp_path, monkeypat
     assert result.report["model"]["passed"] is passed
 
 
+@pytest.mark.slow
 def test_a_network_in_two_steps(tmp_path):
     result = run(tmp_path, "--model", "cnn_basics", "--steps", "2", "--seeds", "1")
     assert result.status == 0, result.out

@@ -17,6 +17,7 @@ from jaxcnn.programs.certify.network.gradients import LayerGradient, layer_gradi
 from jaxcnn.programs.options import ConfigError
 
 
+@pytest.mark.slow
 def test_both_gradients_are_within_rounding_of_the_truth():
     """In the order of the layers, and with the same dropout masks in every column."""
     rows = layer_gradients(network("lenet"), batch_size=2)
@@ -35,6 +36,7 @@ def test_both_gradients_are_within_rounding_of_the_truth():
             assert 0 < ulps < 100
 
 
+@pytest.mark.slow
 def test_a_wrong_gradient_is_seen_in_the_parameters_that_have_it():
     rows = {
         row.path: row

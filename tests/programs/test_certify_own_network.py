@@ -21,6 +21,7 @@ def networks(tmp_path):
         yield tmp_path / "out"
 
 
+@pytest.mark.slow
 def test_a_pinned_layer_is_named_and_not_compared(networks):
     """In the table, in the JSON and on the page, whether it has parameters or not."""
     result = run(networks, "--model", "my_networks:pinned", "--steps", "2", "--seeds", "1")

@@ -28,6 +28,7 @@ def pair(folder, explicit, reference, *options, dtypes=("float32",), repetitions
     )
 
 
+@pytest.mark.slow
 def test_a_right_pair_is_certified_and_timed(rules):
     result = pair(rules, "right", "conv", *CONV, repetitions=1)
     assert (result.status, result.err) == (0, "")
@@ -46,6 +47,7 @@ def test_a_right_pair_is_certified_and_timed(rules):
     )
 
 
+@pytest.mark.slow
 def test_a_kernel_that_is_not_flipped_is_diagnosed(rules):
     result = pair(rules, "flipped", "conv", *CONV)
     assert result.status == 1
@@ -63,6 +65,7 @@ def test_a_kernel_that_is_not_flipped_is_diagnosed(rules):
     assert accuracy == {"value": True, "argument 0": False, "argument 1": True}
 
 
+@pytest.mark.slow
 def test_the_table_tells_of_a_gradient_that_is_wrong_in_float64(rules):
     result = pair(rules, "flipped", "conv", *CONV, dtypes=("float64",))
     assert result.status == 1
@@ -159,6 +162,7 @@ def reference(w, b, x):
 """
 
 
+@pytest.mark.slow
 def test_a_pinned_layer_inside_a_pair_is_named(tmp_path):
     """Both functions compute it with the same rule, which is not compared with
     itself in silence."""

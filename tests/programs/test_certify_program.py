@@ -17,6 +17,8 @@ from jaxcnn.programs.certify.cases.case import simple
 from jaxcnn.programs.certify.judging import IN_FLOAT64, IN_LOOPS
 from jaxcnn.programs.certify.page.render import render
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def options() -> list[str]:

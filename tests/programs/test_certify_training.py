@@ -41,6 +41,7 @@ def test_progress_counts_the_steps_of_all_runs(right):
     assert calls == [(step, 72) for step in range(1, 73)]
 
 
+@pytest.mark.slow
 def test_a_wrong_gradient_is_not_within_rounding(right):
     good, _ = right
     wrong = wrong_kernel_gradient(1.001)

@@ -87,6 +87,7 @@ def test_an_unknown_command_is_one_line_with_the_likely_slip(word, said, capsys)
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.parametrize("missing", ["tyro", "rich"])
 def test_without_the_extra_it_is_named_in_one_line(name, missing, tmp_path):
@@ -144,6 +145,7 @@ def test_only_the_chosen_program_is_imported(tmp_path):
     assert not [name for name in imported if name.startswith(others)]
 
 
+@pytest.mark.slow
 def test_a_training_from_another_folder(tmp_path):
     result = started([*COMMAND, "train", "--epochs", "1"], tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
@@ -152,6 +154,7 @@ def test_a_training_from_another_folder(tmp_path):
     assert "test accuracy" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_wrong_option_of_a_recipe_by_name_from_another_folder(tmp_path):
     result = started([*COMMAND, "train", "--recipe", "mnist", "--batch-size", "0"], tmp_path)
     assert (result.returncode, result.stdout, result.stderr) == (

@@ -29,6 +29,7 @@ def equal_weights(model, shape):
     return jax.tree.map(jnp.ones_like, params), state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "path"), [(lenet(), "3_conv"), (resnet(features=(4, 8), blocks=1), "5_residual")]
 )

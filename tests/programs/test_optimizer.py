@@ -39,6 +39,7 @@ def test_weight_decay_spares_biases_and_norms(name):
     np.testing.assert_allclose(params["0_conv"]["w"], 2 - 0.1 * 0.5 * 2 * momentum, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_clipping_and_accumulation():
     norm = 3 * np.sqrt(7)
     config = Config(optimizer="sgd", learning_rate=0.1, weight_decay=0, momentum=0, clip_norm=1.0)

@@ -64,6 +64,7 @@ def test_kernels_of_one_channel_share_a_scale_around_0(outputs):
     drawn(figure)
 
 
+@pytest.mark.slow
 def test_kernels_of_three_channels_are_in_colour_with_grey_for_0():
     w = np.zeros((3, 3, 3, 70), np.float32)
     w[0, 0, :, 0] = [2, -2, 1]
@@ -156,6 +157,7 @@ def test_confusions_of_ten_classes_with_long_names(mistakes):
     drawn(figure)
 
 
+@pytest.mark.slow
 def test_of_a_hundred_classes_there_are_colours_without_counts():
     labels = RANDOM.integers(0, 100, 1000)
     figure = confusion_matrix(

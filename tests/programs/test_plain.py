@@ -248,6 +248,7 @@ def test_dilated_max_pool_has_values_but_no_gradient():
         jax.grad(lambda x: pools[1](x).sum())(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_takes_them(name):
     """Dropout with the same masks, batch normalisation with the same statistics, and

@@ -28,6 +28,7 @@ def run(tmp_path_factory):
     return write_run(tmp_path_factory.mktemp("run"), "cnn_basics")
 
 
+@pytest.mark.slow
 def test_a_run_is_drawn(run, tmp_path):
     printed = io.StringIO()
     path = main(
@@ -77,6 +78,7 @@ def test_one_layer_and_its_outputs_are_drawn_where_they_see(run, tmp_path, monke
     assert "3 test images" in drawn[0].get_suptitle()
 
 
+@pytest.mark.slow
 def test_at_most_four_layers_are_chosen_none_far_larger_than_the_image(
     tmp_path, capsys, monkeypatch
 ):
@@ -98,6 +100,7 @@ def test_at_most_four_layers_are_chosen_none_far_larger_than_the_image(
     assert [row[3] for row in rows] == ["3x3", "7x7", "11x11", "15x15"]
 
 
+@pytest.mark.slow
 def test_without_a_run_it_trains(tmp_path, capsys, monkeypatch):
     """With the options asked for, and in the folder told; the training itself is tested
     elsewhere."""

@@ -5,25 +5,19 @@ from __future__ import annotations
 
 import io
 import re
-import subprocess
-import sys
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import pytest
 from rich.console import Console
 
-import jaxcnn.programs.summary.program
 from jaxcnn import layers
 from jaxcnn.models import MODELS, lenet, mobilenet, mobilenet_v1, resnet20, vgg16
 from jaxcnn.ops import EXPLICIT
 from jaxcnn.ops.convolution.functions import explain_conv
 from jaxcnn.programs.summary.program import Config, command_line, main
 from jaxcnn.programs.summary.rows import summarize
-
-ROOT = Path(__file__).parents[2]
 
 
 def totals(summary):
@@ -103,6 +97,7 @@ def test_mobilenet_v1_by_hand():
     assert summary.state_size == 21_888
 
 
+@pytest.mark.slow
 def test_branches_and_their_sum():
     rows = {row.path: row for row in summarize(resnet20(), (32, 32, 3)).rows}
     inner, shortcut, joined = (
@@ -114,6 +109,7 @@ def test_branches_and_their_sum():
     assert (joined.field.size, joined.field.stride) == ((21, 21), (2, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_rows_are_what_the_layers_give_and_hold_every_parameter_once(name):
     model = MODELS[name]()
@@ -127,6 +123,7 @@ def test_rows_are_what_the_layers_give_and_hold_every_parameter_once(name):
     assert totals(summary)[0] == sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
+@pytest.mark.slow
 def test_nothing_is_computed():
     def conv(x, w, *args, **options):
         assert isinstance(x, jax.core.Tracer)
@@ -155,6 +152,7 @@ def test_methods_are_those_of_the_dispatch():
 # What is printed.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_a_wide_terminal_has_one_line_for_each_layer(name):
     config = Config(name, (64, 32, 3), classes=7)
@@ -165,6 +163,7 @@ def test_a_wide_terminal_has_one_line_for_each_layer(name):
     assert text.startswith(f"{name} on images of 64x32x3")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_80_columns_cut_nothing_off(name):
     text = printed(Config(name, (32, 32, 3)), 80)
@@ -268,31 +267,3 @@ def test_what_does_not_fit_gives_one_line_and_status_2(options, message, capsys)
     assert output.out == ""
     assert output.err.count("\n") == 1
     assert re.fullmatch(f"jaxcnn summary: {message}\n", output.err)
-
-
-def test_the_program_prints_and_returns_0(capsys, monkeypatch):
-    monkeypatch.setattr(
-        jaxcnn.programs.summary.program, "Console", partial(Console, force_terminal=False)
-    )
-    assert command_line(["lenet", "--input-shape", "28", "1", "--classes", "3"]) == 0
-    output = capsys.readouterr()
-    assert output.err == ""
-    assert "lenet on images of 28x1" in output.out
-    assert "13_dense   3 " in output.out
-
-
-def test_the_program_as_a_person_starts_it():
-    program = [sys.executable, "-m", "jaxcnn", "summary"]
-    result = subprocess.run(
-        [*program, "cnn_basics"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert (result.returncode, result.stderr) == (0, "")
-    assert "cnn_basics on images of 28x28x1" in result.stdout
-
-
-def test_help_says_what_the_options_and_the_numbers_are(capsys):
-    with pytest.raises(SystemExit, match="0"):
-        command_line(["--help"])
-    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    for words in ("other layers count 0", *MODELS, "height, width, channels", "number of classes"):
-        assert words in text

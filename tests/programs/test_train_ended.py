@@ -40,6 +40,7 @@ def texts(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_divergence_in_the_first_epoch_leaves_the_earlier_run_of_an_overwriting_one(
     earlier, capsys
 ):
@@ -105,6 +106,7 @@ def uncompiled(monkeypatch):
     monkeypatch.setattr(program, "pictures", lambda *_: iter(()))
 
 
+@pytest.mark.slow
 def test_a_run_that_is_ended_keeps_the_weights_of_its_last_whole_epoch(
     earlier, capsys, monkeypatch
 ):
@@ -252,6 +254,7 @@ def test_the_table_says_how_small_a_smoothed_loss_can_be(smoothing, uncompiled, 
     )
 
 
+@pytest.mark.slow
 def test_a_failing_disk_is_told_in_one_line(tmp_path, capsys, monkeypatch):
     def fail(*_):
         raise OSError("disk full")

@@ -38,6 +38,7 @@ def plain(tmp_path_factory):
     return run, run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -53,6 +54,7 @@ def test_how_a_run_is_computed_does_not_change_it(plain, options):
         assert row[name] == pytest.approx(expected[name], rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

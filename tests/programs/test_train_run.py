@@ -22,7 +22,7 @@ from jaxcnn.programs.train.config import Config
 from jaxcnn.programs.train.program import main
 from jaxcnn.programs.train.run_files import PICTURES, RUN_FILES
 
-pytestmark = pytest.mark.usefixtures("standard_promotion")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("standard_promotion")]
 
 
 EPOCHS = 2
