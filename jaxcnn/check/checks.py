@@ -30,8 +30,8 @@ from jaxcnn.check.measure import (
     ulp,
 )
 from jaxcnn.check.subject import (
-    FEW,
-    TIMES,
+    AUTODIFF_ERRORS_ALLOWED,
+    ULPS_ALLOWED,
     Subject,
     as_float64,
     full,
@@ -92,9 +92,9 @@ def accuracy(s: Subject) -> list[Check]:
     def tolerance(autodiff_error: float) -> float:
         if s.tolerance is not None:
             return s.tolerance
-        few = FEW * float(jnp.finfo(s.coarsest).eps)
+        few = ULPS_ALLOWED * float(jnp.finfo(s.coarsest).eps)
         return (
-            min(s.loosest, max(few, TIMES * autodiff_error))
+            min(s.loosest, max(few, AUTODIFF_ERRORS_ALLOWED * autodiff_error))
             if math.isfinite(autodiff_error)
             else s.loosest
         )

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-LARGEST = 2**20
+MOST_ENTRIES = 2**20
 """Above this many entries, operands are not changed to look for a pattern, because each
 change is one more evaluation of the reference."""
 
@@ -56,7 +56,11 @@ def diagnose(
     slab = _slab(got, want, tolerance)
     if slab:
         return slab
-    if operands is None or recompute is None or sum(a.size for a in operands.values()) > LARGEST:
+    if (
+        operands is None
+        or recompute is None
+        or sum(a.size for a in operands.values()) > MOST_ENTRIES
+    ):
         return ""
     for name, array in operands.items():
         for words, changed in itertools.chain(_rearranged(array), _parts(array)):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-MOST = 16
+MOST_VALUES = 16
 """The number of different values that `within` draws from."""
 
 
@@ -68,7 +68,7 @@ def within(rng: np.random.Generator, came: np.ndarray) -> np.ndarray:
     if not low < high:
         return came
     step = 1.0
-    while math.floor(high / step) - math.ceil(low / step) >= MOST:
+    while math.floor(high / step) - math.ceil(low / step) >= MOST_VALUES:
         step *= 2
     while math.floor(high / step) - math.ceil(low / step) < 1:
         step /= 2

@@ -22,17 +22,17 @@ TOLERANCE = {"float64": 1e-12, "float32": 2e-5, "float16": 1e-2, "bfloat16": 5e-
 """The largest relative error that "accuracy" allows, by dtype. In float32 it is some
 hundred roundings, for sums of that many terms."""
 
-FEW = 16
-"""Units in the last place that "accuracy" allows in any case. It also allows `TIMES`
-the error of autodiff's own gradient."""
-TIMES = 3
+ULPS_ALLOWED = 16
+"""Units in the last place that "accuracy" allows in any case. It also allows
+`AUTODIFF_ERRORS_ALLOWED` the error of autodiff's own gradient."""
+AUTODIFF_ERRORS_ALLOWED = 3
 
-ENOUGH = 100
+MIN_WHOLE_NUMBERS = 100
 """Of this many whole numbers, some are 0. If an argument has fewer entries, several
 points are drawn, at most `MOST_POINTS`."""
 MOST_POINTS = 8
 
-NEAR = (2.0**-6, 2.0**-12)
+STEPS_TO_A_SECOND_POINT = (2.0**-6, 2.0**-12)
 """The distance of a second point from the given arrays, relative to each entry. The
 smaller one is used if the function's domain ends before the larger."""
 
@@ -97,7 +97,7 @@ class Subject:
 
     @cached_property
     def loosest(self) -> float:
-        return TOLERANCE.get(str(self.coarsest), FEW * float(jnp.finfo(self.coarsest).eps))
+        return TOLERANCE.get(str(self.coarsest), ULPS_ALLOWED * float(jnp.finfo(self.coarsest).eps))
 
     @property
     def results(self) -> list[str]:
@@ -139,7 +139,7 @@ class Subject:
         """Arguments and cotangents of whole numbers, in their dtypes. There are several
         if they are small, so that some entries are 0 or tied."""
         rng = self.rng("integers")
-        count = min(MOST_POINTS, 1 + ENOUGH // max(1, *(a.size for a in self.distinct)))
+        count = min(MOST_POINTS, 1 + MIN_WHOLE_NUMBERS // max(1, *(a.size for a in self.distinct)))
         return [
             (self.rounded(self.whole_numbers(rng)), self.cotangent(rng, draw.integers))
             for _ in range(count)
@@ -167,7 +167,7 @@ class Subject:
     def another(self, rng: np.random.Generator) -> list[np.ndarray]:
         """A second point: drawn, or as near to the given arrays as it must be."""
         drawn = [draw.distinct(rng, shape) for shape in self.shapes]
-        for size in NEAR if any(self.came) else ():
+        for size in STEPS_TO_A_SECOND_POINT if any(self.came) else ():
             point = [
                 draw.near(rng, a, size) if came else b
                 for a, b, came in zip(self.distinct, drawn, self.came, strict=True)

@@ -17,7 +17,7 @@ Each is one file with `forward`, `input_grad` and `kernel_grad`:
                       fastest for such shapes on this platform
 
 A `Problem` describes the convolution to them. `jaxcnn.explain_conv` says which method
-AUTO takes.
+AUTO takes, and `docs/methods.md` has the measurements behind each.
 """
 
 from jaxcnn.ops.convolution.methods import (

@@ -203,7 +203,7 @@ def _of_groups(channels: int) -> Choice:
     products."""
     if channels == 1:
         return BY_DEPTHWISE
-    return NARROW_GROUPS if channels < groupwise.LEAST else GROUPS
+    return NARROW_GROUPS if channels < groupwise.MIN_INPUT_CHANNELS else GROUPS
 
 
 def _fills_rows(problem: Problem, inputs: int, outputs: int) -> bool:

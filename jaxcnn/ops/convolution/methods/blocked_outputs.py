@@ -33,9 +33,9 @@ from jaxcnn.ops.convolution.methods.nhwc import kernel_grad as kernel_grad
 from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.window import Window, dilated
 
-ENOUGH = {1: 24, 2: 24, 3: 48}
+MIN_OUTPUT_CHANNELS = {1: 24, 2: 24, 3: 48}
 """Least number of output channels r o per block, by input channels per group (default
-`ENOUGH_ELSE`).
+`MIN_OUTPUT_CHANNELS_ELSE`).
 
 Measured: with up to 16 channels on both sides XLA's CPU backend takes Eigen's
 convolution, on all cores, which is fastest with 12 to 16 outputs. With more channels it
@@ -43,7 +43,7 @@ takes YNNPACK's, on one core. That is several times faster for 1 and 2 input cha
 and for 3 only if there are 48 outputs.
 """
 
-ENOUGH_ELSE = 12
+MIN_OUTPUT_CHANNELS_ELSE = 12
 
 
 def forward(
@@ -70,7 +70,14 @@ def outputs_in_a_block(inputs: int, outputs: int) -> int:
     >>> outputs_in_a_block(1, 16), outputs_in_a_block(3, 16), outputs_in_a_block(16, 3)
     (2, 4, 4)
     """
-    return next((r for r in (2, 4, 8) if r * outputs >= ENOUGH.get(inputs, ENOUGH_ELSE)), 16)
+    return next(
+        (
+            r
+            for r in (2, 4, 8)
+            if r * outputs >= MIN_OUTPUT_CHANNELS.get(inputs, MIN_OUTPUT_CHANNELS_ELSE)
+        ),
+        16,
+    )
 
 
 def _block_window(window: Window, width: int, outputs: int, r: int) -> Window:

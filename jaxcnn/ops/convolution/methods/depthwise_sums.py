@@ -39,7 +39,7 @@ SUMS_BYTES = 2**20
 """Most bytes of the running sums of `kernel_grad`, which are read and written for every
 image and have to stay in the cache."""
 
-IMAGES = 8
+MOST_IMAGES = 8
 """The largest number of images that `kernel_grad` adds up at once, and so the largest
 number of devices that it can be split over."""
 
@@ -147,13 +147,14 @@ def _pad(x: Array, window: Window) -> tuple[Array, Window]:
 
 
 def block_size(window: Window, dy_shape: Sequence[int]) -> tuple[int, int]:
-    """The numbers of images and of rows of each in a block: 4 rows of up to `IMAGES`,
-    or more, as long as the sums, one per tap, take at most `SUMS_BYTES`."""
+    """The numbers of images and of rows of each in a block: 4 rows of up to
+    `MOST_IMAGES`, or more, as long as the sums, one per tap, take at most `SUMS_BYTES`.
+    """
     n, height, *others = dy_shape
     if not is_known(n, height):
         return n, height
     row = 4 * math.prod(window.size) * math.prod(others)
-    images = _largest_divisor(n, min(IMAGES, SUMS_BYTES // (min(4, height) * row)))
+    images = _largest_divisor(n, min(MOST_IMAGES, SUMS_BYTES // (min(4, height) * row)))
     return images, _largest_divisor(height, SUMS_BYTES // (images * row))
 
 

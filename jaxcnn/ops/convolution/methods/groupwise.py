@@ -2,9 +2,10 @@
 convolution of its own channels.
 
 XLA's CPU backend computes all groups in one slow loop. Groups of very few channels are
-joined first, until they have `LEAST` input channels, with a kernel that is 0 between
-the channels of different groups. f joined groups cost f times the arithmetic but less
-time, because narrow convolutions are slow. With h joined groups of f each, (g) = (h f),
+joined first, until they have `MIN_INPUT_CHANNELS` input channels, with a kernel that is
+0 between the channels of different groups. f joined groups cost f times the arithmetic
+but less time, because narrow convolutions are slow. With h joined groups of f each,
+(g) = (h f),
 
     w'[t, (f c), (h f' o)] = w[t, c, (h f o)]  where f = f', else 0
 
@@ -19,7 +20,7 @@ from jaxtyping import Array, Num
 from jaxcnn.ops.convolution.methods import nhwc
 from jaxcnn.ops.convolution.problem import Problem
 
-LEAST = 16
+MIN_INPUT_CHANNELS = 16
 
 
 def forward(
@@ -59,12 +60,15 @@ def kernel_grad(
 
 def joined_groups(groups: int, channels: int) -> int:
     """The number of groups of c input channels that are computed as one: the smallest
-    divisor of `groups` with which they have `LEAST` channels.
+    divisor of `groups` with which they have `MIN_INPUT_CHANNELS` channels.
 
     >>> joined_groups(32, 4), joined_groups(4, 16)
     (4, 1)
     """
-    return next((f for f in range(1, groups) if groups % f == 0 and f * channels >= LEAST), groups)
+    return next(
+        (f for f in range(1, groups) if groups % f == 0 and f * channels >= MIN_INPUT_CHANNELS),
+        groups,
+    )
 
 
 def _parts(a: Array, h: int) -> list[Array]:

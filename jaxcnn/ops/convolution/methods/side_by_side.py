@@ -31,7 +31,7 @@ from jaxcnn.ops.convolution.methods.method import (
 from jaxcnn.ops.convolution.methods.nhwc import kernel_grad as kernel_grad
 from jaxcnn.ops.convolution.problem import Problem
 
-ROW = 1024
+MIN_ROW_POSITIONS = 1024
 """The number of positions that a row should have, enough for several tasks of YNNPACK
 if there are few channels."""
 
@@ -60,7 +60,7 @@ input_grad = input_grad_by(forward)
 def images_in_a_row(n: int, width: int) -> int:
     """m, the smallest divisor of the batch (of a device's share of it) that fills a
     row, or the whole batch."""
-    return next((m for m in range(1, n) if n % m == 0 and m * width >= ROW), n)
+    return next((m for m in range(1, n) if n % m == 0 and m * width >= MIN_ROW_POSITIONS), n)
 
 
 def _interleaved(problem: Problem, wide: Array, w: Array, m: int) -> Problem:

@@ -10,7 +10,7 @@ from jaxcnn.ops._tap_loops import MANY_TAPS
 from jaxcnn.ops._windows import WRITTEN_OUT
 from jaxcnn.ops.convolution.problem import Problem
 
-RUN = 16
+CACHE_LINE = 16
 """Float32 numbers in a cache line."""
 
 
@@ -24,8 +24,8 @@ class TapLayout(NamedTuple):
     """The numbers that p and e have per position and group, counting only operands with
     taps laid out."""
     copied: int
-    """The numbers that are copied per group. A run of fewer than `RUN` counts as `RUN`,
-    because it takes as long."""
+    """The numbers that are copied per group. A run of fewer than `CACHE_LINE` counts as
+    `CACHE_LINE`, because it takes as long."""
 
 
 def tap_layout(problem: Problem) -> TapLayout:
@@ -60,7 +60,7 @@ def _lay_out(beside_dy: tuple[int, ...], problem: Problem) -> TapLayout:
         side = "dy" if axis in beside_dy else "x"
         positions *= inputs[axis] if side == "dy" else outputs[axis]
         if k > 1:
-            copied += k * max(rows[side], RUN)
+            copied += k * max(rows[side], CACHE_LINE)
             rows = {**rows, side: rows[side] * k}
     laid_out = sum(row for side, row in rows.items() if row > alone[side])
     return TapLayout(beside_dy, positions, laid_out, positions * copied)
