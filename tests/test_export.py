@@ -79,20 +79,7 @@ OPERATIONS = {
 }
 
 
-DAILY = {
-    "conv same, stride 2",
-    "conv 1x1",
-    "conv depthwise",
-    "conv groups",
-    "conv 1-D causal",
-    "conv 3-D",
-    "conv_general_dilated",
-    "max pool",
-    "mean pool",
-    "dense",
-    "batch norm",
-    "softmax cross-entropy",
-}
+DAILY = {"conv 1x1", "conv same, stride 2", "conv depthwise", "max pool", "dense", "batch norm"}
 
 
 @pytest.mark.parametrize("name", daily(OPERATIONS, DAILY))

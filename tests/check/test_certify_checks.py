@@ -18,6 +18,7 @@ def test_the_whole_jacobian_of_a_small_function_names_the_entry():
     assert "worst at (9, 9)" in rows[0].detail
 
 
+@pytest.mark.slow
 def test_a_large_function_is_projected():
     args = [jax.ShapeDtypeStruct((40, 50), "float32")]
     rows = [c for c in certify(cube, cube, args).checks if c.name == "differences"]
@@ -151,6 +152,7 @@ def test_unbiased_gradient():
         assert "unbiased" in caught
 
 
+@pytest.mark.slow
 def test_biased_gradient():
     def quantised(x):
         return rule_of(lambda dy: jnp.sign(dy) * jnp.mean(jnp.abs(dy)))(x)

@@ -101,6 +101,7 @@ def test_a_reference_that_is_wrong_fails_near_the_arrays_too():
     assert {"reference", "differences"} <= failed(certify(both, both, [LINE], skip=LOOPS))
 
 
+@pytest.mark.slow
 def test_no_point_leaves_the_domain():
     """A function that says where it was called: everywhere near the arrays, in whatever
     check."""
@@ -239,6 +240,7 @@ def test_without_whole_numbers_it_is_said_that_kinks_were_not_looked_at():
     assert "integers" not in whole.left_out
 
 
+@pytest.mark.slow
 def test_what_is_not_finite_at_zero_is_refused_where_the_reference_is():
     def wrong_at_0(x):
         return jnp.where(x == 0, jnp.nan, 2 * x)

@@ -1,4 +1,8 @@
-"""The programs run with JAX's default promotion of dtypes, as they do for a person."""
+"""The programs run with JAX's default promotion of dtypes, as they do for a person.
+
+Claims are not daily work: all of their tests are slow ones."""
+
+from pathlib import Path
 
 import jax
 import pytest
@@ -9,3 +13,9 @@ def _standard_promotion():
     """Optax mixes dtypes, which the strict promotion of the other tests refuses."""
     with jax.numpy_dtype_promotion("standard"):
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)

@@ -67,6 +67,7 @@ COMPOSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", daily(COMPOSED, {"mean"}))
 def test_loops_under_transformations(name):
     """vmap, scan, and second derivatives against those of the autodiff twin's kind:

@@ -73,6 +73,7 @@ def test_a_sum_that_cancels_is_no_other_formula():
     assert not row._replace(explicit64_error=math.nan).same_formula
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_every_network_takes_its_images(name):
     _, model, x, y = network(name)

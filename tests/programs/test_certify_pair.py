@@ -78,6 +78,7 @@ def test_the_table_tells_of_a_gradient_that_is_wrong_in_float64(rules):
     assert max(errors) > 0.1
 
 
+@pytest.mark.slow
 def test_a_rule_that_means_to_differ_passes_under_its_label(rules):
     result = pair(rules, "sign", "conv", *CONV, "--label", "biased")
     assert result.status == 0, result.out
@@ -133,6 +134,7 @@ def test_too_few_shapes_are_a_failed_row(rules):
     assert "FAIL my_rules:right my_rules:conv float32: TypeError: " in result.out
 
 
+@pytest.mark.slow
 def test_values_that_are_pytrees_and_numbers_as_arguments(rules):
     """The shape of a number is empty. In float64, which is timed as such: where it were
     cut to float32, JAX would warn."""

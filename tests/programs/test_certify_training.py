@@ -22,6 +22,7 @@ def right():
     return curves, calls
 
 
+@pytest.mark.slow
 def test_explicit_runs_are_within_rounding_of_autodiff_runs(right):
     curves, _ = right
     for losses in curves[1:]:
@@ -36,6 +37,7 @@ def test_explicit_runs_are_within_rounding_of_autodiff_runs(right):
     assert verdict.apart < 1e-5 < verdict.spread
 
 
+@pytest.mark.slow
 def test_progress_counts_the_steps_of_all_runs(right):
     _, calls = right
     assert calls == [(step, 72) for step in range(1, 73)]
@@ -72,6 +74,7 @@ def test_what_makes_no_sense_is_refused(arguments, message):
         loss_curves(network("cnn_basics"), *arguments)
 
 
+@pytest.mark.slow
 def test_the_figure_shows_the_losses_and_their_distances(right, tmp_path):
     curves, _ = right
     picture = figure(curves)
