@@ -40,6 +40,6 @@ def as_method(method: Method | None) -> Method:
     known = isinstance(method, str) and method.upper() in METHODS
     hint = f": pass jaxcnn.methods.{method.upper()}" if known else ""
     raise ValueError(
-        f"method must be one of jaxcnn.methods' {', '.join(METHODS)}, a Method of your own or"
+        f"method must be one of jaxcnn.methods ({', '.join(METHODS)}), a Method of your own or"
         f" None, got {described(method)}{hint}"
     )
