@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from jaxcnn.training import init_train_state, make_train_step, scan_steps
+from tests.daily import daily
 from tests.training._optimizers import KEY, PARTS, REFUSED, TRAINS, exported, make, problem, quickly
 
 pytestmark = pytest.mark.usefixtures("_standard_promotion")
@@ -18,7 +19,24 @@ def test_the_tables_have_all_that_optax_exports():
     assert set(PARTS.values()) <= {*TRAINS}
 
 
-@pytest.mark.parametrize("name", TRAINS)
+DAILY = {
+    "adam",
+    "adafactor",
+    "sgd",
+    "lion",
+    "lbfgs",
+    "polyak_sgd",
+    "partition",
+    "inject_hyperparams",
+    "MultiSteps",
+    "wrappers",
+    "schedule_free_adamw",
+    "reduce_on_plateau",
+    "sam",
+}
+
+
+@pytest.mark.parametrize("name", daily(TRAINS, DAILY))
 def test_optimisers_train_and_delete_nothing_of_the_callers(name):
     """In a scan, so that what goes in and what comes out are of one type; the state
     that goes in is donated."""
