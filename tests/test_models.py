@@ -286,6 +286,7 @@ def test_dropout_needs_a_key_in_training_only():
     ].shape == (2, 10)
 
 
+@pytest.mark.slow
 def test_every_image_is_on_its_own():
     model = lenet(features=(3, 4), hidden=(8, 6))
     x = jnp.asarray(np.random.default_rng(0).uniform(size=(5, 8, 8, 1)), jnp.float32)

@@ -70,6 +70,7 @@ SMALL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     daily([pytest.param(make, id=name) for name, make in SMALL.items()], {"vgg without norms"}),

@@ -109,6 +109,7 @@ def test_an_output_that_sees_padding_only():
     assert (field.clipped((1, 0)), field.clipped((1, 1))) == (None, ((1, 1), (0, 0)))
 
 
+@pytest.mark.slow
 def test_paths_and_sizes_are_those_of_the_outputs():
     key = jax.random.key(0, impl="rbg")
     for name, make in models.MODELS.items():

@@ -87,6 +87,7 @@ def test_arguments_that_are_given_are_used():
     assert "labels" not in {check.of for check in result.checks}
 
 
+@pytest.mark.slow
 def test_pytree_results():
     def both(x, y):
         return {"sum": x + y, "product": (x * y).sum(axis=0)}
@@ -149,6 +150,7 @@ def test_accuracy_is_given_beside_that_of_autodiff():
     assert not result.autodiff_wrong
 
 
+@pytest.mark.slow
 def test_refuses_less_accuracy_than_autodiff_has():
     """A rule in bfloat16 for float32 arguments passes no tolerance that autodiff does
     not need."""

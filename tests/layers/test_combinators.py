@@ -123,6 +123,7 @@ def test_explicit_and_autodiff_agree_under_jit():
     )  # nothing agrees by being 0
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_a_vmap():
     model = layers.serial(layers.dense(4), layers.relu(), layers.dense(3))
     x = data(5, 4)

@@ -212,6 +212,7 @@ def test_flax_nnx(options):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_flax_linen():
     linen = pytest.importorskip("flax.linen", reason="Flax is an optional peer")
     x = jnp.asarray(draw.integers(np.random.default_rng(0), (2, 6, 6, 4)), jnp.float32)

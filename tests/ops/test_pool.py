@@ -169,6 +169,7 @@ POOLS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", daily(["float32", "bfloat16"], {"float32"}))
 @pytest.mark.parametrize("name", daily(POOLS, {"max"}))
 def test_certificate(name, dtype):

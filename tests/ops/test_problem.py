@@ -47,6 +47,7 @@ def test_the_adjoint_is_the_problem_of_the_input_gradient(problem):
     assert adjoint.taps == problem.taps
 
 
+@pytest.mark.slow
 @settings(FEW, max_examples=6)
 @given(problem=problems(longest=5))
 def test_the_forward_of_the_adjoint_is_the_input_gradient(problem):

@@ -55,6 +55,7 @@ def test_a_wrong_gradient_is_seen_in_the_parameters_that_have_it():
         assert rows[path].same_formula
 
 
+@pytest.mark.slow
 def test_a_gradient_of_zeros_has_no_error():
     """A network that ignores its parameters."""
     whole = MODELS["cnn_basics"](10)

@@ -92,6 +92,7 @@ def test_a_rule_that_means_to_differ_passes_under_its_label(rules):
     )
 
 
+@pytest.mark.slow
 def test_an_exact_rule_is_not_biased(rules):
     result = pair(rules, "tanh", "tanh", "--shapes", "3", "--label", "biased")
     assert result.status == 1

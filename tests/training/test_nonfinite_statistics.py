@@ -31,6 +31,7 @@ def host(state):
     return jax.tree.map(np.asarray, state._replace(key=jax.random.key_data(state.key)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("at_once", "average"), [(False, True), (True, False)])
 def test_a_step_whose_statistics_are_not_finite_changes_nothing(at_once, average):
     """The square of a pixel is not: the variance is infinite, what is divided by its

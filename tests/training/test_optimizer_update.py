@@ -48,6 +48,7 @@ def noisy():
     return layers.serial(layers.batch_norm(), layers.dropout(0.5), layers.dense(2))
 
 
+@pytest.mark.slow
 def test_an_update_is_given_the_loss_and_its_gradient_as_values_and_as_functions():
     """On the same batch, with the same key: with dropout, they would differ
     otherwise."""

@@ -44,6 +44,7 @@ def test_a_parameter_of_integers_can_be_frozen_and_no_more():
         )
 
 
+@pytest.mark.slow
 def test_the_search_for_what_is_not_finite_leaves_out_what_is_frozen():
     """A gradient that overflows in a frozen layer is not computed."""
 
