@@ -81,6 +81,16 @@ def walk(
     return found
 
 
+def outermost(layer: L, holds: Callable[[L], bool], path: str = "") -> Iterator[str]:
+    """The paths of the layers for which `holds` is true, not of those inside one. The
+    path of `layer` itself is ""."""
+    if holds(layer):
+        yield path
+        return
+    for entry, part in _pairs(layer):
+        yield from outermost(part, holds, f"{path}/{entry}" if path else entry)
+
+
 def is_layer_like(value: Any) -> TypeGuard[LayerLike]:
     """Whether this is a layer. A class has the attributes too, but is none."""
     return isinstance(value, LayerLike) and not isinstance(value, type)

@@ -4,7 +4,7 @@ arguments."""
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -14,6 +14,7 @@ from jaxcnn.layers._arguments import as_ops
 from jaxcnn.layers._checks import as_input_shape, as_train, check_entries, check_key
 from jaxcnn.layers.layer import Layer
 from jaxcnn.ops import EXPLICIT, Ops
+from jaxcnn.parts import outermost
 from jaxcnn.window import Window
 
 PINNED = "pinned:"
@@ -35,15 +36,16 @@ def apply_layer(
     options: dict[str, Any] = {"train": train, "key": key}
     if takes_ops(layer.apply):
         options["ops"] = layer.ops or ops
-    if not keeps_rules(layer):
+    if not any(True for _ in pinned_paths(layer)):
         return layer.apply(params, state, x, **options)
     name = entry or layer.name
     with jax.named_scope(f"{PINNED}{name}" if layer.ops else name):
         return layer.apply(params, state, x, **options)
 
 
-def keeps_rules(layer: Layer) -> bool:
-    return layer.ops is not None or any(keeps_rules(part) for _, part in layer.parts)
+def pinned_paths(layer: Layer) -> Iterator[str]:
+    """The paths of the pinned layers inside `layer`, the outer one of two."""
+    return outermost(layer, lambda inner: inner.ops is not None)
 
 
 def takes_ops(apply: Callable[..., Any]) -> bool:

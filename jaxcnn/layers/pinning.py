@@ -7,13 +7,12 @@ and in any function by `pinned_in`, which reads the name scopes that `apply_laye
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import jax.extend.core
 
 from jaxcnn.layers._arguments import as_ops
-from jaxcnn.layers.calling import PINNED, apply_layer, takes_ops
+from jaxcnn.layers.calling import PINNED, apply_layer, pinned_paths, takes_ops
 from jaxcnn.layers.layer import Layer, as_layer
 from jaxcnn.ops import EXPLICIT, Ops
 
@@ -73,16 +72,7 @@ def pinned(layer: Layer) -> tuple[str, ...]:
     >>> pinned(layers.serial(layers.relu(), block))
     ('1_residual/inner',)
     """
-    layer = as_layer("layer", layer)
-    return tuple("/".join(path) for path in _pinned(layer, ()))
-
-
-def _pinned(layer: Layer, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    if layer.ops is not None:
-        yield path
-    else:
-        for entry, part in layer.parts:
-            yield from _pinned(part, (*path, entry))
+    return tuple(pinned_paths(as_layer("layer", layer)))
 
 
 def pinned_in(traced: jax.extend.core.ClosedJaxpr) -> tuple[str, ...]:

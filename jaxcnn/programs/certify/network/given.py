@@ -13,6 +13,7 @@ from jaxcnn.layers import Layer
 from jaxcnn.layers.calling import takes_ops
 from jaxcnn.layers.layer import as_layer
 from jaxcnn.models import MODELS
+from jaxcnn.parts import outermost
 from jaxcnn.programs.certify.loading import in_one_line, load, quoted
 from jaxcnn.programs.data.dataset import digits
 from jaxcnn.programs.messages import times
@@ -142,11 +143,7 @@ def _check_usable(given: Network) -> None:
         )
 
 
-def _without_ops(layer: Layer, path: str = "") -> Iterator[str]:
+def _without_ops(layer: Layer) -> Iterator[str]:
     """The paths of the layers whose `apply`, a person's own, takes no `ops`; not of
     those inside them."""
-    if not takes_ops(layer.apply):
-        yield path
-        return
-    for entry, part in layer.parts:
-        yield from _without_ops(part, f"{path}/{entry}" if path else entry)
+    return outermost(layer, lambda inner: not takes_ops(inner.apply))
