@@ -18,8 +18,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         compilation_cache.clean()
 
 
-@pytest.fixture
-def _standard_promotion():
-    """Optax mixes dtypes, which the strict promotion of these tests refuses."""
+@pytest.fixture(scope="module")
+def standard_promotion():
+    """JAX's default, for a whole file: optax mixes dtypes, which the strict promotion
+    of these tests refuses."""
     with jax.numpy_dtype_promotion("standard"):
         yield

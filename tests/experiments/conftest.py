@@ -4,15 +4,12 @@ Claims are not daily work: all of their tests are slow ones."""
 
 from pathlib import Path
 
-import jax
 import pytest
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _standard_promotion():
-    """Optax mixes dtypes, which the strict promotion of the other tests refuses."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
+def _as_for_a_person(standard_promotion):
+    """In all files of this folder."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

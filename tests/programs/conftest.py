@@ -5,20 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import jax
 import pytest
 from file_server import Server
 from idx_files import GOOD
 
 REAL_MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist"
-
-
-@pytest.fixture(scope="module")
-def standard_promotion():
-    """For trainings: optax mixes dtypes, which the strict promotion of these tests
-    refuses."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
 
 
 @pytest.fixture

@@ -14,14 +14,7 @@ from jaxcnn.programs.certify.cases import drawn as drawn_cases
 from jaxcnn.programs.certify.cases.case import Case
 from jaxcnn.programs.certify.config import Config
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(autouse=True)
-def _standard_promotion():
-    """Optax mixes dtypes, which the strict promotion of these tests refuses."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("standard_promotion")]
 
 
 def told(case):

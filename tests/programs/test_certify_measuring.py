@@ -11,12 +11,7 @@ from jaxcnn.programs.certify import measuring
 from jaxcnn.programs.certify.cases.case import softmax_cross_entropy
 from jaxcnn.programs.timing import interleaved
 
-
-@pytest.fixture(autouse=True)
-def _standard_promotion():
-    """Optax mixes dtypes, which the strict promotion of these tests refuses."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
+pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 
 def test_both_sides_are_timed_and_their_ratio_is_autodiff_over_explicit():

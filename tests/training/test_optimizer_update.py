@@ -12,7 +12,7 @@ from jaxcnn import layers
 from jaxcnn.training import init_train_state, make_train_step
 from tests.training._optimizers import KEY, problem
 
-pytestmark = pytest.mark.usefixtures("_standard_promotion")
+pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 
 def spy(*names: str, others: bool = True) -> optax.GradientTransformationExtraArgs:

@@ -10,7 +10,7 @@ from jaxcnn.training import init_train_state, make_train_step, scan_steps
 from tests.daily import daily
 from tests.training._optimizers import KEY, PARTS, REFUSED, TRAINS, exported, make, problem, quickly
 
-pytestmark = pytest.mark.usefixtures("_standard_promotion")
+pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 
 def test_the_tables_have_all_that_optax_exports():

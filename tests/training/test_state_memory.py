@@ -13,7 +13,7 @@ from jaxcnn import layers
 from jaxcnn.training import init_train_state, make_train_step, scan_steps
 from tests.training._optimizers import KEY, problem, sgd
 
-pytestmark = pytest.mark.usefixtures("_standard_promotion")
+pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 
 def is_shared(state) -> bool:
