@@ -11,16 +11,7 @@ import numpy as np
 import pytest
 
 from jaxcnn import receptive_field
-from jaxcnn.models import (
-    cnn_basics,
-    lenet,
-    mobilenet,
-    mobilenet_v1,
-    resnet,
-    resnet20,
-    vgg,
-    vgg16,
-)
+from jaxcnn.models import cnn_basics, lenet, mobilenet, mobilenet_v1, resnet, resnet20, vgg, vgg16
 from tests._models import KEY, abstract_init
 from tests.daily import daily
 

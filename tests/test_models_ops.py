@@ -11,12 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcnn.models import (
-    MODELS,
-    mobilenet,
-    resnet,
-    vgg,
-)
+from jaxcnn.models import MODELS, mobilenet, resnet, vgg
 from jaxcnn.ops import AUTODIFF, EXPLICIT
 from tests._models import KEY, abstract_init
 from tests.daily import daily

@@ -141,11 +141,11 @@ def value_and_gradients(
     case: ConvolutionCase, column: str
 ) -> Callable[[Array, Array, Array], tuple[Array, Array, Array]]:
     """All three passes of a convolution in one, of (x, w, dy)."""
-    f = function(case, column)
+    evaluate = jaxcnn.check.value_and_gradients(function(case, column))
 
     def together(x, w, dy):
-        y, vjp = jax.vjp(f, x, w)
-        return (y, *vjp(dy))
+        y, gradients = evaluate((x, w), dy)
+        return (y, *gradients)
 
     return together
 

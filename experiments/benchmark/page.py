@@ -13,11 +13,7 @@ from typing import Any
 from rich.table import Table
 
 from experiments import markdown
-from experiments.benchmark.short_table import (
-    METHODS_CHANGED_IN,
-    predates_methods,
-    short_table,
-)
+from experiments.benchmark.short_table import METHODS_CHANGED_IN, predates_methods, short_table
 from jaxcnn.programs.messages import plural
 
 Report = Mapping[str, Any]

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from jaxcnn.arguments import as_int
-from jaxcnn.layers import (
-    Layer,
-    batch_norm,
-    conv,
-    dense,
-    serial,
-)
+from jaxcnn.layers import Layer, batch_norm, conv, dense, serial
 from jaxcnn.layers._checks import as_input_shape
 from jaxcnn.layers.layer import as_layer
 from jaxcnn.ops import EXPLICIT

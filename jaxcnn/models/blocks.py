@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jaxcnn.arguments import as_int
-from jaxcnn.layers import (
-    Layer,
-    global_avg_pool,
-    relu,
-    residual,
-    serial,
-)
+from jaxcnn.layers import Layer, global_avg_pool, relu, residual, serial
 from jaxcnn.models._arguments import as_entries, as_rows
 from jaxcnn.models._images import conv_and_norm, logits, of_images
 

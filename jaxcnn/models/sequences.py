@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jaxcnn.arguments import as_flag
-from jaxcnn.layers import (
-    Layer,
-    conv,
-    dense,
-    dropout,
-    flatten,
-    max_pool,
-    relu,
-)
+from jaxcnn.layers import Layer, conv, dense, dropout, flatten, max_pool, relu
 from jaxcnn.layers._arguments import as_rate
 from jaxcnn.models._arguments import as_entries, as_rows
 from jaxcnn.models._images import conv_and_norm, logits, of_images

@@ -14,12 +14,7 @@ from jaxtyping import Array, Float
 from jaxcnn.arguments import as_flag
 from jaxcnn.ops._arrays import as_array, at_least_float32, check_floating
 from jaxcnn.ops._layout import Layout, check_layout
-from jaxcnn.ops._norm_arguments import (
-    check_epsilon,
-    check_momentum,
-    check_state,
-    parameter,
-)
+from jaxcnn.ops._norm_arguments import check_epsilon, check_momentum, check_state, parameter
 from jaxcnn.ops._normalize import (
     align_given,
     cotangents_like,

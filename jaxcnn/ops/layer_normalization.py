@@ -10,11 +10,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxcnn.ops._arrays import as_array, at_least_float32, check_floating
-from jaxcnn.ops._norm_arguments import (
-    check_axes,
-    check_epsilon,
-    parameter,
-)
+from jaxcnn.ops._norm_arguments import check_axes, check_epsilon, parameter
 from jaxcnn.ops._normalize import align_given, cotangents_like, normalize, normalized, sum_like
 from jaxcnn.ops._operation import operation
 

@@ -11,13 +11,7 @@ from jaxcnn.layers.calling import apply_layer
 from jaxcnn.layers.layer import as_layer
 from jaxcnn.ops import EXPLICIT, Ops
 from jaxcnn.training.calls import EvalStep
-from jaxcnn.training.objective import (
-    Loss,
-    LossName,
-    Metrics,
-    as_loss,
-    mean_loss,
-)
+from jaxcnn.training.objective import Loss, LossName, Metrics, as_loss, mean_loss
 from jaxcnn.training.state import TrainState
 
 

@@ -10,9 +10,7 @@ from jax import Array, lax
 
 from jaxcnn.arguments import described
 from jaxcnn.training.calls import EvalStep, TrainStep
-from jaxcnn.training.objective import (
-    Metrics,
-)
+from jaxcnn.training.objective import Metrics
 from jaxcnn.training.state import TrainState
 from jaxcnn.training.steps import select
 

@@ -7,12 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 import jaxcnn
-from jaxcnn.check.costs import (
-    Comparison,
-    _flops,
-    compare_costs,
-    cost,
-)
+from jaxcnn.check.costs import Comparison, _flops, compare_costs, cost
 from tests.check._costs import (
     DEPTHWISE,
     N,

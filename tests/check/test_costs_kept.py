@@ -7,10 +7,7 @@ import pytest
 from jax import lax
 
 import jaxcnn
-from jaxcnn.check.costs import (
-    compare_costs,
-    cost,
-)
+from jaxcnn.check.costs import compare_costs, cost
 from tests.check._costs import N, W, X, plain_conv, plain_max_pool, shape
 
 IMAGE, KERNEL, CHANNEL = shape(2, 4, 4, 3), shape(3, 3, 3, 5), shape(3)

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 
 import jaxcnn.ops.activation as ops
-from tests.ops.naive_elementwise import (
-    erf,
-)
+from tests.ops.naive_elementwise import erf
 
 
 def naive_sigmoid(x):

@@ -10,9 +10,7 @@ import numpy as np
 from jaxcnn.ops import EXPLICIT
 from jaxcnn.ops.batch_normalization import BatchNormState
 from jaxcnn.ops.layer_normalization import layer_norm
-from tests.ops.naive_elementwise import (
-    twin,
-)
+from tests.ops.naive_elementwise import twin
 
 EPSILON = 0.1  # large enough to show where it is forgotten
 

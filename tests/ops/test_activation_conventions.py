@@ -13,10 +13,7 @@ import pytest
 
 import jaxcnn.ops.activation as ops
 from tests.ops._activations import ACTIVATIONS, naive_sigmoid
-from tests.ops.naive_elementwise import (
-    erfc,
-    twin,
-)
+from tests.ops.naive_elementwise import erfc, twin
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,7 @@ import pytest
 import jaxcnn
 from jaxcnn.check import certify, draw
 from jaxcnn.check.cases import CONV_CASES
-from jaxcnn.ops.convolution.methods import (
-    LAX,
-    Problem,
-)
+from jaxcnn.ops.convolution.methods import LAX, Problem
 from jaxcnn.window import Window
 from tests import naive
 from tests.daily import daily

@@ -9,12 +9,7 @@ import pytest
 
 import jaxcnn
 from jaxcnn.check import draw
-from jaxcnn.ops.convolution.methods import (
-    LAX,
-    Problem,
-    depthwise,
-    depthwise_sums,
-)
+from jaxcnn.ops.convolution.methods import LAX, Problem, depthwise, depthwise_sums
 from jaxcnn.padding import make_window
 from tests.daily import daily
 

@@ -6,11 +6,7 @@ import pytest
 
 import jaxcnn
 from jaxcnn.check import draw
-from jaxcnn.ops.convolution.methods import (
-    AUTO,
-    LAX,
-    Problem,
-)
+from jaxcnn.ops.convolution.methods import AUTO, LAX, Problem
 from jaxcnn.padding import make_window
 
 

@@ -9,10 +9,7 @@ import pytest
 
 import jaxcnn
 from jaxcnn.check.cases import CONV_CASES
-from jaxcnn.ops.convolution.methods import (
-    DEPTHWISE,
-    LAX,
-)
+from jaxcnn.ops.convolution.methods import DEPTHWISE, LAX
 from tests.daily import daily
 from tests.ops._convolutions import CASES_AND_METHODS, METHODS, results, whole_numbers
 

@@ -11,10 +11,7 @@ from jaxcnn.ops.binary_cross_entropy import _sigmoid_binary_cross_entropy
 from jaxcnn.ops.cross_entropy import _softmax_cross_entropy
 from jaxcnn.ops.squared_error import _mean_squared_error
 from tests.ops._losses import CASES
-from tests.ops.naive_elementwise import (
-    broken,
-    compare_with_definition,
-)
+from tests.ops.naive_elementwise import broken, compare_with_definition
 
 
 def _softmax_rule(gradient):

@@ -13,11 +13,7 @@ import pytest
 from jaxcnn.ops import AUTODIFF, EXPLICIT
 from jaxcnn.ops.batch_normalization import BatchNormState, batch_norm
 from tests.ops._norms import EPSILON, data, norm, trained
-from tests.ops.naive_elementwise import (
-    assert_close,
-    normalised,
-    random_like,
-)
+from tests.ops.naive_elementwise import assert_close, normalised, random_like
 
 
 @pytest.mark.parametrize("ops", [EXPLICIT, AUTODIFF], ids=["explicit", "autodiff"])

@@ -11,11 +11,7 @@ from jaxcnn.ops._normalize import normalized
 from jaxcnn.ops.batch_normalization import _batch_norm, _standardize
 from jaxcnn.ops.layer_normalization import _layer_norm, _layer_norm_bwd
 from tests.ops._norms import CASES
-from tests.ops.naive_elementwise import (
-    broken,
-    compare_with_definition,
-    compare_with_twin,
-)
+from tests.ops.naive_elementwise import broken, compare_with_definition, compare_with_twin
 
 
 def _changed(core, change):

@@ -12,10 +12,7 @@ import pytest
 from jaxcnn.ops import EXPLICIT
 from jaxcnn.ops.binary_cross_entropy import sigmoid_binary_cross_entropy
 from tests.ops._losses import both
-from tests.ops.naive_elementwise import (
-    random_like,
-    value_and_gradients,
-)
+from tests.ops.naive_elementwise import random_like, value_and_gradients
 
 
 @both

@@ -11,11 +11,7 @@ import pytest
 
 from jaxcnn.ops.cross_entropy import softmax_cross_entropy
 from tests.ops._losses import both, normal, ones
-from tests.ops.naive_elementwise import (
-    assert_close,
-    random_like,
-    value_and_gradients,
-)
+from tests.ops.naive_elementwise import assert_close, random_like, value_and_gradients
 
 
 @both

@@ -9,12 +9,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from jaxcnn.programs.train.config import (
-    Config,
-    ConfigError,
-    check,
-    check_with_data,
-)
+from jaxcnn.programs.train.config import Config, ConfigError, check, check_with_data
 from jaxcnn.programs.train.optimizer import make_schedule
 
 HUGE = 10**12

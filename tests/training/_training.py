@@ -11,11 +11,7 @@ import optax
 
 from jaxcnn import layers
 from jaxcnn.ops import Ops
-from jaxcnn.training import (
-    TrainState,
-    init_train_state,
-    make_train_step,
-)
+from jaxcnn.training import TrainState, init_train_state, make_train_step
 
 KEY = jax.random.key(0, impl="rbg")  # compiles several times faster than the default generator
 

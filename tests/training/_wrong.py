@@ -11,10 +11,7 @@ import optax
 import pytest
 
 from jaxcnn import layers
-from jaxcnn.training import (
-    TrainState,
-    init_train_state,
-)
+from jaxcnn.training import TrainState, init_train_state
 
 KEY = jax.random.key(0, impl="rbg")
 MODEL = layers.serial(layers.flatten(), layers.dense(2))

@@ -11,12 +11,7 @@ import optax
 import pytest
 
 from jaxcnn import layers
-from jaxcnn.training import (
-    find_nonfinite,
-    init_train_state,
-    make_train_step,
-    scan_steps,
-)
+from jaxcnn.training import find_nonfinite, init_train_state, make_train_step, scan_steps
 from tests.training._training import KEY, assert_trees_close, host, network, stripes
 
 

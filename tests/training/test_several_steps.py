@@ -10,12 +10,7 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxcnn import layers
-from jaxcnn.training import (
-    init_train_state,
-    make_eval_step,
-    make_train_step,
-    scan_steps,
-)
+from jaxcnn.training import init_train_state, make_eval_step, make_train_step, scan_steps
 from tests.training._training import KEY, adamw, assert_trees_close, host, network, stripes
 
 

@@ -11,11 +11,7 @@ import pytest
 
 from jaxcnn import layers
 from jaxcnn.ops import EXPLICIT
-from jaxcnn.training import (
-    init_train_state,
-    make_eval_step,
-    make_train_step,
-)
+from jaxcnn.training import init_train_state, make_eval_step, make_train_step
 from tests.training._training import KEY, adamw, assert_trees_close, host, network, stripes
 
 

@@ -9,13 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcnn.training import (
-    TrainStep,
-    find_nonfinite,
-    make_eval_step,
-    make_train_step,
-    scan_steps,
-)
+from jaxcnn.training import TrainStep, find_nonfinite, make_eval_step, make_train_step, scan_steps
 from tests.training._wrong import MODEL, SGD, SHAPE, X, Y, new_state, refused
 
 

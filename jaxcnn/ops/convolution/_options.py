@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxcnn.arguments import described
-from jaxcnn.ops._layout import (
-    Layout,
-    check_layout,
-)
+from jaxcnn.ops._layout import Layout, check_layout
 from jaxcnn.ops.convolution.methods import AUTO, METHODS, Method
 from jaxcnn.ops.convolution.problem import ConvOptions
 

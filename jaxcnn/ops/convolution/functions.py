@@ -33,10 +33,7 @@ from jaxcnn.ops.convolution._options import as_method, layout_among
 from jaxcnn.ops.convolution.methods import Method
 from jaxcnn.ops.convolution.methods.auto import Choice, explain
 from jaxcnn.ops.convolution.problem import ConvOptions, Problem
-from jaxcnn.ops.convolution.rule import (
-    conv_core,
-    forward_map,
-)
+from jaxcnn.ops.convolution.rule import conv_core, forward_map
 from jaxcnn.padding import Padding
 
 

@@ -25,10 +25,7 @@ from jaxcnn.ops.convolution._checks import as_shape, check_ranks
 from jaxcnn.ops.convolution._options import as_method, layout_among
 from jaxcnn.ops.convolution.methods import Method
 from jaxcnn.ops.convolution.problem import ConvOptions, Problem
-from jaxcnn.ops.convolution.rule import (
-    input_grad_core,
-    kernel_grad_core,
-)
+from jaxcnn.ops.convolution.rule import input_grad_core, kernel_grad_core
 
 
 @reverse_mode_only

@@ -40,11 +40,7 @@ from jaxcnn.programs.receptive_field.chosen import (
 )
 from jaxcnn.programs.receptive_field.config import Config
 from jaxcnn.programs.receptive_field.picture import picture
-from jaxcnn.programs.receptive_field.spread import (
-    centre_output,
-    effective_field,
-    equal_weights_sd,
-)
+from jaxcnn.programs.receptive_field.spread import centre_output, effective_field, equal_weights_sd
 from jaxcnn.programs.receptive_field.tables import field_table, spread_table
 from jaxcnn.programs.receptive_field.trained import read_run, read_run_config, train_network
 from jaxcnn.programs.receptive_field.view import View

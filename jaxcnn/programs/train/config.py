@@ -20,9 +20,7 @@ from jaxcnn.programs.options import (
     require_positive,
     require_seed,
 )
-from jaxcnn.programs.options import (
-    ConfigError as ConfigError,
-)
+from jaxcnn.programs.options import ConfigError as ConfigError
 from jaxcnn.programs.train.recipe import read_words
 
 Model = Literal["cnn_basics", "lenet", "vgg", "resnet20", "mobilenet"]

@@ -29,9 +29,7 @@ from jaxcnn.ops.convolution.methods import (
     nhwc,
     side_by_side,
 )
-from jaxcnn.ops.convolution.methods import (
-    lax as lax_method,
-)
+from jaxcnn.ops.convolution.methods import lax as lax_method
 from jaxcnn.ops.convolution.methods.method import Method
 from jaxcnn.ops.convolution.problem import Problem
 

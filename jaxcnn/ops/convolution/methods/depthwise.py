@@ -24,10 +24,7 @@ from jaxcnn.ops._arrays import at_least_float32
 from jaxcnn.ops._tap_loops import UNROLL, fold_loop, in_phases, tap_slice, tap_starts
 from jaxcnn.ops._windows import fold, taps, unfold
 from jaxcnn.ops.convolution.methods.depthwise_sums import repeat, sums_by_rows, sums_of_taps
-from jaxcnn.ops.convolution.methods.method import (
-    input_grad_by,
-    operand_dtype,
-)
+from jaxcnn.ops.convolution.methods.method import input_grad_by, operand_dtype
 from jaxcnn.ops.convolution.problem import Problem
 
 MOST_TERMS = 49
@@ -55,7 +52,7 @@ def _forward_in_a_loop(
     x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], problem: Problem
 ) -> Num[Array, "n *j go"]:
     """The same with a loop over the terms, which are numbered (t c)."""
-    outputs = problem.window.output_size(x.shape[1:-1])
+    outputs = problem.out_space
     phases, starts, c = in_phases(x, problem.window), tap_starts(problem.window), w.shape[-2]
     channels = np.tile(np.arange(c, dtype=np.int32), len(starts))
 
@@ -98,7 +95,7 @@ def input_grad(
             else products
         )
 
-    if math.prod(problem.window.size) > MOST_TERMS:
+    if problem.taps > MOST_TERMS:
         weights = w.reshape(-1, w.shape[-1])
         dx = fold_loop(
             lambda t: of_tap(lax.dynamic_index_in_dim(weights, t, keepdims=False)),
@@ -124,7 +121,7 @@ def kernel_grad(
     """
     _check_depthwise(problem.w_shape)
     x, dy, dtype = _in_the_dtype_of_sums(x, dy, problem)
-    of_taps = sums_of_taps if math.prod(problem.window.size) <= MOST_TERMS else sums_by_rows
+    of_taps = sums_of_taps if problem.taps <= MOST_TERMS else sums_by_rows
     return of_taps(x, dy, problem.window).reshape(problem.w_shape).astype(dtype)
 
 

@@ -22,9 +22,7 @@ from jaxcnn.ops._sharding import sharding_of, varying_like
 from jaxcnn.ops._tap_loops import tap_offsets
 from jaxcnn.ops._windows import taps, unfold
 from jaxcnn.ops.convolution.methods import lax as lax_method
-from jaxcnn.ops.convolution.methods.method import (
-    interleaved,
-)
+from jaxcnn.ops.convolution.methods.method import interleaved
 from jaxcnn.sizes import is_known
 from jaxcnn.window import Window, dilated
 

@@ -45,11 +45,7 @@ from jaxcnn.ops._tap_loops import MANY_TAPS
 from jaxcnn.ops._windows import few_steps, fold, fold_along, unfold_along
 from jaxcnn.ops.convolution.methods import batches
 from jaxcnn.ops.convolution.methods.batches import mapped_over_blocks, summed_over_blocks
-from jaxcnn.ops.convolution.methods.method import (
-    input_grad_by,
-    operand_dtype,
-    refuse_sharded,
-)
+from jaxcnn.ops.convolution.methods.method import input_grad_by, operand_dtype, refuse_sharded
 from jaxcnn.ops.convolution.methods.tap_layout import tap_layout
 from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.window import Window

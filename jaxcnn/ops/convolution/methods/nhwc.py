@@ -16,11 +16,7 @@ from jaxcnn.ops._arrays import at_least_float32
 from jaxcnn.ops._sharding import sharding_of
 from jaxcnn.ops._windows import unfold
 from jaxcnn.ops.convolution.methods import lax as lax_method
-from jaxcnn.ops.convolution.methods.method import (
-    input_grad_by,
-    operand_dtype,
-    permute_sharding,
-)
+from jaxcnn.ops.convolution.methods.method import input_grad_by, operand_dtype, permute_sharding
 from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.window import UNIT
 

@@ -23,11 +23,7 @@ from jaxtyping import Array, Num
 from jaxcnn.ops._sharding import devices_of
 from jaxcnn.ops.convolution.methods import nhwc
 from jaxcnn.ops.convolution.methods.batches import divides
-from jaxcnn.ops.convolution.methods.method import (
-    input_grad_by,
-    interleaved,
-    refuse_sharded,
-)
+from jaxcnn.ops.convolution.methods.method import input_grad_by, interleaved, refuse_sharded
 from jaxcnn.ops.convolution.methods.nhwc import kernel_grad as kernel_grad
 from jaxcnn.ops.convolution.problem import Problem
 
