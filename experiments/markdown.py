@@ -15,9 +15,9 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from jaxcnn.programs.files import write_whole
 from jaxcnn.programs.options import ConfigError
 from jaxcnn.programs.readable import SPACE
+from jaxcnn.stored.files import write_whole
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

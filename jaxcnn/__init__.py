@@ -8,10 +8,10 @@ imported.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from jaxcnn.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from jaxcnn._public import *  # noqa: F403
-
-__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:

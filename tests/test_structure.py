@@ -14,14 +14,15 @@ import jaxcnn
 PACKAGE = Path(jaxcnn.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 DEPENDENCIES = {"jax", "jaxtyping", "numpy", "optax", "jaxcnn"}
+OF_STORED = {"ml_dtypes", "safetensors"}
 OF_PROGRAMS = {
     "PIL",
+    "flatbuffers",
     "jinja2",
     "markupsafe",
     "matplotlib",
-    "ml_dtypes",
     "rich",
-    "safetensors",
+    "scipy",
     "sklearn",
     "tyro",
 }
@@ -32,8 +33,9 @@ def floor(module: str) -> int:
     only."""
     parts = module.split(".")[1:]
     if not parts:
-        return 4
+        return 5
     floors = {
+        "version": 0,
         "arguments": 0,
         "sizes": 0,
         "window": 0,
@@ -47,9 +49,10 @@ def floor(module: str) -> int:
         "models": 3,
         "training": 3,
         "check": 3,
-        "programs": 4,
-        "_public": 4,
-        "__main__": 4,
+        "stored": 4,
+        "programs": 5,
+        "_public": 5,
+        "__main__": 5,
     }
     return floors[parts[0]]
 
@@ -81,10 +84,11 @@ def test_imports(file):
     for node, imported in imports(tree):
         root = imported.split(".")[0]
         assert id(node) in at_top, f"{imported} is imported inside a function or a condition"
-        assert root in DEPENDENCIES | (OF_PROGRAMS if floor(name) == 4 else set()) | standard, (
+        of_floor = {4: OF_STORED, 5: OF_STORED | OF_PROGRAMS}.get(floor(name), set())
+        assert root in DEPENDENCIES | of_floor | standard, (
             f"{imported} is no dependency of the library"
         )
-        if root == "optax" and floor(name) < 4:
+        if root == "optax" and floor(name) < 5:
             assert name.startswith("jaxcnn.training."), "training alone imports optax"
         if root in ("jax", "jaxtyping", "optax"):
             assert floor(name) > 0, f"{name} is integers only"

@@ -15,7 +15,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from experiments.benchmark.case import CONV_PASSES, PLACES
 from experiments.benchmark.means import dtypes_of, families_of, family_spread
-from jaxcnn.programs.files import write_whole
+from jaxcnn.stored.files import write_whole
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.benchmark.config import PARTS
-from jaxcnn.programs.files import write_whole
 from jaxcnn.programs.options import ConfigError
+from jaxcnn.stored.files import write_whole
 
 Row = dict[str, Any]
 Report = dict[str, Any]

@@ -15,7 +15,7 @@ from experiments.benchmark.reports import Report
 from experiments.benchmark.step_charts import draw_steps
 from experiments.benchmark.step_tables import step_tables
 from experiments.benchmark.tables import growth_table, operation_tables
-from jaxcnn.programs.files import write_whole
+from jaxcnn.stored.files import write_whole
 
 
 def show(reports: Mapping[str, Report], folder: Path, console: Console) -> None:

@@ -12,8 +12,8 @@ from experiments.benchmark.columns import PYTORCH
 from experiments.benchmark.networks import BATCHES_PER_CALL, MODES, NETWORKS
 from experiments.benchmark.step_tables import columns_of
 from experiments.benchmark.step_targets import Result
-from jaxcnn.programs.files import write_whole
 from jaxcnn.programs.messages import plural
+from jaxcnn.stored.files import write_whole
 
 # Colours that people with colour-blindness can tell apart too (Okabe and Ito 2008).
 COLUMNS = {

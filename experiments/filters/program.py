@@ -31,9 +31,9 @@ from rich.table import Table
 from experiments.filters.picture import picture
 from experiments.filters.responses import FILTERS, PATCHES, Example, examples, responses
 from jaxcnn.programs.cli import parse, run_program
-from jaxcnn.programs.files import write_whole
 from jaxcnn.programs.options import ConfigError, require_paths
 from jaxcnn.programs.output import claimed
+from jaxcnn.stored.files import write_whole
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ PROGRAMS = {
         "jaxcnn receptive-field cnn_basics --epochs 2",
     ),
 }
-EXTRA = frozenset({"jinja2", "matplotlib", "rich", "safetensors", "sklearn", "tyro"})
+EXTRA = frozenset({"flatbuffers", "jinja2", "matplotlib", "rich", "sklearn", "scipy", "tyro"})
 """What the extra `programs` installs, by the names that are imported."""
 
 

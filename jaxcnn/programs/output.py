@@ -29,9 +29,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from jaxcnn.programs.files import naming, remove_partial_files
 from jaxcnn.programs.interruption import held_back
 from jaxcnn.programs.options import ConfigError
+from jaxcnn.stored.files import naming, remove_partial_files
 
 if sys.platform == "win32":
     import msvcrt

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from jaxcnn.models import MODELS
-from jaxcnn.programs.checkpoint import save_arrays
+from jaxcnn.stored.arrays import save_arrays
 
 
 def init(model, shape):

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from jaxcnn.programs import files
-from jaxcnn.programs.files import append_line, write_whole
 from jaxcnn.programs.messages import fail
 from jaxcnn.programs.options import ConfigError
 from jaxcnn.programs.output import LOCK, claimed, replacing
+from jaxcnn.stored import files
+from jaxcnn.stored.files import append_line, write_whole
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("model.safetensors", "config.json", "metrics.jsonl", "a.png", "z.png")
@@ -90,7 +90,7 @@ def test_a_kill_ends_the_claim_and_what_was_left_is_cleaned(tmp_path):
     folder = write(tmp_path / "run", OLD)
     program = (
         "import os, signal; from pathlib import Path\nfrom jaxcnn.programs.output import claimed;"
-        " from jaxcnn.programs.files import write_whole\ndef half(path): path.write_text('half');"
+        " from jaxcnn.stored.files import write_whole\ndef half(path): path.write_text('half');"
         f" print('held', flush=True); input()\nwith claimed(Path({str(folder)!r})) as folder:"
         " write_whole(folder / 'a.png', half)"
     )

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from receptive_field_runs import write_run
 
-from jaxcnn.programs.checkpoint import load_arrays, save_arrays
 from jaxcnn.programs.data.dataset import digits
 from jaxcnn.programs.receptive_field import program
 from jaxcnn.programs.receptive_field.program import command_line
+from jaxcnn.stored.arrays import load_arrays, save_arrays
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from jaxcnn.programs.checkpoint import load_arrays
 from jaxcnn.programs.train import program, run_files
 from jaxcnn.programs.train.config import Config
 from jaxcnn.programs.train.program import command_line, main
 from jaxcnn.programs.train.run import DivergedError, Run
 from jaxcnn.programs.train.run_files import RUN_FILES
+from jaxcnn.stored.arrays import load_arrays
 from jaxcnn.training import TrainState
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")

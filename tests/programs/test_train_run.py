@@ -16,11 +16,11 @@ from rich.console import Console
 
 from jaxcnn.models import lenet
 from jaxcnn.ops import AUTODIFF
-from jaxcnn.programs.checkpoint import load_arrays
 from jaxcnn.programs.data.dataset import digits
 from jaxcnn.programs.train.config import Config
 from jaxcnn.programs.train.program import main
 from jaxcnn.programs.train.run_files import PICTURES, RUN_FILES
+from jaxcnn.stored.arrays import load_arrays
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("standard_promotion")]
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from jaxcnn.models import MODELS
 from jaxcnn.ops import EXPLICIT
-from jaxcnn.programs.certify.loading import quoted
+from jaxcnn.programs.loading import quoted
 from jaxcnn.programs.options import ConfigError, require_count, require_path, require_seed, shown
 
 Dtype = Literal["float32", "bfloat16", "float16", "float64"]

@@ -38,11 +38,11 @@ from jaxcnn.programs.certify.rows import name
 from jaxcnn.programs.certify.tables import cases_table, network_table
 from jaxcnn.programs.certify.workers import LostProcessError
 from jaxcnn.programs.cli import command, parse, run_program
-from jaxcnn.programs.files import write_whole
 from jaxcnn.programs.interruption import ignored
 from jaxcnn.programs.messages import plural
 from jaxcnn.programs.options import shown
 from jaxcnn.programs.output import claimed
+from jaxcnn.stored.files import write_whole
 
 
 def main(config: Config, command: str = "") -> int:

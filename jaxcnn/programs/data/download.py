@@ -20,8 +20,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from jaxcnn.programs.data.idx import DataError, unpacked_chunks
 from jaxcnn.programs.data.sources import File, Source
-from jaxcnn.programs.files import write_whole
 from jaxcnn.programs.pace import Pace, SlowError, opener
+from jaxcnn.stored.files import write_whole
 
 TIMEOUT = 30.0  # seconds without a byte after which a mirror is given up
 # Least bytes per second, on average over each TIMEOUT: ten megabytes take at most 40

@@ -29,7 +29,6 @@ from jaxcnn.programs.cli import parse, run_program
 from jaxcnn.programs.data.dataset import load
 from jaxcnn.programs.data.idx import DataError
 from jaxcnn.programs.devices import use_all_cores
-from jaxcnn.programs.files import write_whole
 from jaxcnn.programs.messages import plural, times
 from jaxcnn.programs.options import MOST_EPOCHS, require_count, require_paths
 from jaxcnn.programs.output import claimed
@@ -45,6 +44,7 @@ from jaxcnn.programs.receptive_field.tables import field_table, spread_table
 from jaxcnn.programs.receptive_field.trained import read_run, read_run_config, train_network
 from jaxcnn.programs.receptive_field.view import View
 from jaxcnn.programs.train.run import DivergedError
+from jaxcnn.stored.files import write_whole
 
 PICTURE = "receptive_field.png"
 

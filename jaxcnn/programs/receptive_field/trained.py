@@ -12,12 +12,12 @@ from rich.console import Console
 from safetensors import SafetensorError
 
 from jaxcnn.layers import Layer
-from jaxcnn.programs.checkpoint import CheckpointError, check_arrays, load_arrays
 from jaxcnn.programs.data.dataset import Dataset
 from jaxcnn.programs.messages import plural
 from jaxcnn.programs.options import ConfigError
 from jaxcnn.programs.receptive_field.config import Config
 from jaxcnn.programs.train import program as train
+from jaxcnn.stored.arrays import CheckpointError, check_arrays, load_arrays
 
 
 class Trained(NamedTuple):

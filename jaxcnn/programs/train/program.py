@@ -26,7 +26,6 @@ from jaxcnn.programs.cli import run_program
 from jaxcnn.programs.data.dataset import load
 from jaxcnn.programs.data.idx import DataError
 from jaxcnn.programs.devices import make_mesh, use_all_cores
-from jaxcnn.programs.files import write_whole
 from jaxcnn.programs.interruption import ignored
 from jaxcnn.programs.messages import plural
 from jaxcnn.programs.progress import training_progress
@@ -42,6 +41,7 @@ from jaxcnn.programs.train.run_files import (
     write_run,
     write_weights,
 )
+from jaxcnn.stored.files import write_whole
 from jaxcnn.training import TrainState
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from jax.sharding import Mesh
 
-from jaxcnn.programs.checkpoint import save_arrays
 from jaxcnn.programs.data.dataset import Dataset
 from jaxcnn.programs.environment import environment
-from jaxcnn.programs.files import append_line, write_whole
 from jaxcnn.programs.output import claimed, replacing
 from jaxcnn.programs.train.config import Config, ConfigError
 from jaxcnn.programs.train.epochs import Done
+from jaxcnn.stored.arrays import save_arrays
+from jaxcnn.stored.files import append_line, write_whole
 
 PICTURES = (
     "learning_curves.png",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from jaxcnn.ops import EXPLICIT
 from jaxcnn.programs.certify.cases.case import Case
 from jaxcnn.programs.certify.config import Config
-from jaxcnn.programs.certify.loading import load, quoted
+from jaxcnn.programs.loading import load, quoted
 from jaxcnn.programs.messages import plural
 from jaxcnn.programs.options import ConfigError, shown
 

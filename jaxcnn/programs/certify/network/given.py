@@ -14,8 +14,8 @@ from jaxcnn.layers.calling import takes_ops
 from jaxcnn.layers.layer import as_layer
 from jaxcnn.models import MODELS
 from jaxcnn.parts import outermost
-from jaxcnn.programs.certify.loading import in_one_line, load, quoted
 from jaxcnn.programs.data.dataset import digits
+from jaxcnn.programs.loading import in_one_line, load, quoted
 from jaxcnn.programs.messages import times
 from jaxcnn.programs.options import ConfigError
 

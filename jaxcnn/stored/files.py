@@ -13,7 +13,7 @@ _PARTIAL = re.compile(r"\..+\.\d+\.partial")
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a file beside `path`, then rename it to `path`: whoever reads
-    `path` sees all of the new file or none of it.
+    `path` sees all of the new file or none of it, after a loss of power too.
 
     Raises:
       OSError: with the name of `path`, if it cannot be written.
@@ -22,10 +22,24 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     try:
         with naming(path):
             write(partial)
+            with partial.open("rb+") as file:
+                os.fsync(file.fileno())
             partial.replace(path)
+        keep(path.parent)
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def keep(folder: Path) -> None:
+    """Write the names in a folder to the disk, so that a renamed file has its new name
+    after a loss of power. Where a system cannot do that, nothing is done."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def remove_partial_files(folder: Path) -> None:

@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 from safetensors import SafetensorError
 
-from jaxcnn.programs.checkpoint import CheckpointError, check_arrays, load_arrays, save_arrays
-from jaxcnn.programs.data.idx import DataError
+from jaxcnn.stored.arrays import CheckpointError, check_arrays, load_arrays, save_arrays
 
 
 @pytest.fixture
@@ -84,7 +83,7 @@ def test_a_damaged_file_is_told_in_one_line(change, reason, path):
         load_arrays(path)
     assert tracemalloc.get_traced_memory()[1] < 2**22
     tracemalloc.stop()
-    assert isinstance(caught.value, DataError)
+    assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, SafetensorError), "as the library has it"
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
@@ -194,7 +193,7 @@ def test_other_arrays_than_asked_for_are_refused_before_they_are_read(
     with pytest.raises(CheckpointError, match=f"^the arrays have {message}$"):
         check_arrays(changed, LIKE)
     monkeypatch.setattr(
-        "jaxcnn.programs.checkpoint.deserialize", lambda content: pytest.fail("it was read")
+        "jaxcnn.stored.arrays.deserialize", lambda content: pytest.fail("it was read")
     )
     with pytest.raises(CheckpointError, match=f"^{path} has {message}$"):
         load_arrays(path, like=LIKE)

@@ -12,8 +12,8 @@ import numpy as np
 from safetensors import SafetensorError, deserialize, safe_open
 from safetensors.numpy import save
 
-from jaxcnn.programs.data.idx import DataError
-from jaxcnn.programs.files import write_whole
+from jaxcnn.stored.errors import StoredError
+from jaxcnn.stored.files import write_whole
 
 _FLOATS: dict[str, Any] = {
     "F64": np.float64,
@@ -45,7 +45,7 @@ LONGEST = 60  # characters of a name in a message
 LONGEST_REASON = 200
 
 
-class CheckpointError(DataError, SafetensorError):
+class CheckpointError(StoredError, SafetensorError):
     """A file has no arrays, or not those that were asked for."""
 
 

@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from jaxcnn.programs.checkpoint import load_arrays, save_arrays
+from jaxcnn.stored.arrays import load_arrays, save_arrays
 
 DTYPES = [
     *(

@@ -1,0 +1,6 @@
+"""What is wrong with a folder that should hold a model."""
+
+
+class StoredError(ValueError):
+    """A folder holds no model that can be used: a file is missing, damaged, of
+    something else or of a later version, or does not fit the model."""
