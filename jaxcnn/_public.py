@@ -34,6 +34,9 @@ from jaxcnn.ops.convolution.general_dilated import conv_general_dilated
 from jaxcnn.ops.convolution.gradients import conv_bias_grad, conv_input_grad, conv_kernel_grad
 from jaxcnn.padding import make_window
 from jaxcnn.receptive import receptive_field, receptive_fields
+from jaxcnn.stored.loading import load
+from jaxcnn.stored.model import StoredModel
+from jaxcnn.stored.saving import save
 from jaxcnn.training import (
     TrainState,
     find_nonfinite,
@@ -51,6 +54,7 @@ __all__ = [
     "Layer",
     "Ops",
     "ReceptiveField",
+    "StoredModel",
     "TrainState",
     "Window",
     "avg_pool",
@@ -73,6 +77,7 @@ __all__ = [
     "layer_norm",
     "layers",
     "leaky_relu",
+    "load",
     "make_eval_step",
     "make_train_step",
     "make_window",
@@ -83,6 +88,7 @@ __all__ = [
     "receptive_field",
     "receptive_fields",
     "relu",
+    "save",
     "scan_steps",
     "sigmoid",
     "sigmoid_binary_cross_entropy",
