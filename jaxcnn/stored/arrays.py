@@ -58,7 +58,7 @@ def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
         in the file; or if a value is no array, or has a dtype that the format lacks.
     """
     try:
-        content = save(dict(_flatten(arrays)))
+        content = save(flat(arrays))
     except SafetensorError as error:  # an older version knows fewer dtypes
         raise ValueError(f"these arrays cannot be saved: {error}") from error
     write_whole(path, lambda partial: partial.write_bytes(content))
@@ -101,6 +101,18 @@ def load_arrays(path: Path, like: Mapping[str, Any] | None = None) -> dict[str, 
             level = level.setdefault(parent, {})
         level[last] = array
     return arrays
+
+
+def flat(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The arrays of nested dicts by their names in a file, "0_conv.w".
+
+    Raises:
+      ValueError: as `save_arrays`.
+
+    >>> flat({"0_conv": {"w": np.ones(2)}})
+    {'0_conv.w': array([1., 1.])}
+    """
+    return dict(_flatten(arrays))
 
 
 def check_arrays(

@@ -46,7 +46,8 @@ def make_logits(
     model: Layer, normalisation: Normalisation, *, mirror: bool = False, ops: Ops = EXPLICIT
 ) -> Logits:
     """The pure function (params, state, images) -> logits, of uint8 images (n, h, w, c)
-    to float32 (n, classes). The model computes as it does outside of training.
+    to float32 (n, classes). The model computes as it does outside of training, and in
+    float32, whatever the precision of params and state.
 
     Args:
       model: a layer that takes normalised images.
@@ -64,6 +65,7 @@ def make_logits(
     model, ops, mirror = as_layer("model", model), as_ops(ops), as_flag("mirror", mirror)
 
     def of_batch(params: Any, state: Any, x: Array) -> Array:
+        params, state = jax.tree.map(_in_float32, (params, state))
         logits, _ = apply_layer(model, params, state, x, train=False, key=None, ops=ops)
         return logits.astype(jnp.float32)
 
@@ -79,3 +81,7 @@ def make_logits(
 def probabilities_of(logits: Array) -> Array:
     """The softmax over the last axis."""
     return jax.nn.softmax(logits, axis=-1)
+
+
+def _in_float32(leaf: Array) -> Array:
+    return leaf.astype(jnp.float32) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf

@@ -18,11 +18,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcnn.stored.arrays import save_arrays
+from jaxcnn.stored.arrays import flat, save_arrays
 from jaxcnn.stored.building import built, check_fit, named
 from jaxcnn.stored.description import (
     Description,
     Fit,
+    as_arguments,
     as_classes,
     as_json,
     as_normalisation,
@@ -99,7 +100,7 @@ def save(
     folder = Path(folder)
     _check_free(folder, overwrite)
     arrays = as_arrays(params, state)
-    given = dict(arguments or {})
+    given = {} if arguments is None else as_arguments(arguments)
     if model is not None:
         given = {"classes": len(as_classes(classes))} | given
     entries = {"model": model, "arguments": given, "classes": classes, "image_size": image_size}
@@ -149,14 +150,16 @@ def check_model(about: Description, arrays: Mapping[str, Any]) -> None:
     names. Nothing is known of a network of one's own."""
     if about.model is not None:
         _, params, state = built(named(about.model), about)
-        check_fit(arrays, {"params": params, "state": state}, f"for {about.model}, there are")
+        size = "x".join(map(str, about.image_shape))
+        what = f"the arrays are not those of {about.model} for images of {size}: they have"
+        check_fit(arrays, {"params": params, "state": state}, what)
 
 
 def as_arrays(params: Any, state: Any) -> dict[str, Any]:
     """The arrays of a model as its file has them, on the host.
 
     Raises:
-      ValueError: if they are no dicts, or a number is not finite.
+      ValueError: if they are no nested dicts of arrays, or a number is not finite.
     """
     for name, tree in (("params", params), ("state", state)):
         if not isinstance(tree, Mapping):
@@ -165,15 +168,13 @@ def as_arrays(params: Any, state: Any) -> dict[str, Any]:
                 f" {type(tree).__name__}"
             )
     arrays = jax.device_get({"params": params, "state": state})
-    for path, leaf in jax.tree.leaves_with_path(arrays):
-        if hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.inexact):
-            wrong = np.count_nonzero(~np.isfinite(leaf))
-            if wrong:
-                where = jax.tree_util.keystr(path, simple=True, separator="/")
-                raise ValueError(
-                    f"{where} must be finite, got NaN or infinity in {wrong:,} of its"
-                    f" {np.size(leaf):,} numbers"
-                )
+    for name, leaf in flat(arrays).items():
+        floats = jnp.issubdtype(leaf.dtype, jnp.inexact)
+        if floats and (wrong := np.count_nonzero(~np.isfinite(leaf))):
+            raise ValueError(
+                f"{name} must be finite, got NaN or infinity in {wrong:,} of its {leaf.size:,}"
+                " numbers"
+            )
     return arrays
 
 
