@@ -36,7 +36,8 @@ from jaxcnn import (
     models,
 )
 from jaxcnn.programs.cli import parse, run_program
-from jaxcnn.programs.data.dataset import digits, shuffled_batches
+from jaxcnn.programs.data.dataset import digits, scaled
+from jaxcnn.programs.data.order import shuffled_batches
 from jaxcnn.programs.interruption import leave
 from jaxcnn.programs.messages import plural
 from jaxcnn.programs.options import MOST_EPOCHS, require_count, require_seed
@@ -90,14 +91,16 @@ def certificate(label: Literal["exact", "biased"] = "biased") -> check.Certifica
 def train(ops: Ops, config: Config) -> float:
     """LeNet on digits; its accuracy on the test images."""
     data = digits()
+    x, x_test = scaled(data.train.images[:]), scaled(data.test.images[:])
+    y, y_test = data.train.labels, data.test.labels
     model, optimizer = models.lenet(), optax.adam(2e-3)
-    state = init_train_state(model, optimizer, jax.random.key(config.seed), data.x_train[:1].shape)
+    state = init_train_state(model, optimizer, jax.random.key(config.seed), x[:1].shape)
     step = make_train_step(model, optimizer, ops=ops)
     random = np.random.default_rng(config.seed)
     for _ in range(config.epochs):
-        for batch in shuffled_batches(random, len(data.x_train), BATCH):
-            state, _ = step(state, data.x_train[batch], data.y_train[batch])
-    return float(make_eval_step(model, ops=ops)(state, data.x_test, data.y_test)["accuracy"])
+        for batch in shuffled_batches(random, len(x), BATCH):
+            state, _ = step(state, x[batch], y[batch])
+    return float(make_eval_step(model, ops=ops)(state, x_test, y_test)["accuracy"])
 
 
 def main(config: Config) -> bool:

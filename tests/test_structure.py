@@ -18,6 +18,7 @@ OF_STORED = {"ml_dtypes", "safetensors"}
 OF_PROGRAMS = {
     "PIL",
     "flatbuffers",
+    "grain",
     "jinja2",
     "markupsafe",
     "matplotlib",

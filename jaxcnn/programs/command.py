@@ -52,7 +52,9 @@ PROGRAMS = {
         "jaxcnn receptive-field cnn_basics --epochs 2",
     ),
 }
-EXTRA = frozenset({"flatbuffers", "jinja2", "matplotlib", "rich", "sklearn", "scipy", "tyro"})
+EXTRA = frozenset(
+    {"PIL", "flatbuffers", "grain", "jinja2", "matplotlib", "rich", "scipy", "sklearn", "tyro"}
+)
 """What the extra `programs` installs, by the names that are imported."""
 
 

@@ -7,7 +7,8 @@ import hashlib
 from idx_files import ARCHIVES, CLASSES, GOOD
 
 from jaxcnn.programs.data.dataset import published
-from jaxcnn.programs.data.folder import FILES
+from jaxcnn.programs.data.mnist import FILES
+from jaxcnn.programs.data.options import DataOptions
 from jaxcnn.programs.data.sources import File, Source
 
 
@@ -22,5 +23,9 @@ def source(*mirrors: str, of: str = "content") -> Source:
 
 def get(source: Source, said: list[str] | None = None, timeout: float = 30.0):
     return published(
-        source, CLASSES, say=[].append if said is None else said.append, timeout=timeout
+        source,
+        CLASSES,
+        DataOptions("mnist"),
+        say=[].append if said is None else said.append,
+        timeout=timeout,
     )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from jaxcnn.programs.data.folder import FILES
+from jaxcnn.programs.data.mnist import FILES
 
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = FILES
 
@@ -45,12 +45,11 @@ ARCHIVES = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in G
 
 def check_is_good(dataset):
     for x, y, expected, classes in (
-        (dataset.x_train, dataset.y_train, images(3), [9, 0, 4]),
-        (dataset.x_test, dataset.y_test, images(2, seed=1), [1, 9]),
+        (dataset.train.images, dataset.train.labels, images(3), [9, 0, 4]),
+        (dataset.test.images, dataset.test.labels, images(2, seed=1), [1, 9]),
     ):
-        assert (x.dtype, y.dtype) == (np.float32, np.int32)
-        assert x.shape == (len(expected), 28, 28, 1)
-        np.testing.assert_array_equal(x, (expected / 255).astype(np.float32)[..., None])
+        assert (x.dtype, y.dtype) == (np.uint8, np.int32)
+        np.testing.assert_array_equal(x, expected[..., None])
         np.testing.assert_array_equal(y, classes)
 
 

@@ -19,25 +19,28 @@ from idx_files import (
     labels,
 )
 
-from jaxcnn.programs.data.dataset import DataError, digits, load, shuffled_batches
-from jaxcnn.programs.data.folder import FILES
+from jaxcnn.programs.data.dataset import DataError, digits, load
 from jaxcnn.programs.data.idx import unpacked
+from jaxcnn.programs.data.mnist import FILES
+from jaxcnn.programs.data.options import DataOptions
+from jaxcnn.programs.data.order import shuffled_batches
 from jaxcnn.programs.data.sources import FASHION_MNIST, MNIST
+from jaxcnn.programs.options import ConfigError
 
 # By name.
 
 
 def test_digits_say_what_they_are():
-    dataset = load("digits")
+    dataset = load(DataOptions("digits"))
     assert (dataset.name, dataset.classes) == ("digits", tuple("0123456789"))
-    assert all(np.array_equal(*pair) for pair in zip(dataset, digits(), strict=True))
+    assert dataset.fingerprint == digits().fingerprint
 
 
 @pytest.mark.parametrize(
     ("name", "first", "last"), [("mnist", "0", "9"), ("fashion_mnist", "T-shirt/top", "Ankle boot")]
 )
 def test_files_of_a_folder_become_a_data_set_in_silence(folder, name, first, last, capsys):
-    dataset = load(name, folder)
+    dataset = load(DataOptions(name, folder))
     check_is_good(dataset)
     assert (dataset.name, len(dataset.classes), dataset.classes[0], dataset.classes[-1]) == (
         name,
@@ -50,22 +53,22 @@ def test_files_of_a_folder_become_a_data_set_in_silence(folder, name, first, las
 
 def test_digits_are_in_no_folder(folder):
     with pytest.raises(DataError, match=r"come with scikit-learn .* leave --data-dir .*/data out"):
-        load("digits", folder)
+        load(DataOptions("digits", folder))
 
 
 def test_an_unknown_name_is_told_the_known_ones(folder):
     with pytest.raises(
-        DataError, match="no data set 'cifar': it must be digits, mnist or fashion_mnist"
+        ConfigError, match=r"--dataset must be digits, mnist, .*, cifar100 or folder, got cifar$"
     ):
-        load("cifar", folder)
+        load(DataOptions("cifar", folder))
 
 
-def test_white_is_1_and_black_is_0(folder):
+def test_white_is_255_and_black_is_0(folder):
     (folder / TEST_IMAGES).write_bytes(
         idx(np.stack([np.zeros((28, 28), np.uint8), np.full((28, 28), 255, np.uint8)]))
     )
-    x = load("mnist", folder).x_test
-    assert (x[0].max(), x[1].min()) == (0, 1)
+    x = load(DataOptions("mnist", folder)).test.images
+    assert (x[0].max(), x[1].min()) == (0, 255)
 
 
 # Files.
@@ -80,7 +83,7 @@ def test_each_name_is_accepted_whether_the_content_is_gzipped_or_not(
     for name, content in GOOD.items():
         name = name.replace("-idx", ".idx") if dotted else name
         (tmp_path / f"{name}{suffix}").write_bytes(gzip.compress(content) if packed else content)
-    check_is_good(load("mnist", tmp_path))
+    check_is_good(load(DataOptions("mnist", tmp_path)))
 
 
 def test_a_file_is_found_beside_a_folder_of_its_name(folder):
@@ -88,16 +91,16 @@ def test_a_file_is_found_beside_a_folder_of_its_name(folder):
     (folder / TRAIN_IMAGES).unlink()
     (folder / TRAIN_IMAGES).mkdir()
     with pytest.raises(DataError, match=f"lacks {TRAIN_IMAGES};"):
-        load("mnist", folder)
+        load(DataOptions("mnist", folder))
     (folder / "train-images.idx3-ubyte").write_bytes(GOOD[TRAIN_IMAGES])
-    check_is_good(load("mnist", folder))
+    check_is_good(load(DataOptions("mnist", folder)))
 
 
 def test_a_set_without_images_is_refused(folder):
     (folder / TEST_IMAGES).write_bytes(idx(images(0)))
     (folder / TEST_LABELS).write_bytes(idx(labels()))
     with pytest.raises(DataError, match=f"{TEST_IMAGES} has no images"):
-        load("mnist", folder)
+        load(DataOptions("mnist", folder))
 
 
 def test_a_missing_file_is_named_with_those_that_are_there(folder):
@@ -105,7 +108,7 @@ def test_a_missing_file_is_named_with_those_that_are_there(folder):
     (folder / TRAIN_LABELS).rename(folder / "train-labels.idx1-ubyte")
     (folder / TRAIN_IMAGES).unlink()
     with pytest.raises(DataError) as caught:
-        load("mnist", folder)
+        load(DataOptions("mnist", folder))
     assert (
         str(caught.value)
         == f"{folder} lacks {TRAIN_IMAGES} and {TEST_LABELS}; of the four files it has"
@@ -117,14 +120,14 @@ def test_a_missing_file_is_named_with_those_that_are_there(folder):
 
 def test_a_folder_must_be_there_and_have_something(tmp_path):
     with pytest.raises(DataError, match="of the four files it has none"):
-        load("mnist", tmp_path)
+        load(DataOptions("mnist", tmp_path))
     with pytest.raises(
         DataError, match=r"elsewhere is not there: a folder with train-images.* is needed"
     ):
-        load("mnist", tmp_path / "elsewhere")
+        load(DataOptions("mnist", tmp_path / "elsewhere"))
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DataError, match="file is a file: a folder with"):
-        load("mnist", tmp_path / "file")
+        load(DataOptions("mnist", tmp_path / "file"))
 
 
 # The published sets.
@@ -150,13 +153,13 @@ def test_mnist_is_the_official_one(real_mnist):
         content = unpacked((real_mnist / f"{file.name}.gz").read_bytes())
         assert hashlib.sha256(content).hexdigest() == file.sha256
         assert len(content) == file.size
-    dataset = load("mnist", real_mnist)
-    assert (dataset.x_train.shape, dataset.x_test.shape) == (
+    dataset = load(DataOptions("mnist", real_mnist))
+    assert (dataset.train.images.shape, dataset.test.images.shape) == (
         (60_000, 28, 28, 1),
         (10_000, 28, 28, 1),
     )
-    assert (dataset.x_train.min(), dataset.x_train.max()) == (0, 1)
-    assert np.bincount(dataset.y_train).tolist() == [
+    assert (dataset.train.images.min(), dataset.train.images.max()) == (0, 255)
+    assert np.bincount(dataset.train.labels).tolist() == [
         5923,
         6742,
         5958,
@@ -168,7 +171,7 @@ def test_mnist_is_the_official_one(real_mnist):
         5851,
         5949,
     ]
-    assert np.bincount(dataset.y_test).tolist() == [
+    assert np.bincount(dataset.test.labels).tolist() == [
         980,
         1135,
         1032,
@@ -184,15 +187,15 @@ def test_mnist_is_the_official_one(real_mnist):
 
 def test_the_held_out_images_are_a_fifth_of_each_class_and_always_the_same():
     dataset = digits()
-    assert dataset.x_train.shape == (1437, 8, 8, 1)
-    assert dataset.x_test.shape == (360, 8, 8, 1)
-    assert dataset.x_train.dtype == np.float32
-    assert (dataset.x_train.min(), dataset.x_train.max()) == (0, 1)
-    parts = np.bincount(dataset.y_test) / np.bincount(
-        np.concatenate([dataset.y_train, dataset.y_test])
+    assert dataset.train.images.shape == (1437, 8, 8, 1)
+    assert dataset.test.images.shape == (360, 8, 8, 1)
+    assert dataset.train.images.dtype == np.uint8
+    assert (dataset.train.images.min(), dataset.train.images.max()) == (0, 255)
+    parts = np.bincount(dataset.test.labels) / np.bincount(
+        np.concatenate([dataset.train.labels, dataset.test.labels])
     )
     np.testing.assert_allclose(parts, 0.2, atol=0.005)
-    assert all(np.array_equal(*pair) for pair in zip(dataset, digits(), strict=True))
+    assert dataset.fingerprint == digits().fingerprint
     assert (dataset.name, dataset.classes) == ("digits", tuple("0123456789"))
 
 

@@ -20,6 +20,7 @@ from idx_files import (
 
 from jaxcnn.programs.data.dataset import DataError, published
 from jaxcnn.programs.data.download import cache_folder
+from jaxcnn.programs.data.options import DataOptions
 from jaxcnn.programs.data.sources import FASHION_MNIST, MNIST
 
 
@@ -95,6 +96,8 @@ def test_the_cache_is_in_the_home_folder_unless_the_environment_says_otherwise(
 
 def test_mnist_comes_through_a_download(real_mnist, serve, cache):
     server = serve(lambda handler, name: respond(handler, (real_mnist / name).read_bytes()))
-    dataset = published(MNIST._replace(mirrors=(server.url,)), CLASSES, say=[].append)
-    assert dataset.y_train[:5].tolist() == [5, 0, 4, 1, 9]
-    assert dataset.x_train[0].mean() == pytest.approx(0.13768, abs=1e-5)
+    dataset = published(
+        MNIST._replace(mirrors=(server.url,)), CLASSES, DataOptions("mnist"), say=[].append
+    )
+    assert dataset.train.labels[:5].tolist() == [5, 0, 4, 1, 9]
+    assert dataset.train.images[0].mean() / 255 == pytest.approx(0.13768, abs=1e-5)

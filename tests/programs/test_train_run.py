@@ -16,7 +16,7 @@ from rich.console import Console
 
 from jaxcnn.models import lenet
 from jaxcnn.ops import AUTODIFF
-from jaxcnn.programs.data.dataset import digits
+from jaxcnn.programs.data.dataset import digits, scaled
 from jaxcnn.programs.train.config import Config
 from jaxcnn.programs.train.program import main
 from jaxcnn.programs.train.run_files import PICTURES, RUN_FILES
@@ -111,8 +111,10 @@ def test_saved_parameters_give_the_reported_accuracy(runs):
     assert params["0_conv"]["w"].shape == (5, 5, 1, 16)
     dataset = digits()
     # With JAX's own operations: they are the same network.
-    logits, _ = jax.jit(partial(lenet().apply, params, {}, ops=AUTODIFF))(dataset.x_test)
-    assert np.mean(np.argmax(logits, axis=1) == dataset.y_test) == pytest.approx(
+    logits, _ = jax.jit(partial(lenet().apply, params, {}, ops=AUTODIFF))(
+        scaled(dataset.test.images)
+    )
+    assert np.mean(np.argmax(logits, axis=1) == dataset.test.labels) == pytest.approx(
         result.rows[-1]["test_accuracy"], abs=1e-6
     )
 

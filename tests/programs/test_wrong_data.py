@@ -19,6 +19,7 @@ from idx_files import (
 )
 
 from jaxcnn.programs.data.dataset import DataError, load
+from jaxcnn.programs.data.options import DataOptions
 
 CUT = gzip.compress(GOOD[TRAIN_IMAGES])[:-100]
 
@@ -155,6 +156,6 @@ BROKEN[1000] ^= 0xFF
 def test_a_wrong_file_is_told_what_came_and_what_was_needed(folder, name, content, message):
     (folder / name).write_bytes(content)
     with pytest.raises(DataError, match=message) as caught:
-        load("mnist", folder)
+        load(DataOptions("mnist", folder))
     assert str(folder / name) in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -18,7 +18,8 @@ from urllib.error import HTTPError, URLError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from jaxcnn.programs.data.idx import DataError, unpacked_chunks
+from jaxcnn.programs.data.errors import DataError
+from jaxcnn.programs.data.idx import unpacked_chunks
 from jaxcnn.programs.data.sources import File, Source
 from jaxcnn.programs.pace import Pace, SlowError, opener
 from jaxcnn.stored.files import write_whole

@@ -23,17 +23,14 @@ from typing import BinaryIO
 
 import numpy as np
 
+from jaxcnn.programs.data.errors import DataError
+
 MOST = 2**29  # unpacked bytes that are read of a file: more than ten times MNIST
 MOST_DIMENSIONS = 64  # of a NumPy array
 CHUNK = 1 << 20
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-
-
-class DataError(ValueError):
-    """A data set is not to be had: its files are missing, are not what they should be,
-    or could not be downloaded."""
 
 
 def read_idx(path: Path, most: int = MOST) -> np.ndarray:

@@ -14,7 +14,7 @@ from jaxcnn import layers
 from jaxcnn.fields import ReceptiveField
 from jaxcnn.layers import Layer
 from jaxcnn.parts import walk
-from jaxcnn.programs.data.dataset import Dataset
+from jaxcnn.programs.data.splits import Dataset
 from jaxcnn.programs.messages import times
 from jaxcnn.programs.options import ConfigError, shown
 from jaxcnn.programs.receptive_field.config import Config
@@ -30,7 +30,7 @@ def fields_with_space(config: Config, model: Layer, dataset: Dataset) -> dict[st
     Raises:
       ConfigError: if the model does not take images of this size.
     """
-    shape = (1, *dataset.x_test.shape[1:])
+    shape = (1, *dataset.image_shape)
     try:
         fields = receptive_fields(model, shape[1:3])
     except ValueError as error:

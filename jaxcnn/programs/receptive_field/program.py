@@ -26,8 +26,9 @@ from rich.console import Console
 
 from jaxcnn.models import MODELS
 from jaxcnn.programs.cli import parse, run_program
-from jaxcnn.programs.data.dataset import load
-from jaxcnn.programs.data.idx import DataError
+from jaxcnn.programs.data.dataset import load, scaled
+from jaxcnn.programs.data.errors import DataError
+from jaxcnn.programs.data.options import DataOptions
 from jaxcnn.programs.devices import use_all_cores
 from jaxcnn.programs.messages import plural, times
 from jaxcnn.programs.options import MOST_EPOCHS, require_count, require_paths
@@ -72,7 +73,8 @@ def _draw(config: Config, output: Path, console: Console) -> Path:
     data_dir = config.data_dir or (
         Path(recorded["data_dir"]) if recorded and recorded.get("data_dir") else None
     )
-    dataset = load(name, data_dir, say=partial(console.print, highlight=False, soft_wrap=True))
+    say = partial(console.print, highlight=False, soft_wrap=True)
+    dataset = load(DataOptions(name, data_dir), say=say)
     model = MODELS[config.model](len(dataset.classes))
     fields = fields_with_space(config, model, dataset)
     chosen = {
@@ -88,13 +90,14 @@ def _draw(config: Config, output: Path, console: Console) -> Path:
 
     console.print(
         field_table(
-            f"What an output of {config.model} sees of {times(dataset.x_test.shape[1:3])} images",
+            f"What an output of {config.model} sees of {times(dataset.image_shape[:2])} images",
             fields,
         )
     )
     trained = trained or train_network(config, name, output / "training", console)
 
-    x = jnp.asarray(dataset.x_test[: config.images])
+    images = scaled(dataset.test.images[: config.images])
+    x = jnp.asarray(images)
     theory = equal_weights_sd(model, x.shape[1:3])
     views = []
     for path, positions in chosen.items():
@@ -105,7 +108,7 @@ def _draw(config: Config, output: Path, console: Console) -> Path:
         views.append(View(path, fields[path], positions, effective, theory[path]))
     console.print(spread_table(views, len(x)))
     title = f"{trained.title}; gradients of {plural(len(x), 'test image')}"
-    figure = picture(views, dataset.x_test[0], title)
+    figure = picture(views, images[0], title)
     write_whole(output / PICTURE, lambda partial: figure.savefig(partial, format="png", dpi=110))
     console.print(f"picture in {output / PICTURE}", soft_wrap=True)
     return output / PICTURE

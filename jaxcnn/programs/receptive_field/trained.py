@@ -12,7 +12,7 @@ from rich.console import Console
 from safetensors import SafetensorError
 
 from jaxcnn.layers import Layer
-from jaxcnn.programs.data.dataset import Dataset
+from jaxcnn.programs.data.splits import Dataset
 from jaxcnn.programs.messages import plural
 from jaxcnn.programs.options import ConfigError
 from jaxcnn.programs.receptive_field.config import Config
@@ -75,7 +75,7 @@ def read_run(folder: Path, recorded: dict[str, Any], model: Layer, dataset: Data
         "state": saved.get("state", {}),
     }  # {} is not in a file
     params, state = jax.eval_shape(
-        lambda key: model.init(key, (1, *dataset.x_test.shape[1:])), jax.random.key(0)
+        lambda key: model.init(key, (1, *dataset.image_shape)), jax.random.key(0)
     )
     try:
         check_arrays(arrays, {"params": params, "state": state})

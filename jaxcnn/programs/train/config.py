@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, get_type_hints
 
 from jaxcnn.programs.cli import parse
+from jaxcnn.programs.data.options import DataOptions, check_data_options
 from jaxcnn.programs.options import (
     FLOAT32,
     MOST,
@@ -27,7 +28,7 @@ Model = Literal["cnn_basics", "lenet", "vgg", "resnet20", "mobilenet"]
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(DataOptions):
     """Train a network on images of ten classes, by default LeNet on the 8x8 digits of
     scikit-learn.
 
@@ -44,11 +45,6 @@ class Config:
     """The network; `jaxcnn summary` shows each of them."""
     gradients: Literal["explicit", "autodiff"] = "explicit"
     """Whose derivatives: this library's rules, or JAX's autodiff."""
-    dataset: Literal["digits", "mnist", "fashion_mnist"] = "digits"
-    """The images. The digits come with scikit-learn; the others are downloaded once,
-    unless they are in data-dir."""
-    data_dir: Path | None = None
-    """Folder of the four IDX files of mnist or fashion_mnist, gzipped or not."""
 
     seed: int = 0
     """Seed of the parameters, dropout, augmentation and the order of the images; the
@@ -140,6 +136,7 @@ def read_recipe(recipe: str) -> Config:
 def check(config: Config) -> None:
     """Raises ConfigError for an option that makes no sense, whatever the images."""
     require_paths(config)
+    check_data_options(config)
     require_seed(config.seed)
     require_count("epochs", config.epochs, most=MOST_EPOCHS)
     for name in ("batch_size", "accumulate", "steps_per_dispatch"):

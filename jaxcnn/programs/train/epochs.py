@@ -58,8 +58,8 @@ def epochs(run: Run, batches_done: Callable[[int], object]) -> Iterator[Done]:
         }
         epoch_seconds = time.perf_counter() - start
         training_seconds += epoch_seconds
-        logits = run.predict(dataset.x_test)
-        test = run.evaluate(logits, dataset.y_test)
+        logits = run.predict(dataset.test.images)
+        test = run.evaluate(logits, dataset.test.labels)
         row = {
             "epoch": epoch,
             "train_loss": train["loss"],

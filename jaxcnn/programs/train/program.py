@@ -24,7 +24,7 @@ from rich.console import Console
 
 from jaxcnn.programs.cli import run_program
 from jaxcnn.programs.data.dataset import load
-from jaxcnn.programs.data.idx import DataError
+from jaxcnn.programs.data.errors import DataError
 from jaxcnn.programs.devices import make_mesh, use_all_cores
 from jaxcnn.programs.interruption import ignored
 from jaxcnn.programs.messages import plural
@@ -71,13 +71,12 @@ def main(config: Config, console: Console | None = None) -> Result:
     check(config)
     with claimed_output(config) as output:
         check_free(output, config)
-        dataset = load(
-            config.dataset,
-            config.data_dir,
-            say=partial(console.print, highlight=False, soft_wrap=True),
-        )
-        check_with_data(config, len(dataset.x_train), dataset.x_train.shape[1:3])
-        mesh = make_mesh(config.devices, config.batch_size, math.prod(dataset.x_train.shape[1:3]))
+        say = partial(console.print, highlight=False, soft_wrap=True)
+        dataset = load(config, say=say)
+        for note in dataset.notes:
+            say(note)
+        check_with_data(config, len(dataset.train), dataset.image_shape[:2])
+        mesh = make_mesh(config.devices, config.batch_size, math.prod(dataset.image_shape[:2]))
         run = Run(config, dataset, mesh)
         done = _train(run, output, console)
         try:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from jaxcnn import layers
+from jaxcnn.programs.data.dataset import scaled
 from jaxcnn.programs.messages import plural
 from jaxcnn.programs.train.config import Config
 from jaxcnn.programs.train.epochs import Done
@@ -27,7 +28,7 @@ def pictures(config: Config, run: Run, done: Done) -> Iterator[tuple[str, Figure
     """The file's name and the figure of each picture, in the order of
     `run_files.PICTURES`."""
     dataset, rows, predictions = run.dataset, done.rows, done.logits.argmax(axis=1)
-    right = f"{rows[-1]['test_accuracy']:.2%} of {len(dataset.y_test):,} test images right"
+    right = f"{rows[-1]['test_accuracy']:.2%} of {len(dataset.test):,} test images right"
     title = f"{_title(config)}: {right} after {plural(config.epochs, 'epoch')}"
     least = label_entropy(config.label_smoothing, len(dataset.classes))
     yield "learning_curves.png", learning_curves(rows, title, least_loss=least)
@@ -36,25 +37,30 @@ def pictures(config: Config, run: Run, done: Done) -> Iterator[tuple[str, Figure
     kernel = next(params[entry]["w"] for entry, part in run.model.parts if part.name == "conv")
     title = f"{_title(config)}: kernels of the first layer"
     yield "first_filters.png", first_filters(kernel, title)
-    true, predicted = (dataset.classes[c[0]] for c in (dataset.y_test, predictions))
+    true, predicted = (dataset.classes[c[0]] for c in (dataset.test.labels, predictions))
+    first = scaled(dataset.test.images[:1])
     yield (
         "feature_maps.png",
         feature_maps(
-            dataset.x_test[0],
-            _spread(_maps(run, dataset.x_test[:1]), MOST_MAPS),
+            first[0],
+            _spread(_maps(run, first), MOST_MAPS),
             f"{_title(config)}: what the layers give for one image",
             caption=f"true: {true}\npredicted: {predicted}",
         ),
     )
     yield (
         "confusion_matrix.png",
-        confusion_matrix(dataset.y_test, predictions, dataset.classes, _title(config)),
+        confusion_matrix(dataset.test.labels, predictions, dataset.classes, _title(config)),
     )
     probabilities = np.asarray(jax.nn.softmax(done.logits, axis=-1))
     yield (
         "worst_mistakes.png",
         worst_mistakes(
-            dataset.x_test, dataset.y_test, probabilities, dataset.classes, _title(config)
+            scaled(dataset.test.images[:]),
+            dataset.test.labels,
+            probabilities,
+            dataset.classes,
+            _title(config),
         ),
     )
 

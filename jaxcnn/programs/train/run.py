@@ -14,7 +14,9 @@ from jax.sharding import Mesh
 
 from jaxcnn.models import MODELS
 from jaxcnn.ops import AUTODIFF, EXPLICIT, Ops
-from jaxcnn.programs.data.dataset import Dataset, shuffled_batches
+from jaxcnn.programs.data.dataset import scaled
+from jaxcnn.programs.data.order import shuffled_batches
+from jaxcnn.programs.data.splits import Dataset, Images
 from jaxcnn.programs.devices import replicate, split
 from jaxcnn.programs.train.augment import make_augment
 from jaxcnn.programs.train.config import Config
@@ -55,7 +57,7 @@ class Run:
     def __init__(self, config: Config, dataset: Dataset, mesh: Mesh):
         self.config, self.dataset, self.mesh = config, dataset, mesh
         self.ops = OPS[config.gradients]
-        self.batches = len(dataset.x_train) // config.batch_size
+        self.batches = len(dataset.train) // config.batch_size
         self.model = MODELS[config.model](len(dataset.classes))
         self.loss: Loss = partial(
             self.ops.softmax_cross_entropy, label_smoothing=config.label_smoothing
@@ -77,7 +79,7 @@ class Run:
         """Draw the parameters and compile the steps: for `steps_per_dispatch` batches,
         and for the batches left at an epoch's end."""
         config = self.config
-        x_shape = (config.batch_size, *self.dataset.x_train.shape[1:])
+        x_shape = (config.batch_size, *self.dataset.image_shape)
         key, average = jax.random.key(config.seed), config.average_decay is not None
         self.state = replicate(
             self.mesh, init_train_state(self.model, self._optimizer, key, x_shape, average=average)
@@ -107,7 +109,7 @@ class Run:
           DivergedError: at the first step whose loss or gradients are not all finite.
         """
         order = np.stack(
-            list(shuffled_batches(random, len(self.dataset.x_train), self.config.batch_size))
+            list(shuffled_batches(random, len(self.dataset.train), self.config.batch_size))
         )
         for first in range(0, len(order), self._at_once):
             chosen = order[first : first + self._at_once]
@@ -118,15 +120,15 @@ class Run:
                 raise DivergedError(self._trouble(epoch, first + bad, chosen[bad]))
             yield metrics
 
-    def predict(self, x: np.ndarray) -> np.ndarray:
+    def predict(self, x: Images) -> np.ndarray:
         """Logits (n, classes), computed in batches of one size, the last one padded,
         each split over the devices."""
         count = len(self.mesh.devices)
         size = -(-min(EVALUATION_BATCH, len(x)) // count) * count
         logits = []
         for first in range(0, len(x), size):
-            batch = x[first : first + size]
-            padded = np.pad(batch, ((0, size - len(batch)), *((0, 0),) * (x.ndim - 1)))
+            batch = scaled(x[first : first + size])
+            padded = np.pad(batch, ((0, size - len(batch)), *((0, 0),) * 3))
             logits.append(
                 jax.device_get(self._predict(self.state, split(self.mesh, padded)))[: len(batch)]
             )
@@ -139,14 +141,13 @@ class Run:
 
     def _batches(self, indices: np.ndarray) -> tuple[Array, Array]:
         """Images and labels (steps, batch, ...), each batch split over the devices."""
-        return split(self.mesh, self.dataset.x_train[indices], 1), split(
-            self.mesh, self.dataset.y_train[indices], 1
-        )
+        x, y = zip(*self.dataset.train.batches(indices), strict=True)
+        return split(self.mesh, scaled(np.stack(x)), 1), split(self.mesh, np.stack(y), 1)
 
     def _trouble(self, epoch: int, batch: int, indices: np.ndarray) -> str:
-        x, y = self.dataset.x_train[indices], self.dataset.y_train[indices]
+        x, y = self.dataset.train.take(indices)
         found = find_nonfinite(
-            self.model, self.state, jnp.asarray(x), jnp.asarray(y), **self._objective
+            self.model, self.state, jnp.asarray(scaled(x)), jnp.asarray(y), **self._objective
         )
         where = found or "seen in the step, but not when the step was searched"
         return (

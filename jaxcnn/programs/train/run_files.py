@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jax.sharding import Mesh
 
-from jaxcnn.programs.data.dataset import Dataset
+from jaxcnn.programs.data.splits import Dataset
 from jaxcnn.programs.environment import environment
 from jaxcnn.programs.output import claimed, replacing
 from jaxcnn.programs.train.config import Config, ConfigError
@@ -54,9 +54,9 @@ def description(config: Config, dataset: Dataset, mesh: Mesh) -> str:
     packages = ("jaxcnn", "jax", "jaxlib", "optax", "numpy", "scikit-learn")
     found = environment(*packages)
     result = options | {
-        "train_images": len(dataset.y_train),
-        "test_images": len(dataset.y_test),
-        "image_shape": dataset.x_train.shape[1:],
+        "train_images": len(dataset.train),
+        "test_images": len(dataset.test),
+        "image_shape": dataset.image_shape,
         "classes": dataset.classes,
         "device": f"{mesh.devices.size} x {found['platform']}: {found['device']}",
         "versions": {name: found[name] for name in packages},

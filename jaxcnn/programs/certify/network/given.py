@@ -14,7 +14,7 @@ from jaxcnn.layers.calling import takes_ops
 from jaxcnn.layers.layer import as_layer
 from jaxcnn.models import MODELS
 from jaxcnn.parts import outermost
-from jaxcnn.programs.data.dataset import digits
+from jaxcnn.programs.data.dataset import digits, scaled
 from jaxcnn.programs.loading import in_one_line, load, quoted
 from jaxcnn.programs.messages import times
 from jaxcnn.programs.options import ConfigError
@@ -82,9 +82,9 @@ def network(name: str) -> Network:
 def of_digits(name: str, model: Layer, enlarged: int = 1) -> Network:
     """A model with scikit-learn's training digits, each pixel repeated `enlarged` times
     down and across."""
-    dataset = digits()
-    x = dataset.x_train.repeat(enlarged, axis=1).repeat(enlarged, axis=2)
-    return Network(name, model, x, dataset.y_train)
+    train = digits().train
+    x = scaled(train.images[:]).repeat(enlarged, axis=1).repeat(enlarged, axis=2)
+    return Network(name, model, x, train.labels)
 
 
 def is_inside(path: str, layer: str) -> bool:

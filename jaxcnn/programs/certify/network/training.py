@@ -21,7 +21,7 @@ from jax import Array
 from jaxcnn.ops import EXPLICIT, Ops
 from jaxcnn.programs.certify.network.curves import LossCurves
 from jaxcnn.programs.certify.network.given import Network
-from jaxcnn.programs.data.dataset import shuffled_batches
+from jaxcnn.programs.data.order import shuffled_batches
 from jaxcnn.programs.plain import PLAIN
 from jaxcnn.training import init_train_state, make_train_step
 

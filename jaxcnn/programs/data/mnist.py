@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxcnn.programs.data.idx import DataError, read_idx
+from jaxcnn.programs.data.errors import DataError
+from jaxcnn.programs.data.idx import read_idx
 
 FILES = (
     "train-images-idx3-ubyte",
@@ -19,14 +20,14 @@ SIDE = 28  # pixels of an image's height and of its width
 CLASSES = 10
 
 
-class Split(NamedTuple):
+class Part(NamedTuple):
     """Images (n, 28, 28) and their labels (n,), all uint8 and read-only."""
 
     images: np.ndarray
     labels: np.ndarray
 
 
-def read_folder(folder: Path) -> tuple[Split, Split]:
+def read_folder(folder: Path) -> tuple[Part, Part]:
     """The training and the test images in a folder with the four `FILES`, each gzipped
     or not.
 
@@ -36,7 +37,7 @@ def read_folder(folder: Path) -> tuple[Split, Split]:
     """
     paths = _find(folder)
     train_images, train_labels, test_images, test_labels = (paths[name] for name in FILES)
-    return _read_split(train_images, train_labels), _read_split(test_images, test_labels)
+    return _read_part(train_images, train_labels), _read_part(test_images, test_labels)
 
 
 def _find(folder: Path) -> dict[str, Path]:
@@ -68,7 +69,7 @@ def _spellings(name: str) -> tuple[str, ...]:
     return f"{name}.gz", name, f"{dotted}.gz", dotted
 
 
-def _read_split(images_path: Path, labels_path: Path) -> Split:
+def _read_part(images_path: Path, labels_path: Path) -> Part:
     images, labels = read_idx(images_path), read_idx(labels_path)
     if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE):
         hint = (
@@ -99,7 +100,7 @@ def _read_split(images_path: Path, labels_path: Path) -> Split:
             f"{labels_path} must have labels from 0 to {CLASSES - 1}, got {labels[at]} for image"
             f" {at}. Does it belong to another data set, with more classes?"
         )
-    return Split(images, labels)
+    return Part(images, labels)
 
 
 def _holds(array: np.ndarray) -> str:
