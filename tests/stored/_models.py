@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -52,3 +53,14 @@ def own_arrays() -> tuple[Any, Any]:
 
 def images(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 1), dtype=np.uint8)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """The files of a folder, by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def same(found, params, state) -> bool:
+    """True; an error if a model that was loaded has other arrays."""
+    jax.tree.map(np.testing.assert_array_equal, (found.params, found.state), (params, state))
+    return True
