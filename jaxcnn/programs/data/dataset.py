@@ -11,12 +11,15 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from jaxcnn.programs.data.arrays import from_arrays
+from jaxcnn.programs.data.cifar import CIFAR10_FORM, CIFAR100_FORM, Form, read_cifar
 from jaxcnn.programs.data.download import TIMEOUT, download
 from jaxcnn.programs.data.errors import DataError as DataError
+from jaxcnn.programs.data.folders import load_folder, load_test_folder
 from jaxcnn.programs.data.mnist import read_folder
 from jaxcnn.programs.data.options import DataOptions, check_data_options
-from jaxcnn.programs.data.sources import FASHION_MNIST, MNIST, Source
+from jaxcnn.programs.data.sources import CIFAR10, CIFAR100, FASHION_MNIST, MNIST, Source
 from jaxcnn.programs.data.splits import Dataset, Split
+from jaxcnn.programs.messages import times
 
 _DIGITS = tuple("0123456789")
 _CLOTHES = (
@@ -31,6 +34,7 @@ _CLOTHES = (
     "Bag",
     "Ankle boot",
 )
+_CIFAR = {CIFAR10.name: (CIFAR10, CIFAR10_FORM), CIFAR100.name: (CIFAR100, CIFAR100_FORM)}
 _PUBLISHED = {MNIST.name: (MNIST, _DIGITS), FASHION_MNIST.name: (FASHION_MNIST, _CLOTHES)}
 
 Say = Callable[[str], object]
@@ -62,6 +66,10 @@ def load(options: DataOptions, *, say: Say = print, console: Console | None = No
                 f" {options.data_dir} out"
             )
         return digits(options)
+    if options.dataset == "folder":
+        return load_folder(options, say=say, console=console)
+    if options.dataset in _CIFAR:
+        return cifar(*_CIFAR[options.dataset], options, say=say)
     source, classes = _PUBLISHED[options.dataset]
     return published(source, classes, options, say=say)
 
@@ -77,7 +85,9 @@ def load_test(
     """The images that a trained network is judged by.
 
     Args:
-      options: as in `load`; `image_size`, `channels` and `classes` are not used.
+      options: as in `load`; `classes` and `channels` are not used, and neither is
+        `image_size` for a folder. A folder need not have images to train with: all
+        images of DIR/CLASS/* are taken if there is no DIR/train, DIR/test or DIR/val.
       classes: those of the network.
       image_shape: (h, w, c), which the network takes.
       say, console: as in `load`.
@@ -86,7 +96,17 @@ def load_test(
       ConfigError, DataError: as `load`; and if there is a class that the network does
         not know.
     """
-    raise NotImplementedError
+    check_data_options(options)
+    if options.dataset == "folder":
+        return load_test_folder(options, classes, image_shape, say=say, console=console)
+    wanted = replace(options, classes=classes, channels=1 if image_shape[2] == 1 else 3)
+    dataset = load(wanted, say=say, console=console)
+    if dataset.image_shape != image_shape:
+        raise DataError(
+            f"the images of {options.dataset} are {times(dataset.image_shape)}, and the network"
+            f" takes {times(image_shape)}: pass the --image-size that it was trained with"
+        )
+    return dataset.final
 
 
 def digits(options: DataOptions | None = None) -> Dataset:
@@ -124,6 +144,28 @@ def published(
     """
     folder = options.data_dir or download(source, say=say, timeout=timeout)
     train, test = ((part.images[..., None], part.labels) for part in read_folder(folder))
+    return replace(from_arrays(options, classes, train, test), name=source.name)
+
+
+def cifar(
+    source: Source,
+    form: Form,
+    options: DataOptions,
+    *,
+    say: Say = print,
+    timeout: float = TIMEOUT,
+) -> Dataset:
+    """CIFAR-10 or CIFAR-100 from the archive in `options.data_dir`, or the files out of
+    it, or else from the source.
+
+    The split is that of the publication (Krizhevsky 2009): 50,000 training images and
+    10,000 test images of 32x32 pixels in colour.
+
+    Raises:
+      ConfigError, DataError: as `load`.
+    """
+    folder = options.data_dir or download(source, say=say, timeout=timeout)
+    classes, train, test = read_cifar(folder, form)
     return replace(from_arrays(options, classes, train, test), name=source.name)
 
 

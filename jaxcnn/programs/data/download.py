@@ -31,19 +31,24 @@ LEAST_RATE = 4096
 LONGEST_REASON = 300  # characters of what a server says
 
 
-def cache_folder(source: Source) -> Path:
-    """The folder of a data set's files, in $XDG_CACHE_HOME or, if that is not set, in
-    ~/.cache."""
+def cache_base() -> Path:
+    """The folder of all that is kept: `jaxcnn` in $XDG_CACHE_HOME or, if that is not
+    set, in ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     # The XDG specification says that a relative path is ignored.
-    return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "jaxcnn" / source.name
+    return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "jaxcnn"
+
+
+def cache_folder(source: Source) -> Path:
+    """The folder of a data set's files."""
+    return cache_base() / source.name
 
 
 def download(
     source: Source, *, say: Callable[[str], object] = print, timeout: float = TIMEOUT
 ) -> Path:
-    """The cache folder of a data set, with its four files in it; those that are missing
-    or damaged are downloaded first.
+    """The cache folder of a data set, with its files in it; those that are missing or
+    damaged are downloaded first.
 
     Args:
       source: the data set.
@@ -60,13 +65,13 @@ def download(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file in source.files:
-            path = folder / f"{file.name}.gz"
+            path = folder / file.packed
             if _is_whole(file, path, say):
                 continue
             content, mirror = _download_file(source, file, mirrors, say, timeout)
             _write(path, content)
             # The one that worked is tried first for the other files, so that nobody
-            # waits four times for a mirror that is down.
+            # waits again for a mirror that is down.
             mirrors = (mirror, *(other for other in mirrors if other != mirror))
     except OSError as error:  # of the disk; those of the network were handled below
         raise DataError(
@@ -101,7 +106,7 @@ def _download_file(
     """The verified archive, and the mirror that had it."""
     failures: list[str] = []
     for mirror in mirrors:
-        url = f"{mirror}{file.name}.gz"
+        url = f"{mirror}{file.packed}"
         say(
             f"trying the next mirror: {url}"
             if failures
@@ -117,7 +122,7 @@ def _download_file(
             return content, mirror
         say(f"failed: {fault}")
         failures.append(f"{url}: {fault}")
-    names = ", ".join(f"{each.name}.gz" for each in source.files)
+    names = ", ".join(each.packed for each in source.files)
     raise DataError(
         f"{source.name} could not be downloaded. {'; '.join(failures)}. "
         f"To do it by hand, put {names} into a folder and pass it as --data-dir"

@@ -1,4 +1,5 @@
-"""The published files of MNIST and Fashion-MNIST: names, hashes, sizes and mirrors."""
+"""The published files of MNIST, Fashion-MNIST and CIFAR: names, hashes, sizes and
+mirrors."""
 
 from __future__ import annotations
 
@@ -6,18 +7,24 @@ from typing import Literal, NamedTuple
 
 
 class File(NamedTuple):
-    """A published file: its name without ".gz", and a SHA-256 either of the .gz archive
-    or of the content that is packed in it.
+    """A published file: its name without ".gz", and a SHA-256 either of the archive or
+    of the content that is packed in it.
 
     The hash of the content is the better choice where mirrors have packed the file
     anew, so that their archives differ. `size` is an upper bound for the content, in
-    bytes; by default a generous one.
+    bytes; by default a generous one. An archive is called by the name and the suffix.
     """
 
     name: str
     of: Literal["archive", "content"]
     sha256: str
     size: int = 2**26
+    suffix: str = ".gz"
+
+    @property
+    def packed(self) -> str:
+        """The name of the archive."""
+        return f"{self.name}{self.suffix}"
 
     @property
     def most(self) -> int:
@@ -27,8 +34,8 @@ class File(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A data set's name, its mirrors in the order in which they are tried, and its four
-    files; a mirror has each as its name with ".gz"."""
+    """A data set's name, its mirrors in the order in which they are tried, and its
+    files, which each mirror has as archives."""
 
     name: str
     mirrors: tuple[str, ...]
@@ -100,6 +107,36 @@ FASHION_MNIST = Source(
             "archive",
             "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
             10_008,
+        ),
+    ),
+)
+
+# The hashes and the address are those of TensorFlow Datasets: url_checksums/cifar10.txt
+# and cifar100.txt in github.com/tensorflow/datasets, where the archives have
+# 170,052,171 and 168,513,733 bytes.
+CIFAR10 = Source(
+    "cifar10",
+    ("https://www.cs.toronto.edu/~kriz/",),
+    (
+        File(
+            "cifar-10-binary",
+            "archive",
+            "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+            185_000_000,
+            ".tar.gz",
+        ),
+    ),
+)
+CIFAR100 = Source(
+    "cifar100",
+    ("https://www.cs.toronto.edu/~kriz/",),
+    (
+        File(
+            "cifar-100-binary",
+            "archive",
+            "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+            185_000_000,
+            ".tar.gz",
         ),
     ),
 )

@@ -1,0 +1,264 @@
+"""Which files of a folder belong to which class, and which of them are held out; no
+file is opened.
+
+A folder has one of two layouts. With `train/CLASS/*` the split is in the folder, and
+`test`, `val` or both stand beside `train`. With `CLASS/*` alone a share of each class
+is held out, as it is where `train` stands alone.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from jaxcnn.programs.data.arrays import chosen_classes
+from jaxcnn.programs.data.errors import DataError
+from jaxcnn.programs.data.options import DataOptions
+from jaxcnn.programs.data.splits import Broken
+from jaxcnn.programs.data.walking import folders_in, image_files
+from jaxcnn.programs.messages import plural
+from jaxcnn.programs.options import shown
+
+SPLITS = ("train", "test", "val")
+
+
+class Listed(NamedTuple):
+    """Files of one split, by their paths, and the label of each, int32."""
+
+    files: tuple[Path, ...]
+    labels: np.ndarray
+
+
+class Layout(NamedTuple):
+    """The files of a data set. `final` is `test` itself unless the folder has both test
+    and val. `refused` are things in the class folders that are no files."""
+
+    classes: tuple[str, ...]
+    train: Listed
+    test: Listed
+    final: Listed
+    refused: tuple[Broken, ...]
+    notes: tuple[str, ...]
+
+
+def layout_of(options: DataOptions) -> Layout:
+    """The files of `options.data_dir`, of the classes in `options.classes` or of all.
+
+    Raises:
+      ConfigError: if --classes names what is no class.
+      DataError: if the folder is not there or has another layout, a class has no files
+        or too few for a split, or test has a class that train does not have.
+    """
+    root = _root(options)
+    parts = _parts(root)
+    if "train" not in parts and parts:
+        raise DataError(
+            f"{root} has {' and '.join(parts)} and no train: the images to train with belong into"
+            f" {root / 'train'}, in a folder for each class"
+        )
+    home = parts.get("train", root)
+    folders = _class_folders(home)
+    if len(folders) < 2:
+        raise DataError(
+            f"{home} needs a folder for each class, and at least two classes; it has"
+            f" {', '.join(map(shown, folders)) or 'no folders'}"
+        )
+    classes = chosen_classes(options.classes, tuple(folders))
+    listed, refused = _listed(root, {name: folders[name] for name in classes}, classes)
+    counts = np.bincount(listed.labels, minlength=len(classes))
+    if not counts.all():
+        name = classes[int(counts.argmin())]
+        raise DataError(f"{folders[name]} has no files: each class needs images")
+    notes: tuple[str, ...] = ()
+    if "test" in parts or "val" in parts:
+        train = listed
+        found = {}
+        for name in ("test", "val"):
+            if name in parts:
+                found[name], more, said = _known(root, parts[name], tuple(folders), classes)
+                refused, notes = (*refused, *more), (*notes, *said)
+        final = found.get("test") or found["val"]
+        test = found.get("val") or final
+        shares = ", ".join(f"{len(each.files):,} in {name}" for name, each in found.items())
+        notes = (f"the split is that of {root}: {len(train.files):,} in train, {shares}", *notes)
+    else:
+        train, test = _held_out(options, home, listed, classes)
+        final = test
+        notes = (
+            f"{home} has no split of its own: {options.test_share:.3g} of each class is held out"
+            f" (--test-share, --split-seed {options.split_seed}), {len(train.files):,} files to"
+            f" train and {len(test.files):,} to test",
+        )
+    return Layout(classes, train, test, final, refused, (*notes, *_unused(root, home, parts)))
+
+
+def layout_for_test(
+    options: DataOptions, classes: tuple[str, ...]
+) -> tuple[Listed, tuple[Broken, ...], tuple[str, ...]]:
+    """The files to judge a trained network by, what was refused, and notes: DIR/test if
+    it is there, else DIR/val, else what `layout_of` holds out of DIR/train, else all of
+    DIR/CLASS/*.
+
+    Args:
+      options: its `classes` are not used.
+      classes: those of the network; those that the folder lacks are no error.
+
+    Raises:
+      DataError: as `layout_of`; and if a class is none of the network's.
+    """
+    root = _root(options)
+    parts = _parts(root)
+    if tuple(parts) == ("train",):
+        layout = layout_of(options)
+        _refuse_unknown(root, layout.classes, classes)
+        order = np.array([classes.index(name) for name in layout.classes], np.int32)
+        return (
+            Listed(layout.final.files, order[layout.final.labels]),
+            layout.refused,
+            layout.notes,
+        )
+    home = parts.get("test") or parts.get("val") or root
+    listed, refused, notes = _known(root, home, classes, classes)
+    if not listed.files:
+        raise DataError(f"{home} has no files in the folders of its classes")
+    return listed, refused, (f"{len(listed.files):,} files of {home}", *notes)
+
+
+def _root(options: DataOptions) -> Path:
+    root = options.data_dir
+    assert root is not None, "check_data_options has seen to it"
+    if not root.is_dir():
+        is_there = "is a file" if os.path.lexists(root) else "is not there"
+        raise DataError(f"{root} {is_there}: --data-dir must be a folder with images")
+    return root
+
+
+def _parts(root: Path) -> dict[str, Path]:
+    """The folders of the splits, by their names; none if `train` is only the name of a
+    class among others."""
+    found = {folder.name: folder for folder in folders_in(root)}
+    parts = {name: found[name] for name in SPLITS if name in found}
+    alone = len(parts) == 1
+    return {} if alone and len(found) > 1 and not _has_folders(parts) else parts
+
+
+def _has_folders(parts: dict[str, Path]) -> bool:
+    return any(folders_in(folder) for folder in parts.values())
+
+
+def _class_folders(home: Path) -> dict[str, Path]:
+    """The folder of each class by its name, which is in Unicode's form NFC, whichever
+    form the file system keeps."""
+    folders: dict[str, Path] = {}
+    for folder in folders_in(home):
+        name = unicodedata.normalize("NFC", folder.name)
+        if name in folders:
+            raise DataError(f"{home} has two folders for {shown(name)}, in two forms of Unicode")
+        if not name.isprintable():
+            raise DataError(
+                f"{home} has a folder whose name is no text that can be printed: {shown(name)}"
+            )
+        folders[name] = folder
+    return folders
+
+
+def _listed(
+    root: Path, folders: dict[str, Path], classes: Sequence[str]
+) -> tuple[Listed, tuple[Broken, ...]]:
+    files: list[Path] = []
+    labels: list[int] = []
+    refused: list[Broken] = []
+    for name, folder in folders.items():
+        found = image_files(folder)
+        files += found.files
+        labels += [classes.index(name)] * len(found.files)
+        refused += [Broken(relative(path, root), reason) for path, reason in found.refused]
+    return Listed(tuple(files), np.array(labels, np.int32)), tuple(refused)
+
+
+def _known(
+    root: Path, home: Path, known: tuple[str, ...], classes: tuple[str, ...]
+) -> tuple[Listed, tuple[Broken, ...], tuple[str, ...]]:
+    """The files in `home` of these classes, which are some of the known ones."""
+    folders = _class_folders(home)
+    if not folders:
+        raise DataError(f"{home} needs a folder for each class, and has no folders")
+    _refuse_unknown(home, tuple(folders), known)
+    folders = {name: folders[name] for name in classes if name in folders}
+    listed, refused = _listed(root, folders, classes)
+    counts = np.bincount(listed.labels, minlength=len(classes))
+    empty = [shown(name) for name, count in zip(classes, counts, strict=True) if not count]
+    notes = (f"{home} has no images of {', '.join(empty)}",) if empty else ()
+    return listed, refused, notes
+
+
+def _refuse_unknown(home: Path, names: tuple[str, ...], known: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in known:
+            likely = get_close_matches(name, known, n=1)
+            slip = f": is {shown(likely[0])} meant?" if likely else ""
+            raise DataError(
+                f"{home} has the class {shown(repr(name))}, which is none of the"
+                f" {len(known)} classes trained with{slip}"
+            )
+
+
+def _held_out(
+    options: DataOptions, home: Path, listed: Listed, classes: tuple[str, ...]
+) -> tuple[Listed, Listed]:
+    counts = np.bincount(listed.labels, minlength=len(classes))
+    if counts.min() < 2:
+        name = classes[int(counts.argmin())]
+        raise DataError(
+            f"{home} has 1 file of {shown(name)}, and to hold out a share of each class needs 2 at"
+            " least: add images, leave it out with --classes, or make a folder test beside train"
+        )
+    try:
+        train, test = train_test_split(
+            np.arange(len(listed.labels)),
+            test_size=options.test_share,
+            random_state=options.split_seed,
+            stratify=listed.labels,
+        )
+    except ValueError as error:
+        raise DataError(
+            f"{home} has {plural(len(listed.labels), 'file')} of {len(classes)} classes, too few"
+            f" to hold out {options.test_share:.3g} of each class (--test-share): {error}"
+        ) from error
+    # Sorted, so that files that lie together are read together.
+    return _chosen(listed, np.sort(train)), _chosen(listed, np.sort(test))
+
+
+def _chosen(listed: Listed, indices: np.ndarray) -> Listed:
+    return Listed(tuple(listed.files[index] for index in indices), listed.labels[indices])
+
+
+def _unused(root: Path, home: Path, parts: dict[str, Path]) -> tuple[str, ...]:
+    """A note on what lies beside the folders that are read."""
+    beside = [
+        entry.name
+        for folder in {root, home}
+        for entry in folder.iterdir()
+        if not entry.name.startswith(".")
+        and (entry.is_file() or (parts and folder == root and entry.name not in parts))
+    ]
+    names = ", ".join(map(shown, sorted(beside)[:5])) + (", ..." if len(beside) > 5 else "")
+    return (f"not used, since it is in no folder of a class: {names}",) if beside else ()
+
+
+def relative(path: Path, root: Path) -> str:
+    """The path from the root as a name that can be printed, with slashes.
+
+    >>> relative(Path("data/cat/1.jpg"), Path("data"))
+    'cat/1.jpg'
+    """
+    # Not path.relative_to, which takes a second for 60,000 files.
+    name = str(path).removeprefix(f"{root}{os.sep}").replace(os.sep, "/")
+    return name if name.isprintable() else ascii(name)[1:-1]
