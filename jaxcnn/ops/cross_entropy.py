@@ -36,6 +36,8 @@ Conventions
     q is 0 there and +inf otherwise. The loss is NaN if a logit is +inf or all are -inf,
     because that is no distribution. A label outside [0, k) makes the loss NaN and the
     gradient 0, because an error cannot be raised while tracing.
+
+Targets for all classes in the place of a label are in `_soft_labels`.
 """
 
 from __future__ import annotations
@@ -50,6 +52,7 @@ from jaxcnn.arguments import as_number
 from jaxcnn.ops._arrays import as_array, at_least_float32, check_floating
 from jaxcnn.ops._operation import operation
 from jaxcnn.ops._sharding import align_varying, cotangent_like, sharding_of
+from jaxcnn.ops._soft_labels import soft_cross_entropy, soft_cross_entropy_definition
 
 # softmax_cross_entropy(z, l) = log sum_j exp(z[j]) - [(1 - a) z[l] + a mean z]
 
@@ -139,16 +142,19 @@ def softmax_cross_entropy(
     Args:
       logits: unnormalised scores, (..., k).
       labels: classes, (...), integers in [0, k). For others the loss is NaN and the
-        gradient 0.
+        gradient 0. Or the probability of each class, (..., k), of a floating dtype; the
+        loss is then sum_j -labels[j] log softmax(logits)[j], and has a gradient to the
+        labels too.
       label_smoothing: a in [0, 1], static: the target is 1 - a + a / k at the label and
-        a / k elsewhere (Szegedy et al. 2016).
+        a / k elsewhere (Szegedy et al. 2016). Probabilities are mixed with their mean
+        in the same way.
 
     Returns:
       Losses, (...), in the dtype of the logits: take their mean, or a weighted sum.
 
     Raises:
-      ValueError: on labels that are not integers or do not fit the logits, or on a
-        smoothing outside [0, 1].
+      ValueError: on labels that are neither integers nor probabilities or do not fit
+        the logits, or on a smoothing outside [0, 1].
 
     A logit of -inf is a class of probability 0. A logit of +inf, or an example of
     nothing but -inf, has the loss NaN.
@@ -160,6 +166,9 @@ def softmax_cross_entropy(
     ...     return softmax_cross_entropy(z, jnp.array([2, 0])).sum()
     >>> jax.grad(total)(logits).round(3).tolist()
     [[0.25, 0.25, -0.5], [-0.625, 0.125, 0.5]]
+    >>> mixed = softmax_cross_entropy(logits[:1], jnp.array([[0.0, 0.5, 0.5]]))
+    >>> round(float(jnp.exp(-2 * mixed[0])), 4)  # 1/4 times 1/2
+    0.125
     """
     z, labels = as_array("logits", logits), as_array("labels", labels)
     check_floating("logits", z)
@@ -168,17 +177,22 @@ def softmax_cross_entropy(
         raise ValueError(f"label_smoothing must be in [0, 1], got {smoothing}")
     if z.ndim == 0 or z.shape[-1] == 0:
         raise ValueError(f"logits must have a last axis of at least one class, got shape {z.shape}")
+    if labels.shape == z.shape and jnp.issubdtype(labels.dtype, jnp.floating):
+        z, labels = align_varying(z, labels)
+        return (soft_cross_entropy_definition if by_autodiff else soft_cross_entropy)(
+            z, labels, smoothing
+        )
     if labels.shape != z.shape[:-1] or not jnp.issubdtype(labels.dtype, jnp.integer):
         hint = ""
         if labels.shape == z.shape:
-            hint = "; are they one-hot or probabilities? pass jnp.argmax(labels, axis=-1)"
+            hint = "; are they one-hot? pass labels.astype(jnp.float32)"
         elif labels.shape == (*z.shape[:-1], 1):
             hint = "; pass labels[..., 0]"
         elif labels.shape == z.shape[:-1]:
             hint = "; convert them, labels.astype(jnp.int32)"
         raise ValueError(
-            f"labels must be integers of shape {z.shape[:-1]} for logits of {z.shape}, got"
-            f" {labels.dtype} of {labels.shape}{hint}"
+            f"labels must be integers of shape {z.shape[:-1]}, or probabilities of {z.shape}, for"
+            f" logits of {z.shape}, got {labels.dtype} of {labels.shape}{hint}"
         )
     z, labels = align_varying(z, labels)
     return (_softmax_cross_entropy_definition if by_autodiff else _softmax_cross_entropy)(

@@ -13,10 +13,11 @@ the step computes the same as on one device. A batch normalisation then takes it
 statistics over the whole batch.
 """
 
+from jaxcnn.training.augmenting import Augment
 from jaxcnn.training.calls import EvalStep, TrainStep
 from jaxcnn.training.evaluation import make_eval_step
 from jaxcnn.training.nonfinite import find_nonfinite
-from jaxcnn.training.objective import Augment, Loss, LossName, Metrics
+from jaxcnn.training.objective import Loss, LossName, Metrics
 from jaxcnn.training.scan import scan_steps
 from jaxcnn.training.state import TrainState, init_train_state
 from jaxcnn.training.steps import make_train_step

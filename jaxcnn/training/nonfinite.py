@@ -11,9 +11,10 @@ from jax.typing import DTypeLike
 
 from jaxcnn.layers import Layer, outputs
 from jaxcnn.ops import EXPLICIT, Ops
+from jaxcnn.training.augmenting import Augment
 from jaxcnn.training.calls import Batch, as_batch, as_state
 from jaxcnn.training.memory import check_alive
-from jaxcnn.training.objective import Augment, Loss, LossName, can_overflow, cast, make_objective
+from jaxcnn.training.objective import Loss, LossName, can_overflow, cast, make_objective
 from jaxcnn.training.state import TrainState
 from jaxcnn.training.trainable import Trainable, path_name
 
@@ -51,7 +52,7 @@ def find_nonfinite(
 
     @jax.jit
     def measure(state: TrainState, x: Array, y: Array) -> _Step:
-        images, key = objective.inputs(x, jax.random.fold_in(state.key, state.step))
+        images, _, key = objective.inputs(state, x, y)
         params = cast(state.params, objective.compute_dtype)
         given = outputs(model, params, state.model_state, images, train=True, key=key, ops=ops)
         at = objective.evaluate(state, x, y)

@@ -17,13 +17,13 @@ from jaxcnn.layers.calling import apply_layer
 from jaxcnn.layers.layer import as_layer
 from jaxcnn.ops import Ops
 from jaxcnn.ops._arrays import as_array
+from jaxcnn.training.augmenting import Augment, augmented, check_augment
 from jaxcnn.training.state import TrainState
 from jaxcnn.training.trainable import Trainable, agreed, path_name, trained_only, with_frozen
 
 Loss = Callable[[Array, Array], Array]
 """(logits, labels) -> losses of any shape"""
 LossName = Literal["softmax_cross_entropy", "sigmoid_binary_cross_entropy", "mean_squared_error"]
-Augment = Callable[[Array, Array], Array]
 Metrics = dict[str, Array]
 
 
@@ -33,6 +33,7 @@ class Evaluated(NamedTuple):
     Attributes:
       value: J.
       logits, model_state: the results of the model.
+      labels: after augmentation.
       frozen: the paths of the parameters that are not trained.
       params, grads: the parameters that are trained, and dJ/dparams.
       value_fn: trained parameters -> J, on the same batch and with the same key.
@@ -41,6 +42,7 @@ class Evaluated(NamedTuple):
     value: Array
     logits: Array
     model_state: Any
+    labels: Array
     frozen: dict[str, None]
     params: Any
     grads: Any
@@ -55,31 +57,42 @@ class Objective(NamedTuple):
     compute_dtype: DTypeLike | None
     trainable: Trainable
 
-    def inputs(self, x: Array, key: Array) -> tuple[Array, Array]:
-        """The images after augmentation and casting, and the model's key."""
+    def inputs(self, state: TrainState, x: Array, y: Array) -> tuple[Array, Array, Array]:
+        """The images after augmentation and casting, the labels after augmentation, and
+        the model's key."""
+        key = jax.random.fold_in(state.key, state.step)
         augment_key, model_key = jax.random.split(key)
         if self.augment is not None:
-            x = self.augment(augment_key, x)
-        return cast(x, self.compute_dtype), model_key
+            x, y = augmented(self.augment, augment_key, x, y, state.step)
+        return cast(x, self.compute_dtype), y, model_key
 
     def evaluate(self, state: TrainState, x: Array, y: Array) -> Evaluated:
         frozen = agreed(self.trainable, state.params, state.frozen)
 
-        def objective(trained: Any) -> tuple[Array, tuple[Any, Array]]:
-            images, key = self.inputs(x, jax.random.fold_in(state.key, state.step))
+        def objective(trained: Any) -> tuple[Array, tuple[Any, Array, Array]]:
+            images, labels, key = self.inputs(state, x, y)
             params = cast(with_frozen(trained, state.params, frozen), self.compute_dtype)
             logits, model_state = apply_layer(
                 self.model, params, state.model_state, images, train=True, key=key, ops=self.ops
             )
             if self.compute_dtype is not None and jnp.finfo(logits.dtype).bits < 32:
                 logits = logits.astype(jnp.float32)
-            return mean_loss(self.loss, logits, y), (model_state, logits)
+            return mean_loss(self.loss, logits, labels), (model_state, logits, labels)
 
         params = trained_only(state.params, frozen)
         _check_differentiable(params)
-        (value, (model_state, logits)), grads = jax.value_and_grad(objective, has_aux=True)(params)
+        (value, (model_state, logits, labels)), grads = jax.value_and_grad(objective, has_aux=True)(
+            params
+        )
         return Evaluated(
-            value, logits, model_state, frozen, params, grads, lambda params: objective(params)[0]
+            value,
+            logits,
+            model_state,
+            labels,
+            frozen,
+            params,
+            grads,
+            lambda params: objective(params)[0],
         )
 
 
@@ -92,10 +105,7 @@ def make_objective(
     trainable: Trainable,
 ) -> Objective:
     """The objective. Its parts are checked."""
-    if augment is not None and not callable(augment):
-        raise ValueError(
-            f"augment must be a function, (key, x) -> x, or None, got {described(augment)}"
-        )
+    check_augment(augment)
     model, ops = as_layer("model", model), as_ops(ops)
     dtype = _as_floating(compute_dtype)
     return Objective(model, as_loss(loss, ops), ops, augment, dtype, trainable)

@@ -14,10 +14,10 @@ from jax.typing import DTypeLike
 from jaxcnn.arguments import as_number
 from jaxcnn.layers import Layer
 from jaxcnn.ops import EXPLICIT, Ops
+from jaxcnn.training.augmenting import Augment
 from jaxcnn.training.calls import TrainStep
 from jaxcnn.training.evaluation import metrics_of
 from jaxcnn.training.objective import (
-    Augment,
     Evaluated,
     Loss,
     LossName,
@@ -69,7 +69,10 @@ def make_train_step(
       ops: who differentiates, in the model and in a loss that is not given as a
         function: `EXPLICIT`, `AUTODIFF`, or an `Ops` of your own.
       augment: (key, x) -> x, which changes the images of a batch before the model gets
-        them.
+        them. Or (key, x, y) -> (x, y), which changes the labels too, to probabilities
+        for instance, of any shape that the loss takes. Or (key, x, y, step) -> (x, y),
+        which is also told how many steps the state has made, an int32. It gets as many
+        arguments as it cannot do without. The key is another one in each step.
       compute_dtype: the dtype of parameters and images inside the model, such as
         jnp.bfloat16; None leaves them as they are. Parameters, statistics, the loss and
         the update keep their own dtypes.
@@ -89,8 +92,10 @@ def make_train_step(
       The step. Its metrics are scalars, of the batch and the parameters before the
         update: "loss"; "finite", whether the loss, all gradients and the new state of
         the model are finite; and "accuracy", if the labels are class numbers, that is,
-        integers with one axis less than the logits. If an update overflows although its
-        gradient does not (a learning rate of 1e38), the next step finds it.
+        integers with one axis less than the logits. Where `augment` made probabilities
+        of class numbers, an answer is right if it is the likeliest class. If an update
+        overflows although its gradient does not (a learning rate of 1e38), the next
+        step finds it.
 
     Raises:
       ValueError: if an argument is of another kind. When the step is traced: if the
@@ -125,9 +130,18 @@ def make_train_step(
             average=_averaged(state, at, trained, decay),
         )
         finite = all_finite((at.value, at.grads, at.model_state))
-        return select(finite, new, state), metrics_of(at.value, at.logits, y) | {"finite": finite}
+        metrics = metrics_of(at.value, at.logits, _classes(at.labels, y))
+        return select(finite, new, state), metrics | {"finite": finite}
 
     return TrainStep(step)
+
+
+def _classes(labels: Array, given: Array) -> Array:
+    """The labels, as class numbers if those that were given are."""
+    were_classes = jnp.issubdtype(given.dtype, jnp.integer)
+    if were_classes and jnp.issubdtype(labels.dtype, jnp.floating) and labels.ndim > given.ndim:
+        return jnp.argmax(labels, axis=-1)
+    return labels
 
 
 def _as_decay(average_decay: float) -> float:

@@ -25,6 +25,16 @@ def naive_softmax_cross_entropy(z, labels, a):
     return losses
 
 
+def naive_soft_cross_entropy(z, t, a):
+    """The same with a target for each class."""
+    losses = np.zeros(z.shape[:-1])
+    for n in np.ndindex(losses.shape):
+        p = np.exp(z[n]) / np.sum(np.exp(z[n]))
+        for j in range(len(p)):
+            losses[n] -= ((1 - a) * t[n][j] + a * np.mean(t[n])) * np.log(p[j])
+    return losses
+
+
 def naive_sigmoid_binary_cross_entropy(x, y):
     p = 1 / (1 + np.exp(-x))
     return -y * np.log(p) - (1 - y) * np.log(1 - p)
@@ -40,6 +50,13 @@ def softmax(labels, a=0.0):
     labels = np.asarray(labels, np.int32)
     operation = partial(softmax_cross_entropy, labels=labels, label_smoothing=a)
     return operation, lambda z: naive_softmax_cross_entropy(z, labels, a)
+
+
+def soft(a=0.0):
+    return (
+        partial(softmax_cross_entropy, label_smoothing=a),
+        lambda z, t: naive_soft_cross_entropy(z, t, a),
+    )
 
 
 def normal(*shape):
@@ -59,6 +76,12 @@ CASES = {  # operation, definition, arguments
     "softmax_uniform_target": (*softmax(LABELS, 1.0), [normal(2, 3, 5)]),
     "softmax_one_example": (*softmax(2), [normal(4)]),
     "softmax_one_class": (*softmax([0, 0]), [normal(2, 1)]),
+    "soft": (*soft(), [3 * normal(2, 3, 5), uniform(2, 3, 5)]),
+    "soft_smooth": (*soft(0.1), [3 * normal(2, 3, 5), uniform(2, 3, 5)]),
+    "soft_uniform_target": (*soft(1.0), [normal(3, 5), uniform(3, 5)]),
+    "soft_one_hot": (*soft(), [3 * normal(4, 5), np.eye(4, 5)]),
+    "soft_one_example": (*soft(0.1), [normal(4), uniform(4)]),
+    "soft_one_class": (*soft(), [normal(2, 1), uniform(2, 1)]),
     "sigmoid": (
         sigmoid_binary_cross_entropy,
         naive_sigmoid_binary_cross_entropy,

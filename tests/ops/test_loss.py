@@ -30,7 +30,16 @@ def test_definition(case):
 
 
 @pytest.mark.parametrize(
-    "case", ["softmax", "softmax_smooth", "softmax_uniform_target", "sigmoid", "mean_squared"]
+    "case",
+    [
+        "softmax",
+        "softmax_smooth",
+        "softmax_uniform_target",
+        "soft_smooth",
+        "soft_one_hot",
+        "sigmoid",
+        "mean_squared",
+    ],
 )
 def test_twin(case):
     operation, _, args = CASES[case]
@@ -38,8 +47,9 @@ def test_twin(case):
 
 
 @pytest.mark.slow
-def test_certificate():
-    operation, _, args = CASES["softmax_smooth"]
+@pytest.mark.parametrize("case", ["softmax_smooth", "soft_smooth"])
+def test_certificate(case):
+    operation, _, args = CASES[case]
     certified(operation, [jnp.asarray(a, jnp.float32) for a in args])
 
 
@@ -101,7 +111,7 @@ def test_16_bit_squares_are_summed_in_float32():
 # Transformations.
 
 
-@pytest.mark.parametrize("case", ["softmax_smooth", "sigmoid", "mean_squared"])
+@pytest.mark.parametrize("case", ["softmax_smooth", "soft_smooth", "sigmoid", "mean_squared"])
 def test_vmap(case):
     """A rule under vmap is the rule on each: gradients of the second of two."""
     operation, _, args = CASES[case]
@@ -119,6 +129,8 @@ def test_vmap(case):
     ("case", "specs"),
     [
         ("softmax_smooth", [P("data")]),
+        ("soft_smooth", [P("data"), P("data")]),
+        ("soft_smooth", [P("data"), P(None, None, None)]),
         ("sigmoid", [P("data"), P("data")]),
         ("sigmoid", [P("data"), P(None, None)]),
         ("mean_squared", [P(None, "data"), P(None, "data")]),

@@ -18,10 +18,10 @@ ERRORS = {
         "logits must have a float",
     ),
     "one_hot": (
-        lambda: softmax_cross_entropy(ones((2, 3)), np.eye(2, 3, dtype=np.float32)),
+        lambda: softmax_cross_entropy(ones((2, 3)), np.eye(2, 3, dtype=np.int32)),
         (
-            r"labels must be integers of shape \(2,\) .* one-hot or probabilities\? pass"
-            r" jnp.argmax\(labels, axis=-1\)"
+            r"labels must be integers of shape \(2,\), or probabilities of \(2, 3\), .* are they"
+            r" one-hot\? pass labels.astype\(jnp.float32\)"
         ),
     ),
     "float_labels": (
@@ -34,7 +34,7 @@ ERRORS = {
     ),
     "label_shape": (
         lambda: softmax_cross_entropy(ones((2, 3)), np.zeros(3, np.int32)),
-        r"of shape \(2,\) for logits of \(2, 3\)",
+        r"of shape \(2,\), or probabilities of \(2, 3\), for logits of \(2, 3\)",
     ),
     "smoothing_above": (
         lambda: softmax_cross_entropy(ones((2, 3)), np.zeros(2, np.int32), label_smoothing=1.1),

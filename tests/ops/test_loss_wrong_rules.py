@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from jaxcnn.ops._soft_labels import soft_cross_entropy
 from jaxcnn.ops.binary_cross_entropy import _sigmoid_binary_cross_entropy
 from jaxcnn.ops.cross_entropy import _softmax_cross_entropy
 from jaxcnn.ops.squared_error import _mean_squared_error
@@ -32,7 +33,41 @@ def _softmax_rule(gradient):
     return _softmax_cross_entropy, wrong_bwd
 
 
+def _soft_rule(to_logits=None, to_targets=None):
+    """The rule with one of its gradients replaced by a function of p, t, a, dy."""
+
+    def wrong_bwd(a, residuals, dy):
+        z, t, _, _ = residuals
+        p, dy, s = jax.nn.softmax(z), dy[..., None], jnp.sum(t, -1, keepdims=True)
+        q = (1 - a) * t + a * jnp.mean(t, -1, keepdims=True)
+        costs = -jnp.log(p)
+        dz = dy * (s * p - q)
+        dt = dy * ((1 - a) * costs + a * jnp.mean(costs, -1, keepdims=True))
+        return (
+            to_logits(p, t, a, dy) if to_logits else dz,
+            to_targets(p, t, a, dy) if to_targets else dt,
+        )
+
+    return soft_cross_entropy, wrong_bwd
+
+
 WRONG_RULES = {
+    "soft_sum_of_targets_forgotten": ("soft", 0, *_soft_rule(lambda p, t, a, dy: dy * (p - t))),
+    "soft_smoothing_forgotten": (
+        "soft_smooth",
+        0,
+        *_soft_rule(lambda p, t, a, dy: dy * (t.sum(-1, keepdims=True) * p - t)),
+    ),
+    "soft_no_gradient_to_the_targets": (
+        "soft",
+        1,
+        *_soft_rule(to_targets=lambda p, t, a, dy: 0 * t),
+    ),
+    "soft_smoothing_of_the_targets_forgotten": (
+        "soft_smooth",
+        1,
+        *_soft_rule(to_targets=lambda p, t, a, dy: -dy * jnp.log(p)),
+    ),
     "softmax_not_minus_target": ("softmax", 0, *_softmax_rule(lambda p, hot, a, dy: dy * p)),
     "softmax_smoothing_forgotten": (
         "softmax_smooth",

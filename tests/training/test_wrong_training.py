@@ -131,6 +131,16 @@ def test_shapes_are_taken_in_any_form():
             {"augment": True}, "augment must be a function, .* or None, got True", id="augment"
         ),
         pytest.param(
+            {"augment": lambda x: x},
+            r"augment must be a function, \(key, x\) -> x, .*, got <function",
+            id="augment of images alone",
+        ),
+        pytest.param(
+            {"augment": lambda key, x, y, step, epoch: (x, y)},
+            r"augment must be a function, .* \(key, x, y, step\) -> \(x, y\)",
+            id="augment of too much",
+        ),
+        pytest.param(
             {"compute_dtype": "float33"},
             "compute_dtype must be a floating dtype.* got 'float33'",
             id="float33",
