@@ -6,8 +6,9 @@ import os
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh
 
+from jaxcnn.programs.machines.together import ALONE, Machines
 from jaxcnn.programs.options import ConfigError
 
 # With fewer pixels per device in a step's images, a second device on two CPU cores cost
@@ -32,23 +33,31 @@ def use_all_cores() -> None:
         return
 
 
-def make_mesh(devices: int | None, batch_size: int, pixels: int) -> Mesh:
-    """A mesh with one axis, "batch", over `devices` local devices.
+def make_mesh(
+    devices: int | None, batch_size: int, pixels: int, machines: Machines = ALONE
+) -> Mesh:
+    """A mesh with one axis, "batch", over `devices` local devices of each process, in
+    the order of the processes.
 
     Args:
       devices: how many. None takes as many as divide the batch and are likely to make
         a step faster: on an accelerator all, on a CPU those with `LEAST_PIXELS` each.
+        Where processes would take different numbers, all take the smallest.
       batch_size: images in a step.
       pixels: of an image.
+      machines: the processes of the run.
 
     Raises:
       ConfigError: if there are not that many devices, or they do not divide the batch.
     """
     available = jax.local_devices()
+    share = machines.share(batch_size)
+    batch_size = share.stop - share.start  # of each process
     if devices is None:
         most = len(available)
         if available[0].platform == "cpu":
             most = min(most, max(1, batch_size * pixels // LEAST_PIXELS))
+        most = machines.least(most)
         devices = max(count for count in range(1, most + 1) if batch_size % count == 0)
     if not 1 <= devices <= len(available):
         raise ConfigError(
@@ -57,14 +66,9 @@ def make_mesh(devices: int | None, batch_size: int, pixels: int) -> Mesh:
         )
     if batch_size % devices:
         raise ConfigError(f"--devices must divide the batch of {batch_size} images, got {devices}")
-    return jax.make_mesh((devices,), ("batch",), (AxisType.Auto,), devices=available[:devices])
-
-
-def replicate(mesh: Mesh, tree):
-    """The arrays of the tree, whole on every device."""
-    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
-
-
-def split(mesh: Mesh, array: np.ndarray, axis: int = 0) -> jax.Array:
-    """The array with a part of the given axis on each device."""
-    return jax.device_put(array, NamedSharding(mesh, PartitionSpec(*(None,) * axis, "batch")))
+    chosen = [
+        device
+        for index in range(machines.count)
+        for device in [each for each in jax.devices() if each.process_index == index][:devices]
+    ]
+    return Mesh(np.array(chosen), ("batch",), axis_types=(AxisType.Auto,))

@@ -2,8 +2,8 @@
 come, not a traceback and not silence.
 
 While a program imports, they end it at once (`end_at_once`). Later they are exceptions
-(`as_exceptions`), so that the program can save its work, and in places they have to
-wait (`held_back`). A signal that is ignored, as under `nohup`, stays ignored. Nothing
+(`as_exceptions`), so that the program can save its work, or are noticed and asked for
+(`noticed`), and in places they have to wait (`held_back`). A signal that is ignored, as under `nohup`, stays ignored. Nothing
 slow is imported here, because `end_at_once` comes before the imports that it guards.
 """
 
@@ -88,6 +88,34 @@ def as_exceptions() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = unraisable
+        _restore(earlier)
+
+
+class Noticed:
+    """Whether a signal came."""
+
+    def __init__(self) -> None:
+        self.interruption: Interruption | None = None
+
+
+@contextmanager
+def noticed() -> Iterator[Noticed]:
+    """Inside, the first signal is only noticed, so that the program ends where it
+    suits: it looks at `interruption` now and then, and raises it. The second one ends
+    what is going on, as in `as_exceptions`."""
+    seen = Noticed()
+
+    def notice(number: int, frame: FrameType | None) -> None:
+        error = Interruption()
+        error.number = number
+        if seen.interruption is not None:
+            raise error
+        seen.interruption = error
+
+    earlier = _install(notice)
+    try:
+        yield seen
+    finally:
         _restore(earlier)
 
 
