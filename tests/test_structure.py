@@ -17,14 +17,17 @@ DEPENDENCIES = {"jax", "jaxtyping", "numpy", "optax", "jaxcnn"}
 OF_STORED = {"ml_dtypes", "safetensors"}
 OF_PROGRAMS = {
     "PIL",
+    "absl",
     "flatbuffers",
     "grain",
     "jinja2",
     "markupsafe",
     "matplotlib",
+    "orbax",
     "rich",
     "scipy",
     "sklearn",
+    "tensorboardX",
     "tyro",
 }
 

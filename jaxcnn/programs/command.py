@@ -53,7 +53,7 @@ PROGRAMS = {
     ),
 }
 EXTRA = frozenset(
-    {"PIL", "flatbuffers", "grain", "jinja2", "matplotlib", "rich", "scipy", "sklearn", "tyro"}
+    "PIL absl flatbuffers grain jinja2 matplotlib orbax rich scipy sklearn tensorboardX tyro".split()
 )
 """What the extra `programs` installs, by the names that are imported."""
 

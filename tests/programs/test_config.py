@@ -15,7 +15,16 @@ from jaxcnn.programs.train.optimizer import make_schedule
 HUGE = 10**12
 
 
-COUNTS = ("epochs", "batch_size", "accumulate", "steps_per_dispatch", "shift", "cutout", "seed")
+COUNTS = (
+    "epochs",
+    "batch_size",
+    "accumulate",
+    "steps_per_dispatch",
+    "shift",
+    "crop",
+    "cutout",
+    "seed",
+)
 
 
 NUMBERS = (
@@ -26,6 +35,10 @@ NUMBERS = (
     "clip_norm",
     "average_decay",
     "label_smoothing",
+    "brightness",
+    "contrast",
+    "saturation",
+    "mixup",
 )
 
 
@@ -73,7 +86,7 @@ def test_the_largest_that_make_sense_are_taken():
         )
     )
     check_with_data(
-        Config(shift=7, cutout=8, batch_size=1437, epochs=5, accumulate=5), 1437, (8, 9)
+        Config(shift=7, cutout=8, batch_size=1437, epochs=5, accumulate=5), 1437, (8, 9, 1)
     )
 
 
@@ -104,7 +117,7 @@ def test_the_largest_that_make_sense_are_taken():
 )
 def test_what_does_not_fit_the_images_is_refused(options, message):
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}"):
-        check_with_data(Config(**options), 1437, (8, 9))
+        check_with_data(Config(**options), 1437, (8, 9, 1))
 
 
 def test_more_steps_than_can_be_counted_are_refused():
@@ -112,7 +125,7 @@ def test_more_steps_than_can_be_counted_are_refused():
         ConfigError,
         match=r"^--epochs must be at most 35,791, .* an epoch has 60,000 steps, got 1000000$",
     ):
-        check_with_data(Config(epochs=10**6, batch_size=1), 60_000, (28, 28))
+        check_with_data(Config(epochs=10**6, batch_size=1), 60_000, (28, 28, 1))
 
 
 def test_a_warm_up_longer_than_the_run_is_all_of_it():

@@ -27,7 +27,7 @@ from jaxcnn.programs.data.decoding import DECODER
 from jaxcnn.programs.data.download import cache_base
 from jaxcnn.programs.data.layout import relative
 from jaxcnn.programs.data.statistics import DIGEST
-from jaxcnn.programs.files import write_whole
+from jaxcnn.stored.files import write_whole
 
 DAYS = 30
 """Entries that nobody has read for so long are removed when another is written."""

@@ -155,5 +155,3 @@ def _by_batch(metrics: Mapping[str, np.ndarray]) -> tuple[Row, ...]:
     kept = ("loss", "accuracy")
     columns = [metrics[name].tolist() for name in kept]
     return tuple(dict(zip(kept, values, strict=True)) for values in zip(*columns, strict=True))
-
-

@@ -19,6 +19,7 @@ from jaxcnn.programs.train.layer_pictures import feature_maps, first_filters
 from jaxcnn.programs.train.learning_curves import learning_curves
 from jaxcnn.programs.train.mistake_pictures import confusion_matrix, worst_mistakes
 from jaxcnn.programs.train.run import Run
+from jaxcnn.stored.inference import normalised
 
 MOST_MAPS = 12
 """Layers in the picture of feature maps."""
@@ -34,20 +35,23 @@ def pictures(config: Config, run: Run, done: Done) -> Iterator[tuple[str, Figure
     yield "learning_curves.png", learning_curves(rows, title, least_loss=least)
 
     params, _ = run.state.eval_params()
-    kernel = next(params[entry]["w"] for entry, part in run.model.parts if part.name == "conv")
-    title = f"{_title(config)}: kernels of the first layer"
-    yield "first_filters.png", first_filters(kernel, title)
+    kernels = [params[entry]["w"] for entry, part in run.model.parts if part.name == "conv"]
+    if kernels:  # a network of one's own may keep its parts to itself
+        title = f"{_title(config)}: kernels of the first layer"
+        yield "first_filters.png", first_filters(kernels[0], title)
     true, predicted = (dataset.classes[c[0]] for c in (dataset.test.labels, predictions))
-    first = scaled(dataset.test.images[:1])
-    yield (
-        "feature_maps.png",
-        feature_maps(
-            first[0],
-            _spread(_maps(run, first), MOST_MAPS),
-            f"{_title(config)}: what the layers give for one image",
-            caption=f"true: {true}\npredicted: {predicted}",
-        ),
-    )
+    first = dataset.test.images[:1]
+    maps = _spread(_maps(run, first), MOST_MAPS)
+    if maps:
+        yield (
+            "feature_maps.png",
+            feature_maps(
+                scaled(first)[0],
+                maps,
+                f"{_title(config)}: what the layers give for one image",
+                caption=f"true: {true}\npredicted: {predicted}",
+            ),
+        )
     yield (
         "confusion_matrix.png",
         confusion_matrix(dataset.test.labels, predictions, dataset.classes, _title(config)),
@@ -66,9 +70,10 @@ def pictures(config: Config, run: Run, done: Done) -> Iterator[tuple[str, Figure
 
 
 def _maps(run: Run, x: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """Path and output of each layer that gives maps, for the one image in x; the
+    """Path and output of each layer that gives maps, for the one uint8 image in x; the
     shortcuts of residual blocks are left out."""
     outputs = jax.jit(partial(layers.outputs, run.model, ops=run.ops))
+    x = np.asarray(normalised(x, run.about.normalisation))
     return [
         (path, np.asarray(y[0]))
         for path, y in outputs(*run.state.eval_params(), x).items()

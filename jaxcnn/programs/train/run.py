@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxcnn.models import MODELS
 from jaxcnn.ops import AUTODIFF, EXPLICIT, Ops
-from jaxcnn.programs.data.dataset import scaled
-from jaxcnn.programs.data.order import shuffled_batches
-from jaxcnn.programs.data.splits import Dataset, Images
-from jaxcnn.programs.devices import replicate, split
-from jaxcnn.programs.train.augment import make_augment
+from jaxcnn.programs.data.order import epoch_order
+from jaxcnn.programs.data.splits import Dataset, Split
+from jaxcnn.programs.machines.together import ALONE, Machines
+from jaxcnn.programs.train.augment.chosen import make_augment
+from jaxcnn.programs.train.balance import balanced, class_weights
 from jaxcnn.programs.train.config import Config
+from jaxcnn.programs.train.network import describe_network, network
 from jaxcnn.programs.train.optimizer import make_optimizer, make_schedule
+from jaxcnn.programs.train.state_arrays import from_arrays, to_arrays
+from jaxcnn.stored.inference import make_logits
 from jaxcnn.training import (
     Augment,
     Loss,
@@ -29,6 +31,7 @@ from jaxcnn.training import (
     make_train_step,
     scan_steps,
 )
+from jaxcnn.training.placement import own_copy, replicate, split_batch
 
 OPS = {"explicit": EXPLICIT, "autodiff": AUTODIFF}
 EVALUATION_BATCH = 1000
@@ -43,7 +46,7 @@ class _Objective(TypedDict):
 
     loss: Loss
     ops: Ops
-    augment: Augment | None
+    augment: Augment
     compute_dtype: jnp.dtype | None
 
 
@@ -52,24 +55,35 @@ class Run:
 
     Each step replaces `state` and takes the memory of the old one, which then cannot be
     read any more.
+
+    Args:
+      config: the options, checked.
+      dataset: the images.
+      mesh: the devices, of all processes.
+      machines: which of the processes this is.
+
+    Raises:
+      ConfigError: if there is no such model, or it does not fit the images.
     """
 
-    def __init__(self, config: Config, dataset: Dataset, mesh: Mesh):
-        self.config, self.dataset, self.mesh = config, dataset, mesh
+    def __init__(self, config: Config, dataset: Dataset, mesh: Mesh, machines: Machines = ALONE):
+        self.config, self.dataset, self.mesh, self.machines = config, dataset, mesh, machines
         self.ops = OPS[config.gradients]
         self.batches = len(dataset.train) // config.batch_size
-        self.model = MODELS[config.model](len(dataset.classes))
+        self.about = describe_network(config, dataset)
+        self.model = network(config.model, self.about)
         self.loss: Loss = partial(
             self.ops.softmax_cross_entropy, label_smoothing=config.label_smoothing
         )
-        self.schedule = make_schedule(config, max(1, self.batches // config.accumulate))
+        self.schedule = make_schedule(
+            config, config.epochs, max(1, self.batches // config.accumulate)
+        )
         self._optimizer = make_optimizer(config, self.schedule)
+        weights = class_weights(dataset.train.labels, len(dataset.classes))
         self._objective = _Objective(
-            loss=self.loss,
+            loss=balanced(self.loss, weights) if config.balance else self.loss,
             ops=self.ops,
-            augment=make_augment(
-                shift_pixels=config.shift, flips=config.flip, cutout_size=config.cutout
-            ),
+            augment=self._make_prepare(),
             compute_dtype=(
                 None if config.compute_dtype == "float32" else jnp.dtype(config.compute_dtype)
             ),
@@ -82,7 +96,7 @@ class Run:
         x_shape = (config.batch_size, *self.dataset.image_shape)
         key, average = jax.random.key(config.seed), config.average_decay is not None
         self.state = replicate(
-            self.mesh, init_train_state(self.model, self._optimizer, key, x_shape, average=average)
+            init_train_state(self.model, self._optimizer, key, x_shape, average=average), self.mesh
         )
         decay = config.average_decay or 0.0
         steps = scan_steps(
@@ -98,56 +112,105 @@ class Run:
             for count in {at_once, self.batches % at_once} - {0}
         }
         self._at_once = at_once
-        self._predict = jax.jit(
-            lambda state, x: self.model.apply(*state.eval_params(), x, ops=self.ops)[0]
+        of_images = make_logits(
+            self.model, self.about.normalisation, mirror=config.mirror, ops=self.ops
+        )
+        self._logits = jax.jit(
+            lambda state, x: of_images(*state.eval_params(), x),
+            out_shardings=NamedSharding(self.mesh, PartitionSpec()),
         )
 
-    def epoch(self, random: np.random.Generator, epoch: int) -> Iterator[dict[str, np.ndarray]]:
-        """Train once on all images; yields the metrics of each dispatch's steps.
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[dict[str, np.ndarray]]:
+        """Train once on all images, or on those from batch `first` on; yields the
+        metrics of each dispatch's steps.
+
+        Args:
+          epoch: its number, from 0, which gives the order of the images.
+          first: the batches that are done, which are so many whole dispatches.
 
         Raises:
           DivergedError: at the first step whose loss or gradients are not all finite.
         """
-        order = np.stack(
-            list(shuffled_batches(random, len(self.dataset.train), self.config.batch_size))
-        )
-        for first in range(0, len(order), self._at_once):
-            chosen = order[first : first + self._at_once]
-            self.state, metrics = self._steps[len(chosen)](self.state, *self._batches(chosen))
+        config = self.config
+        order = epoch_order(config.seed, epoch, len(self.dataset.train), config.batch_size)[first:]
+        share = order[:, self.machines.share(config.batch_size)]
+        batches = self.dataset.train.batches(share)
+        for start in range(0, len(order), self._at_once):
+            chosen = order[start : start + self._at_once]
+            x, y = zip(*(next(batches) for _ in chosen), strict=True)
+            self.state, metrics = self._steps[len(chosen)](
+                self.state,
+                split_batch(np.stack(x), self.mesh, 1),
+                split_batch(np.stack(y), self.mesh, 1),
+            )
             metrics = jax.device_get(metrics)
             if not metrics["finite"].all():
                 bad = int(np.argmin(metrics["finite"]))
-                raise DivergedError(self._trouble(epoch, first + bad, chosen[bad]))
+                raise DivergedError(self._trouble(epoch + 1, first + start + bad, chosen[bad]))
             yield metrics
 
-    def predict(self, x: Images) -> np.ndarray:
-        """Logits (n, classes), computed in batches of one size, the last one padded,
-        each split over the devices."""
+    def predict(self, images: Split) -> np.ndarray:
+        """Logits (n, classes), computed in batches of one size, the last one filled
+        with the first image, each split over the devices."""
         count = len(self.mesh.devices)
-        size = -(-min(EVALUATION_BATCH, len(x)) // count) * count
-        logits = []
-        for first in range(0, len(x), size):
-            batch = scaled(x[first : first + size])
-            padded = np.pad(batch, ((0, size - len(batch)), *((0, 0),) * 3))
-            logits.append(
-                jax.device_get(self._predict(self.state, split(self.mesh, padded)))[: len(batch)]
-            )
-        return np.concatenate(logits)
+        size = -(-min(EVALUATION_BATCH, len(images)) // count) * count
+        order = np.arange(-(-len(images) // size) * size)
+        order[len(images) :] = 0
+        rows = order.reshape(-1, size)[:, self.machines.share(size)]
+        logits = [
+            jax.device_get(self._logits(self.state, split_batch(x, self.mesh)))
+            for x, _ in images.batches(rows)
+        ]
+        return np.concatenate(logits)[: len(images)]
 
     def evaluate(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         """The mean loss, and the share of the images that are classified correctly."""
         loss = jnp.mean(self.loss(jnp.asarray(logits), jnp.asarray(labels)))
         return {"loss": float(loss), "accuracy": float(np.mean(logits.argmax(axis=1) == labels))}
 
+    def weights(self) -> tuple[Any, Any]:
+        """Params and model state to predict with, copied to NumPy."""
+        return jax.tree.map(np.array, own_copy(self.state.eval_params()))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All of the state, copied to NumPy, by name."""
+        return to_arrays(own_copy(self.state))
+
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Take the state that `arrays` gave."""
+        self.state = replicate(from_arrays(arrays, self.state), self.mesh)
+
     def _batches(self, indices: np.ndarray) -> tuple[Array, Array]:
-        """Images and labels (steps, batch, ...), each batch split over the devices."""
-        x, y = zip(*self.dataset.train.batches(indices), strict=True)
-        return split(self.mesh, scaled(np.stack(x)), 1), split(self.mesh, np.stack(y), 1)
+        """Images and labels (steps, batch, ...), each batch split over the devices. A
+        process has its share of each row."""
+        own = indices[:, self.machines.share(indices.shape[1])]
+        x, y = zip(*self.dataset.train.batches(own), strict=True)
+        return split_batch(np.stack(x), self.mesh, 1), split_batch(np.stack(y), self.mesh, 1)
+
+    def _make_prepare(self) -> Augment:
+        """From the uint8 images of a batch to what the network gets."""
+        normalisation = self.about.normalisation
+        augment = make_augment(
+            self.config,
+            classes=len(self.dataset.classes),
+            steps_per_epoch=self.batches,
+            seed=self.config.seed,
+            mean=normalisation.mean,
+        )
+
+        def prepare(key: Array, x: Array, y: Array, step: Array) -> tuple[Array, Array]:
+            x = x.astype(jnp.float32) / 255
+            if augment is not None:
+                x, y = augment(key, x, y, step)
+            mean, std = (jnp.asarray(numbers, jnp.float32) for numbers in normalisation)
+            return (x - mean) / std, y
+
+        return prepare
 
     def _trouble(self, epoch: int, batch: int, indices: np.ndarray) -> str:
         x, y = self.dataset.train.take(indices)
         found = find_nonfinite(
-            self.model, self.state, jnp.asarray(scaled(x)), jnp.asarray(y), **self._objective
+            self.model, own_copy(self.state), jnp.asarray(x), jnp.asarray(y), **self._objective
         )
         where = found or "seen in the step, but not when the step was searched"
         return (

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 from jax.sharding import Mesh
 
 from jaxcnn.programs.data.splits import Dataset
 from jaxcnn.programs.environment import environment
-from jaxcnn.programs.output import claimed, replacing
+from jaxcnn.programs.machines.place import MachineOptions
+from jaxcnn.programs.machines.together import Machines
+from jaxcnn.programs.output import LOCK, claimed
+from jaxcnn.programs.train.checkpoints import FOLDER
 from jaxcnn.programs.train.config import Config, ConfigError
-from jaxcnn.programs.train.epochs import Done
-from jaxcnn.stored.arrays import save_arrays
+from jaxcnn.programs.train.epochs import Done, Row
+from jaxcnn.stored.description import Description
 from jaxcnn.stored.files import append_line, write_whole
+from jaxcnn.stored.saving import write_model
 
 PICTURES = (
     "learning_curves.png",
@@ -24,69 +29,82 @@ PICTURES = (
     "confusion_matrix.png",
     "worst_mistakes.png",
 )
-RUN_FILES = ("config.json", "metrics.jsonl", "model.safetensors", *PICTURES)
+CONFIG, METRICS, REPORT, BEST = "config.json", "metrics.jsonl", "report.html", "best"
+RUN_FILES = (CONFIG, METRICS, "model.safetensors", "model.json", REPORT, BEST, FOLDER, *PICTURES)
+VERSIONS = ("jaxcnn", "jax", "jaxlib", "optax", "numpy", "scikit-learn")
 
 
 def claimed_output(config: Config) -> AbstractContextManager[Path]:
     """The run's folder, which no other program can write to meanwhile."""
     if config.output is not None:
         return claimed(config.output)
+    model = config.model.replace(":", ".")
     return claimed(
-        Path("runs") / f"{config.dataset}-{config.model}-{config.gradients}-seed{config.seed}",
+        Path("runs") / f"{config.dataset}-{model}-{config.gradients}-seed{config.seed}",
         new=True,
     )
 
 
-def check_free(output: Path, config: Config) -> None:
-    """Raises ConfigError if the folder holds a run that is not to be replaced."""
-    if any((output / name).exists() for name in RUN_FILES) and not config.overwrite:
+def check_free(output: Path) -> None:
+    """Raises ConfigError if the folder holds anything."""
+    there = sorted(path.name for path in output.iterdir() if path.name != LOCK)
+    if there:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise ConfigError(
-            f"{output} holds a run already: pass --overwrite to replace it, or another --output"
+            f"{output} holds {there[0]}{more}: pass --resume to go on with the run in it, or"
+            " another --output"
         )
 
 
-def description(config: Config, dataset: Dataset, mesh: Mesh) -> str:
-    """The content of config.json: the options, and what else the result depends on."""
-    options = {
+def common_options(config: Config) -> dict[str, Any]:
+    """The options that are the same in every process of a run, for JSON."""
+    own = {field.name for field in fields(MachineOptions)}
+    return {
         name: str(value) if isinstance(value, Path) else value
         for name, value in asdict(config).items()
+        if name not in own
     }
-    packages = ("jaxcnn", "jax", "jaxlib", "optax", "numpy", "scikit-learn")
-    found = environment(*packages)
-    result = options | {
+
+
+def description(config: Config, dataset: Dataset, mesh: Mesh, machines: Machines) -> dict[str, Any]:
+    """The content of config.json: the options, and what else the result depends on."""
+    found = environment(*VERSIONS)
+    return common_options(config) | {
         "train_images": len(dataset.train),
         "test_images": len(dataset.test),
-        "image_shape": dataset.image_shape,
-        "classes": dataset.classes,
+        "image_shape": list(dataset.image_shape),
+        "class_names": list(dataset.classes),
+        "class_counts": list(dataset.class_counts),
+        "fingerprint": dataset.fingerprint,
         "device": f"{mesh.devices.size} x {found['platform']}: {found['device']}",
-        "versions": {name: found[name] for name in packages},
+        "processes": machines.count,
+        "versions": {name: found[name] for name in VERSIONS},
         "python": found["python"],
     }
-    return json.dumps(result, indent=2)
 
 
-def write_run(output: Path, about: str, done: Done, *, with_weights: bool) -> None:
-    """Replace whatever run the folder has by the files of this one so far, all at once.
-
-    Args:
-      output: the folder, claimed.
-      about: the content of config.json.
-      done: what the run has after its last whole epoch.
-      with_weights: write model.safetensors too.
-    """
-    with replacing(output, RUN_FILES) as new:
-        write_whole(new / "config.json", lambda path: path.write_text(f"{about}\n"))
-        lines = "".join(f"{json.dumps(row)}\n" for row in done.rows)
-        write_whole(new / "metrics.jsonl", lambda path: path.write_text(lines))
-        if with_weights:
-            write_weights(new, done)
+def write_description(output: Path, about: dict[str, Any]) -> None:
+    """config.json, whole."""
+    text = f"{json.dumps(about, indent=2, ensure_ascii=False)}\n"
+    write_whole(output / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def append_metrics(output: Path, done: Done) -> None:
-    """Add the last epoch's line to metrics.jsonl."""
-    append_line(output / "metrics.jsonl", json.dumps(done.rows[-1]))
+def write_metrics(output: Path, rows: tuple[Row, ...]) -> None:
+    """metrics.jsonl with these lines, whole."""
+    lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+    write_whole(output / METRICS, lambda path: path.write_text(lines))
 
 
-def write_weights(folder: Path, done: Done) -> None:
-    """model.safetensors: what the model predicts with, params and state."""
-    save_arrays(folder / "model.safetensors", done.weights)
+def append_metrics(output: Path, row: Row) -> None:
+    """Add an epoch's line to metrics.jsonl."""
+    append_line(output / METRICS, json.dumps(row))
+
+
+def keep_best(output: Path, done: Done, about: Description) -> None:
+    """Write the model of this epoch to the folder `best`, if none before it was as
+    good."""
+    accuracies = [row["test_accuracy"] for row in done.rows]
+    if accuracies[-1] > max(accuracies[:-1], default=-1.0):
+        best = output / BEST
+        best.mkdir(exist_ok=True)
+        write_model(best, *done.weights, about)

@@ -1,0 +1,274 @@
+"""Checkpoints: all that a run goes on from, as orbax writes it, in the background.
+
+A checkpoint is a folder `checkpoints/NUMBER` of arrays and of JSON, and beside it
+`NUMBER.sha256.json` with the hash of each of its files, which is written last. One
+without its hashes, or with others, was not written to the end or was damaged since. It
+is told and passed over, and the run goes on from the one before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import orbax.checkpoint as orbax
+from absl import logging as absl_logging
+from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
+
+from jaxcnn.stored.files import naming, write_whole
+
+FOLDER = "checkpoints"
+HASHES = ".sha256.json"
+TIMES = "_CHECKPOINT_METADATA"
+"""The file in which orbax notes when it wrote; it does so after the hashes."""
+DAMAGED = ".damaged"
+LATEST = 3
+"""How many are kept, beside the one with the best accuracy."""
+ACCURACY = "accuracy"
+
+absl_logging.set_verbosity(absl_logging.FATAL)  # it tells of each step of its work
+
+
+class Saved(NamedTuple):
+    """What a checkpoint has.
+
+    Attributes:
+      number: of the checkpoint; a later one has a larger number.
+      arrays: by their names.
+      place: where the run was, as JSON has it.
+    """
+
+    number: int
+    arrays: dict[str, np.ndarray]
+    place: dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of a run that this process writes.
+
+    Use it as a context: at its end all that was saved is on the disk.
+
+    Args:
+      output: the run's folder.
+    """
+
+    def __init__(self, output: Path):
+        self.folder = output.resolve() / FOLDER
+        with naming(self.folder):
+            self.folder.mkdir(exist_ok=True)
+        self._thread = ThreadPoolExecutor(1)
+        self._saving: Future[None] | None = None
+        options = orbax.CheckpointManagerOptions(
+            create=False,
+            best_fn=_accuracy,
+            preservation_policy=AnyPreservationPolicy(
+                [LatestN(LATEST), BestN(get_metric_fn=_accuracy, n=1)]
+            ),
+            cleanup_tmp_directories=True,
+            # In a thread of ours, because the hashes come when orbax is done.
+            enable_async_checkpointing=False,
+            # Process 0 alone writes, and waits for no other.
+            multiprocessing_options=orbax.options.MultiprocessingOptions(
+                primary_host=0, active_processes={0}, barrier_sync_key_prefix="checkpoints"
+            ),
+        )
+        self._manager = orbax.CheckpointManager(self.folder, options=options)
+
+    def __enter__(self) -> Checkpoints:
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        try:
+            self.wait()
+        except OSError:
+            if error is None:
+                raise
+        finally:
+            self._thread.shutdown()
+            self._manager.close()
+
+    def save(
+        self,
+        number: int,
+        arrays: Mapping[str, np.ndarray],
+        place: Mapping[str, Any],
+        accuracy: float,
+    ) -> None:
+        """Begin to write a checkpoint, after the one that is being written.
+
+        Args:
+          number: larger than all before.
+          arrays: by their names. Nobody may change them afterwards.
+          place: where the run is, for JSON.
+          accuracy: by which the best checkpoint is known; -1 if nothing was tested.
+
+        Raises:
+          OSError: that names the folder, if the checkpoint before could not be written.
+        """
+        self.wait()
+        args = orbax.args.Composite(
+            arrays=orbax.args.PyTreeSave(
+                {name: array for name, array in arrays.items() if array.size}
+            ),
+            place=orbax.args.JsonSave(dict(place)),
+        )
+        self._saving = self._thread.submit(self._write, number, args, accuracy)
+
+    def wait(self) -> None:
+        """Wait until all is on the disk.
+
+        Raises:
+          OSError: that names the folder, if it could not be written.
+        """
+        saving, self._saving = self._saving, None
+        if saving is not None:
+            with _telling(self.folder):
+                saving.result()
+
+    def _write(self, number: int, args: orbax.args.Composite, accuracy: float) -> None:
+        self._manager.save(number, args=args, metrics={ACCURACY: accuracy})
+        folder = self.folder / str(number)
+        content = json.dumps(_hashes(folder), indent=1)
+        write_whole(_hashes_of(folder), lambda path: path.write_text(content))
+        for path in self.folder.glob(f"*{HASHES}"):
+            if not (self.folder / path.name.removesuffix(HASHES)).exists():
+                path.unlink()
+
+
+def newest(
+    output: Path, shapes: Mapping[str, Any], say: Callable[[str], object] = print
+) -> Saved | None:
+    """The newest whole checkpoint of a run; None if it has none.
+
+    Checkpoints after it, which are damaged or were not written to the end, are told and
+    renamed to NUMBER.damaged.
+
+    Args:
+      output: the run's folder.
+      shapes: something with a shape and a dtype for each of the arrays.
+      say: is told of each damaged one, in a line.
+
+    Raises:
+      ValueError: if it has other arrays.
+      OSError: if it cannot be read.
+    """
+    folder = output.resolve() / FOLDER
+    for number in sorted(_numbers(folder), reverse=True):
+        one = folder / str(number)
+        fault = _fault(one)
+        if fault is None:
+            return _read(one, shapes)
+        say(f"checkpoint {output / FOLDER / str(number)} {fault}: the one before it is used")
+        aside = one.with_name(one.name + DAMAGED)
+        shutil.rmtree(aside, ignore_errors=True)
+        with naming(one):
+            one.rename(aside)
+        _hashes_of(one).unlink(missing_ok=True)
+    return None
+
+
+def has_any(output: Path) -> bool:
+    """Whether the run has something that looks like a checkpoint."""
+    return bool(_numbers(output / FOLDER))
+
+
+def _numbers(folder: Path) -> list[int]:
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [int(name) for name in names if name.isdigit() and (folder / name).is_dir()]
+
+
+def _fault(folder: Path) -> str | None:
+    """Why a checkpoint cannot be used; None if it can."""
+    try:
+        written = json.loads(_hashes_of(folder).read_text())
+    except FileNotFoundError:
+        return "was not written to the end"
+    except (OSError, ValueError):
+        return "has damaged hashes"
+    if not isinstance(written, dict):
+        return "has damaged hashes"
+    try:
+        found = _hashes(folder)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    wrong = [name for name in sorted({*written, *found}) if written.get(name) != found.get(name)]
+    return f"is damaged ({wrong[0]})" if wrong else None
+
+
+def _read(folder: Path, shapes: Mapping[str, Any]) -> Saved:
+    handlers = orbax.Checkpointer(
+        orbax.CompositeCheckpointHandler(
+            arrays=orbax.PyTreeCheckpointHandler(), place=orbax.JsonCheckpointHandler()
+        )
+    )
+    with handlers as reader:
+        found = reader.restore(
+            folder,
+            args=orbax.args.Composite(
+                arrays=orbax.args.PyTreeRestore(),
+                place=orbax.args.JsonRestore(),
+            ),
+        )
+    arrays = {name: np.asarray(array) for name, array in found["arrays"].items()}
+    for name, spec in shapes.items():
+        if 0 in spec.shape:
+            arrays[name] = np.zeros(spec.shape, spec.dtype)
+    for name in sorted({*shapes, *arrays}):
+        wanted, got = (_described(each.get(name)) for each in (shapes, arrays))
+        if wanted != got:
+            raise ValueError(f"{folder} has {name} as {got}, where the run has {wanted}")
+    return Saved(int(folder.name), arrays, found["place"])
+
+
+def _hashes_of(folder: Path) -> Path:
+    return folder.with_name(folder.name + HASHES)
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file, by its path in the folder."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != TIMES:
+            with path.open("rb") as file:
+                found[path.relative_to(folder).as_posix()] = hashlib.file_digest(
+                    file, "sha256"
+                ).hexdigest()
+    return found
+
+
+def _described(array: Any) -> str:
+    return "nothing" if array is None else f"{array.dtype} {tuple(array.shape)}"
+
+
+def _accuracy(metrics: Mapping[str, float]) -> float:
+    return metrics[ACCURACY]
+
+
+class _telling:  # noqa: N801  # a context
+    """Makes what orbax raises an OSError that names the folder."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind, error, traceback) -> None:
+        if isinstance(error, Exception):
+            words = " ".join(str(error).split())[:300] or type(error).__name__
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else words
+            raise OSError(
+                getattr(error, "errno", None) or 5,
+                f"a checkpoint could not be written ({reason}); earlier ones are whole",
+                str(self._folder),
+            ) from error

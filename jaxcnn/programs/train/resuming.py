@@ -1,0 +1,123 @@
+"""Going on with a run: what it may change, and from where."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jaxcnn.programs.options import ConfigError, shown
+from jaxcnn.programs.output import LOCK
+from jaxcnn.programs.train.checkpoints import has_any
+from jaxcnn.programs.train.run_files import CONFIG, REPORT, RUN_FILES
+
+FREE = frozenset(
+    {
+        "recipe",
+        "output",
+        "resume",
+        "data_dir",
+        "memory_gb",
+        "checkpoint_minutes",
+        "checkpoint_epochs",
+        "tensorboard",
+        "devices",
+        "epochs",
+    }
+)
+"""Options that may change: the result does not depend on them, or it is compared in
+another way."""
+BITS = ("device", "processes", "versions")
+"""What may change, but then gives other bits."""
+
+
+def earlier_run(output: Path) -> dict[str, Any] | None:
+    """The config.json of the run in the folder; None if no run began there.
+
+    Raises:
+      ConfigError: if the folder holds something else, or the file is damaged.
+    """
+    foreign = sorted(
+        path.name
+        for path in output.iterdir()
+        if path.name not in (*RUN_FILES, LOCK) and not path.name.startswith("events.out.")
+    )
+    path = output / CONFIG
+    if not path.exists():
+        if has_any(output):
+            raise ConfigError(f"{path} is missing: without it the run cannot go on")
+        if foreign:
+            raise ConfigError(
+                f"{output} holds {shown(foreign[0])} and no run: pass another --output"
+            )
+        return None
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    if not isinstance(about, dict) or "fingerprint" not in about:
+        raise ConfigError(f"{path} is not that of a run that can go on")
+    return about
+
+
+def is_finished(output: Path, earlier: Mapping[str, Any], epochs: int) -> bool:
+    """Whether the run has all it would get with so many epochs."""
+    return (output / REPORT).exists() and earlier["epochs"] == epochs
+
+
+def check_options(
+    earlier: Mapping[str, Any], now: Mapping[str, Any], options: Mapping[str, Any]
+) -> None:
+    """Raises ConfigError if an option changed that must not.
+
+    Args:
+      earlier: the config.json of the run.
+      now: what it would be today; only some of its entries may be there.
+      options: the names of the options.
+    """
+    for name in options:
+        if name not in FREE and name in earlier and name in now:
+            before, after = (json.loads(json.dumps(each[name])) for each in (earlier, now))
+            if before != after:
+                raise ConfigError(
+                    f"--{name.replace('_', '-')} was {shown(before)} when the run began, and is"
+                    f" {shown(after)} now: with --resume it must stay"
+                )
+    if now["epochs"] < earlier["epochs"]:
+        raise ConfigError(
+            f"--epochs was {earlier['epochs']} when the run began, and is {now['epochs']} now:"
+            " with --resume there can be more, not fewer"
+        )
+
+
+def check_data(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raises ConfigError if the images are not those that the run began with."""
+    if earlier["fingerprint"] != now["fingerprint"]:
+        raise ConfigError(
+            "the images are not those that the run began with (their SHA-256 was"
+            f" {earlier['fingerprint'][:12]}..., and is {now['fingerprint'][:12]}...): begin a new"
+            " run"
+        )
+
+
+def tell_changes(
+    earlier: Mapping[str, Any], now: Mapping[str, Any], say: Callable[[str], object]
+) -> None:
+    """Say what changed that makes other bits."""
+    for name in BITS:
+        before, after = earlier.get(name), now[name]
+        if before == after:
+            continue
+        if isinstance(before, dict) and isinstance(after, dict):
+            for package in sorted({*before, *after}):
+                if before.get(package) != after.get(package):
+                    say(
+                        f"{package} was {before.get(package)} when the run began, and is"
+                        f" {after.get(package)} now: the result will not be the same bit for bit"
+                    )
+        else:
+            say(
+                f"the {name} was {before} when the run began, and is {after} now: the result will"
+                " not be the same bit for bit"
+            )
