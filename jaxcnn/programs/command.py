@@ -53,7 +53,20 @@ PROGRAMS = {
     ),
 }
 EXTRA = frozenset(
-    "PIL absl flatbuffers grain jinja2 matplotlib orbax rich scipy sklearn tensorboardX tyro".split()
+    {
+        "PIL",
+        "absl",
+        "flatbuffers",
+        "grain",
+        "jinja2",
+        "matplotlib",
+        "orbax",
+        "rich",
+        "scipy",
+        "sklearn",
+        "tensorboardX",
+        "tyro",
+    }
 )
 """What the extra `programs` installs, by the names that are imported."""
 

@@ -3,8 +3,9 @@ come, not a traceback and not silence.
 
 While a program imports, they end it at once (`end_at_once`). Later they are exceptions
 (`as_exceptions`), so that the program can save its work, or are noticed and asked for
-(`noticed`), and in places they have to wait (`held_back`). A signal that is ignored, as under `nohup`, stays ignored. Nothing
-slow is imported here, because `end_at_once` comes before the imports that it guards.
+(`noticed`), and in places they have to wait (`held_back`). A signal that is ignored, as
+under `nohup`, stays ignored. Nothing slow is imported here, because `end_at_once` comes
+before the imports that it guards.
 """
 
 from __future__ import annotations

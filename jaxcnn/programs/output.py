@@ -1,21 +1,8 @@
-"""The folder that a program writes to: one program at a time, and a run replaces an
-earlier one all at once.
+"""The folder that a program writes to: one program at a time.
 
 A program claims its folder before anything else. The claim is a lock of the operating
 system on a file in the folder, so it ends with the process, however that ends. Where a
 file system has no locks, there is no claim and nothing is refused.
-
-A run replaces the files of an earlier one in three steps, each of which leaves one of
-the two runs whole, in one place:
-
-1. the new files are written to a folder of their own, inside;
-2. the earlier ones are moved out of the way, to another folder inside, config.json
-   first, since without it nobody takes the folder for a run;
-3. that other folder is renamed, which decides for the new run, and the new files are
-   moved to their places, config.json last.
-
-If the process dies in step 2, the next claim moves the earlier files back; if it dies
-in step 3, the next claim moves the new ones forward.
 """
 
 from __future__ import annotations
@@ -23,15 +10,13 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from jaxcnn.programs.interruption import held_back
 from jaxcnn.programs.options import ConfigError
-from jaxcnn.stored.files import naming, remove_partial_files
+from jaxcnn.stored.files import remove_partial_files
 
 if sys.platform == "win32":
     import msvcrt
@@ -39,8 +24,6 @@ else:
     import fcntl
 
 LOCK = ".lock"
-NEW, EARLIER, REPLACED = ".run-new", ".run-earlier", ".run-replaced"
-MARK = "config.json"  # the file that makes a folder a run
 # Another program may be removing the folder or its lock while this one opens it.
 ATTEMPTS = 100
 
@@ -64,7 +47,6 @@ def claimed(folder: Path, *, new: bool = False) -> Iterator[Path]:
     try:
         folder, descriptor = _open(folder, new, made)
         try:
-            _recover(folder)
             remove_partial_files(folder)
             yield folder
         finally:
@@ -78,54 +60,6 @@ def claimed(folder: Path, *, new: bool = False) -> Iterator[Path]:
         with suppress(OSError):
             for path in reversed(made):
                 path.rmdir()
-
-
-@contextmanager
-def replacing(folder: Path, names: Sequence[str]) -> Iterator[Path]:
-    """A folder for new files. When the context ends, they replace all `names` in
-    `folder`, which must be claimed.
-
-    If the context ends with an error, or the process is killed in it, the earlier files
-    are still there.
-    """
-    new = folder / NEW
-    with naming(folder):
-        for leftover in (REPLACED, EARLIER, NEW):
-            if (folder / leftover).exists():
-                shutil.rmtree(folder / leftover)
-        new.mkdir()
-    try:
-        yield new
-        with held_back(), naming(folder):
-            (folder / EARLIER).mkdir()
-            _move(
-                folder,
-                [name for name in names if os.path.lexists(folder / name)],
-                folder / EARLIER,
-                mark_first=True,
-            )
-            (folder / EARLIER).rename(folder / REPLACED)
-    finally:
-        with held_back(), naming(folder):
-            _recover(folder)
-
-
-def _recover(folder: Path) -> None:
-    """Finish what `replacing` began: with the new files if the earlier ones are all out
-    of the way, otherwise with the earlier ones."""
-    source = NEW if (folder / REPLACED).is_dir() else EARLIER
-    if (folder / source).is_dir():
-        _move(folder / source, os.listdir(folder / source), folder, mark_first=False)
-    for leftover in (REPLACED, EARLIER, NEW):
-        shutil.rmtree(folder / leftover, ignore_errors=True)
-
-
-def _move(source: Path, names: Sequence[str], target: Path, *, mark_first: bool) -> None:
-    for name in sorted(names, key=lambda name: (name == MARK) != mark_first):
-        (source / name).replace(target / name)
-
-
-# The lock.
 
 
 def _open(folder: Path, new: bool, made: list[Path]) -> tuple[Path, int]:

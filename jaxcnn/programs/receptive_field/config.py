@@ -9,7 +9,8 @@ from typing import Literal
 import tyro
 
 from jaxcnn.programs.receptive_field.spread import Position
-from jaxcnn.programs.train.config import Model
+
+Model = Literal["cnn_basics", "lenet", "vgg", "resnet20", "mobilenet"]
 
 
 @dataclass(frozen=True)

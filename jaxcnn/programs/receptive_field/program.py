@@ -26,7 +26,7 @@ from rich.console import Console
 
 from jaxcnn.models import MODELS
 from jaxcnn.programs.cli import parse, run_program
-from jaxcnn.programs.data.dataset import load, scaled
+from jaxcnn.programs.data.dataset import load
 from jaxcnn.programs.data.errors import DataError
 from jaxcnn.programs.data.options import DataOptions
 from jaxcnn.programs.devices import use_all_cores
@@ -96,7 +96,7 @@ def _draw(config: Config, output: Path, console: Console) -> Path:
     )
     trained = trained or train_network(config, name, output / "training", console)
 
-    images = scaled(dataset.test.images[: config.images])
+    images = dataset.normalisation(dataset.test.images[: config.images])
     x = jnp.asarray(images)
     theory = equal_weights_sd(model, x.shape[1:3])
     views = []

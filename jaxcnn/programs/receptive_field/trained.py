@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,10 @@ from jaxcnn.programs.options import ConfigError
 from jaxcnn.programs.receptive_field.config import Config
 from jaxcnn.programs.train import program as train
 from jaxcnn.stored.arrays import CheckpointError, check_arrays, load_arrays
+
+
+TRAINED = "trained"
+"""The folder, in the output, of a network that is trained by this program."""
 
 
 class Trained(NamedTuple):
@@ -91,7 +96,8 @@ def read_run(folder: Path, recorded: dict[str, Any], model: Layer, dataset: Data
 
 
 def train_network(config: Config, dataset: str, output: Path, console: Console) -> Trained:
-    """The network `config.model`, trained by `jaxcnn train` into the folder `output`.
+    """The network `config.model`, trained by `jaxcnn train` into the folder `trained` in `output`.
+    An earlier one is replaced.
 
     Raises:
       DivergedError: as `train.main`.
@@ -108,7 +114,10 @@ def train_network(config: Config, dataset: str, output: Path, console: Console) 
         highlight=False,
         soft_wrap=True,
     )
-    result = train.main(train.Config(**options, output=output, overwrite=True), console)
+    folder = output / TRAINED
+    shutil.rmtree(folder, ignore_errors=True)
+    result = train.main(train.Config(**options, output=folder), console)
+    assert result is not None, "a run that begins is not finished"
     params, state = result.state.eval_params()
     right = f"{result.rows[-1]['test_accuracy']:.1%} of the test images right"
     return Trained(params, state, f"{config.model} trained on {dataset} for {epochs}, {right}")

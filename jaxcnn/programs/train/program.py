@@ -106,10 +106,12 @@ def main(config: Config, console: Console | None = None, words: str = NAME) -> R
         say = partial(console.print, highlight=False, soft_wrap=True)
         options = common_options(config)
         machines.same_everywhere(options)
-        earlier = earlier_run(output) if config.resume and output is not None else None
-        if earlier is not None:
-            check_options(earlier, options, options)
-        finished = earlier is not None and is_finished(output, earlier, config.epochs)
+        earlier, finished = None, False
+        if config.resume and output is not None:
+            earlier = earlier_run(output)
+            if earlier is not None:
+                check_options(earlier, options)
+                finished = is_finished(output, earlier, config.epochs)
         if machines.any(finished):
             say(f"{output} is finished: it has {config.epochs} of {config.epochs} epochs")
             return None

@@ -13,7 +13,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from jaxcnn.programs.options import ConfigError, require_path, shown
 
@@ -89,7 +89,14 @@ def read_words(recipe: str, types: Mapping[str, Any]) -> list[str]:
         if type(value) is int and abs(value) >= 2**63:
             raise ConfigError(f"--recipe {recipe}: {name} must be below 2^63, got {shown(value)}")
         flag = f"--{name.replace('_', '-')}"
-        words += ([flag] if value else []) if isinstance(value, bool) else [f"{flag}={value}"]
+        if isinstance(value, bool):
+            words += [flag] if value else []
+        elif isinstance(value, list):
+            if not all(isinstance(each, str) for each in value):
+                raise ConfigError(f"--recipe {recipe}: {name} must be {needed}")
+            words += [flag, *value]
+        else:
+            words.append(f"{flag}={value}")
     return words
 
 
@@ -113,9 +120,11 @@ def _read(recipe: str) -> dict[str, Any]:
 
 def _expected(hint: Any) -> tuple[str, tuple[type, ...]]:
     """What a value of this type is called, and the types that TOML may give it."""
-    (kind,) = {type(arg) if isinstance(arg, str) else arg for arg in get_args(hint) or (hint,)} - {
-        NoneType
-    }
+    choices = [choice for choice in get_args(hint) if choice is not NoneType] or [hint]
+    if any(get_origin(choice) is tuple for choice in choices):
+        return "an array of texts in quotes", (list,)
+    values = [each for choice in choices for each in get_args(choice) or (choice,)]
+    kind = values[0] if isinstance(values[0], type) else type(values[0])
     if kind is bool:
         return "true or false", (bool,)
     if kind is int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 from rich.table import Table
@@ -73,7 +74,7 @@ def _maps(run: Run, x: np.ndarray) -> list[tuple[str, np.ndarray]]:
     """Path and output of each layer that gives maps, for the one uint8 image in x; the
     shortcuts of residual blocks are left out."""
     outputs = jax.jit(partial(layers.outputs, run.model, ops=run.ops))
-    x = np.asarray(normalised(x, run.about.normalisation))
+    x = np.asarray(normalised(jnp.asarray(x), run.about.normalisation))
     return [
         (path, np.asarray(y[0]))
         for path, y in outputs(*run.state.eval_params(), x).items()

@@ -66,18 +66,15 @@ def is_finished(output: Path, earlier: Mapping[str, Any], epochs: int) -> bool:
     return (output / REPORT).exists() and earlier["epochs"] == epochs
 
 
-def check_options(
-    earlier: Mapping[str, Any], now: Mapping[str, Any], options: Mapping[str, Any]
-) -> None:
+def check_options(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raises ConfigError if an option changed that must not.
 
     Args:
       earlier: the config.json of the run.
-      now: what it would be today; only some of its entries may be there.
-      options: the names of the options.
+      now: the options of today.
     """
-    for name in options:
-        if name not in FREE and name in earlier and name in now:
+    for name in now:
+        if name not in FREE and name in earlier:
             before, after = (json.loads(json.dumps(each[name])) for each in (earlier, now))
             if before != after:
                 raise ConfigError(

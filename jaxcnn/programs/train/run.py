@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypedDict
 
@@ -24,7 +24,6 @@ from jaxcnn.programs.train.optimizer import make_optimizer, make_schedule
 from jaxcnn.programs.train.state_arrays import from_arrays, to_arrays
 from jaxcnn.stored.inference import make_logits
 from jaxcnn.training import (
-    Augment,
     Loss,
     find_nonfinite,
     init_train_state,
@@ -46,7 +45,7 @@ class _Objective(TypedDict):
 
     loss: Loss
     ops: Ops
-    augment: Augment
+    augment: Callable[[Array, Array, Array, Array], tuple[Array, Array]]
     compute_dtype: jnp.dtype | None
 
 
@@ -187,7 +186,7 @@ class Run:
         x, y = zip(*self.dataset.train.batches(own), strict=True)
         return split_batch(np.stack(x), self.mesh, 1), split_batch(np.stack(y), self.mesh, 1)
 
-    def _make_prepare(self) -> Augment:
+    def _make_prepare(self) -> Callable[[Array, Array, Array, Array], tuple[Array, Array]]:
         """From the uint8 images of a batch to what the network gets."""
         normalisation = self.about.normalisation
         augment = make_augment(
