@@ -36,6 +36,21 @@ PROGRAMS = {
         "jaxcnn train --recipe mnist",
         huge_pages=True,
     ),
+    "evaluate": Program(
+        "jaxcnn.programs.evaluate.program",
+        "Judge a trained network: accuracy, precision, confusion.",
+        "jaxcnn evaluate runs/pets --data-dir pictures",
+    ),
+    "predict": Program(
+        "jaxcnn.programs.predict.program",
+        "Say what is in images, and show what drove the answer.",
+        "jaxcnn predict runs/pets cat.jpg --explain why",
+    ),
+    "export": Program(
+        "jaxcnn.programs.export.program",
+        "Write a trained network as a file that runs without jaxcnn.",
+        "jaxcnn export runs/pets pets.jax",
+    ),
     "certify": Program(
         "jaxcnn.programs.certify.program",
         "Check every gradient, and compare its costs with autodiff's.",

@@ -65,7 +65,7 @@ def make_logits(
     model, ops, mirror = as_layer("model", model), as_ops(ops), as_flag("mirror", mirror)
 
     def of_batch(params: Any, state: Any, x: Array) -> Array:
-        params, state = jax.tree.map(_in_float32, (params, state))
+        params, state = in_float32(params), in_float32(state)
         logits, _ = apply_layer(model, params, state, x, train=False, key=None, ops=ops)
         return logits.astype(jnp.float32)
 
@@ -83,5 +83,9 @@ def probabilities_of(logits: Array) -> Array:
     return jax.nn.softmax(logits, axis=-1)
 
 
-def _in_float32(leaf: Array) -> Array:
-    return leaf.astype(jnp.float32) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+def in_float32(tree: Any) -> Any:
+    """The arrays of a tree, those of floats in float32."""
+    return jax.tree.map(
+        lambda leaf: leaf.astype(jnp.float32) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
+        tree,
+    )

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from jaxcnn.stored.arrays import load_arrays
 from jaxcnn.stored.building import Build, built, check_fit, filled, logits_of, named
 from jaxcnn.stored.description import FORMAT, Description, describe
-from jaxcnn.stored.errors import StoredError
+from jaxcnn.stored.errors import OwnNetworkError, StoredError
 from jaxcnn.stored.model import StoredModel
 from jaxcnn.stored.saving import DESCRIPTION, NEXT, WEIGHTS, sha256_of
 
@@ -124,7 +124,7 @@ def _builder(folder: Path, about: Description, model: Build | None) -> Build:
     if model is not None:
         return model
     if about.model is None:
-        raise StoredError(
+        raise OwnNetworkError(
             f"{folder} has a network of its maker's own: pass model=, the function that builds it"
         )
     try:

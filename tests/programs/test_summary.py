@@ -231,7 +231,7 @@ def test_axes_that_differ_and_branches_that_are_not_aligned_are_shown(monkeypatc
     [
         pytest.param(
             ["alexnet"],
-            "MODEL must be one of cnn_basics, lenet, .*, got 'alexnet'",
+            "MODEL must be one of cnn_basics, lenet, .*, or a folder that exists, got 'alexnet'",
             id="no such model",
         ),
         pytest.param(

@@ -3,6 +3,10 @@ and what computes it.
 
     jaxcnn summary lenet
     jaxcnn summary vgg16 --input-shape 224 224 3 --classes 1000
+    jaxcnn summary runs/pets
+
+A folder that exists is taken for a trained network, which is then shown for its own
+images; anything else is the name of a network.
 
 Only shapes are computed, so a large network takes no longer than a small one. The rows
 are in the order of computation; branches side by side are followed by their sum. The
@@ -14,19 +18,25 @@ neighbouring outputs. Both are given per axis where the axes differ.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 
+from jaxcnn.layers import Layer
 from jaxcnn.models import MODELS, of_any_space
 from jaxcnn.programs.cli import parse, run_program
 from jaxcnn.programs.messages import times
 from jaxcnn.programs.options import LONGEST, ConfigError, require, require_count, shown
+from jaxcnn.programs.runs import read_model
 from jaxcnn.programs.summary.rows import Summary, summarize
 from jaxcnn.programs.summary.table import fitting_table, notes
+from jaxcnn.stored.errors import StoredError
 
 
 @dataclass(frozen=True)
@@ -39,15 +49,23 @@ class Config:
     output of a dense layer; other layers count 0.
     """
 
-    model: Annotated[
+    network: Annotated[
         tyro.conf.Positional[str],
-        tyro.conf.arg(metavar="MODEL", help=f"The network: {', '.join(MODELS)}."),
+        tyro.conf.arg(
+            metavar="MODEL|RUN",
+            help=f"The network: {', '.join(MODELS)}. Or a folder that exists: the output of jaxcnn"
+            " train, or a model of jaxcnn.save.",
+        ),
     ]
-    input_shape: tuple[int, ...] = (28, 28, 1)
+    input_shape: tuple[int, ...] | None = None
     """Shape of an image, channels last: height, width, channels. One spatial axis or
-    three work too."""
-    classes: int = 10
-    """The number of classes, which is the size of the last layer's output."""
+    three work too. By default that of the run, or 28 28 1."""
+    classes: int | None = None
+    """The number of classes, which is the size of the last layer's output; by default
+    that of the run, or 10."""
+    model: str | None = None
+    """For a run of a network of your own: module:function, the function that builds
+    it."""
 
 
 MOST_VALUES = 2**31 - 1
@@ -60,15 +78,60 @@ def main(config: Config, console: Console | None = None) -> Summary:
     """Print the table that `config` asks for.
 
     Raises:
-      ConfigError: if there is no such model, or it does not take such images.
+      ConfigError, StoredError: if there is no such network, or it does not take such
+        images.
     """
-    if config.model not in MODELS:
+    model, shape, title = chosen(config)
+    image = times(shape)
+    try:
+        summary = summarize(model, shape)
+    except ValueError as error:
+        where = [note for note in getattr(error, "__notes__", []) if note.startswith("in layer")]
+        message = "; ".join([str(error), *where]).replace("\n", " ")
+        raise ConfigError(f"{title} does not take images of {image}: {message}") from error
+    if console is None:
+        console = Console()
+        console = console if console.is_terminal else Console(width=140)
+    title = escape(f"{title} on images of {image}")
+    console.print(fitting_table(title, summary.rows, console))
+    for note in notes(summary):
+        console.print(note, highlight=False)
+    return summary
+
+
+def chosen(config: Config) -> tuple[Layer, tuple[int, ...], str]:
+    """The network, the shape of an image, and a title.
+
+    Raises:
+      ConfigError, StoredError: if an option makes no sense, or there is no such
+        network.
+    """
+    if os.path.isdir(config.network):
+        require("classes", "left out for a run", config.classes is None, config.classes)
+        stored = read_model(Path(config.network), config.model)
+        name = stored.name or stored.model.name
+        shape = config.input_shape or stored.description.image_shape
+        return stored.model, checked_shape(shape), f"{name} of {config.network}"
+    if config.network not in MODELS:
         raise ConfigError(
-            f"MODEL must be one of {', '.join(MODELS)}, got {config.model[:LONGEST]!r}"
+            f"MODEL must be one of {', '.join(MODELS)}, or a folder that exists, got"
+            f" {config.network[:LONGEST]!r}"
         )
-    require_count("classes", config.classes, most=MOST_VALUES)
-    image = times(config.input_shape)
-    if len(config.input_shape) < 2 or min(config.input_shape) < 1:
+    require("model", "left out without a run", config.model is None, config.model)
+    classes = 10 if config.classes is None else config.classes
+    require_count("classes", classes, most=MOST_VALUES)
+    shape = checked_shape((28, 28, 1) if config.input_shape is None else config.input_shape)
+    return of_any_space(MODELS[config.network](classes)), shape, config.network
+
+
+def checked_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of an image.
+
+    Raises:
+      ConfigError: if no image has it.
+    """
+    image = times(shape)
+    if len(shape) < 2 or min(shape) < 1:
         raise ConfigError(
             "--input-shape must be positive sizes of space, then the channels, such as 28 28 1;"
             f" got {shown(image) or 'none'}"
@@ -76,28 +139,16 @@ def main(config: Config, console: Console | None = None) -> Summary:
     require(
         "input_shape",
         f"sizes of at most {MOST_POSITIONS:,} each",
-        max(config.input_shape) <= MOST_POSITIONS,
+        max(shape) <= MOST_POSITIONS,
         image,
     )
     require(
         "input_shape",
         f"of at most {MOST_VALUES:,} values in all",
-        math.prod(config.input_shape) <= MOST_VALUES,
+        math.prod(shape) <= MOST_VALUES,
         image,
     )
-    try:
-        summary = summarize(of_any_space(MODELS[config.model](config.classes)), config.input_shape)
-    except ValueError as error:
-        where = [note for note in getattr(error, "__notes__", []) if note.startswith("in layer")]
-        message = "; ".join([str(error), *where]).replace("\n", " ")
-        raise ConfigError(f"{config.model} does not take images of {image}: {message}") from error
-    if console is None:
-        console = Console()
-        console = console if console.is_terminal else Console(width=140)
-    console.print(fitting_table(f"{config.model} on images of {image}", summary.rows, console))
-    for note in notes(summary):
-        console.print(note, highlight=False)
-    return summary
+    return shape
 
 
 def command_line(arguments: Sequence[str] | None = None) -> int:
@@ -108,4 +159,4 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
     def body() -> None:
         main(parse(Config, name, arguments))
 
-    return run_program(name, body)
+    return run_program(name, body, refused=(StoredError,))

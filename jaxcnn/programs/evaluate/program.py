@@ -1,0 +1,148 @@
+"""How good is a trained network?
+
+    jaxcnn evaluate runs/pets
+    jaxcnn evaluate runs/pets --data-dir other/pictures
+    jaxcnn evaluate runs/pets --format json
+
+The JSON object has accuracy, interval (at confidence), images, correct, classes,
+confusion (a row for each true class) and per_class: for each name images, predicted,
+precision and recall. What is not defined, as the precision of a class that was never
+predicted, is null.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from jaxcnn.programs.cli import parse, run_program
+from jaxcnn.programs.data.dataset import load, load_test
+from jaxcnn.programs.data.errors import DataError
+from jaxcnn.programs.data.layout import SPLITS
+from jaxcnn.programs.data.options import DataOptions
+from jaxcnn.programs.data.splits import Split
+from jaxcnn.programs.evaluate.config import Config
+from jaxcnn.programs.evaluate.metrics import Evaluation, evaluation
+from jaxcnn.programs.evaluate.tables import class_table, confusion_table, sentence
+from jaxcnn.programs.options import ConfigError, require_paths
+from jaxcnn.programs.runs import data_options, read_model
+from jaxcnn.stored.errors import StoredError
+from jaxcnn.stored.model import StoredModel
+
+
+def main(config: Config, console: Console | None = None) -> Evaluation:
+    """Predict the images, and print what came of it.
+
+    Raises:
+      ConfigError, StoredError, DataError: if an option makes no sense, there is no
+        model, or the images cannot be had.
+    """
+    if console is None:
+        console = Console()
+        console = console if console.is_terminal else Console(width=140)
+    beside = Console(stderr=True)
+    require_paths(config)
+    stored = read_model(config.run, config.model)
+    options = chosen_options(config, stored)
+    split = test_images(config, options, stored, beside)
+    if len(split) == 0:
+        raise DataError(f"{options.data_dir or options.dataset} has no images to judge by")
+    with beside.status("predicting"):
+        found = evaluation(split.labels, predictions(stored, split), stored.classes)
+    if config.format == "json":
+        content = {"run": str(config.run), "dataset": options.dataset} | found.as_json()
+        console.file.write(f"{json.dumps(content)}\n")
+    else:
+        console.print(class_table(found))
+        console.print(confusion_table(found))
+        console.print(sentence(found), highlight=False, soft_wrap=True)
+    return found
+
+
+def chosen_options(config: Config, stored: StoredModel) -> DataOptions:
+    """The images that the command line or the run names, read as the model's.
+
+    Raises:
+      ConfigError: if neither names any.
+    """
+    recorded = data_options(config.run)
+    if recorded is None and config.dataset is None and config.data_dir is None:
+        raise ConfigError(
+            f"{config.run} has no config.json, which would name images: pass --data-dir or"
+            " --dataset"
+        )
+    options = recorded or DataOptions(dataset="folder")
+    if config.dataset is not None and config.dataset != options.dataset:
+        options = replace(options, dataset=config.dataset, data_dir=None)
+    if config.data_dir is not None:
+        pictures = config.dataset is None and _has_pictures(config.data_dir, stored.classes)
+        dataset = "folder" if pictures or options.dataset == "digits" else options.dataset
+        options = replace(options, dataset=dataset, data_dir=config.data_dir)
+    height, width = stored.image_size
+    size = height if height == width else None
+    return replace(options, image_size=size, channels=None, classes=None, fit=stored.fit)
+
+
+def test_images(
+    config: Config, options: DataOptions, stored: StoredModel, console: Console
+) -> Split:
+    """The images to judge by. Of the run's own folder without a split they are those
+    that it held out; of another one, all.
+
+    Raises:
+      DataError: if they cannot be had, or are not what the network takes.
+    """
+    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
+    shape = stored.description.image_shape
+    recorded = data_options(config.run)
+    folder = options.data_dir
+    if (
+        options.dataset == "folder"
+        and recorded is not None
+        and recorded.data_dir is not None
+        and folder is not None
+        and _same(folder, recorded.data_dir)
+        and not any((folder / name).is_dir() for name in SPLITS)
+    ):
+        dataset = load(replace(recorded, fit=stored.fit), say=say, console=console)
+        if (dataset.image_shape, dataset.classes) != (shape, stored.classes):
+            raise DataError(
+                f"{folder} has other classes or images than {config.run} was trained on"
+            )
+        return dataset.final
+    return load_test(options, classes=stored.classes, image_shape=shape, say=say, console=console)
+
+
+def _same(folder: Path, other: Path) -> bool:
+    return folder == other or (folder.exists() and other.exists() and folder.samefile(other))
+
+
+def _has_pictures(folder: Path, classes: Sequence[str]) -> bool:
+    """Whether the folder has pictures in folders, not the files of a published set."""
+    return any((folder / name).is_dir() for name in ("test", "val", *classes))
+
+
+def predictions(stored: StoredModel, split: Split) -> np.ndarray:
+    """The likeliest class of each image, (n,)."""
+    whole = len(split) // stored.batch * stored.batch
+    order = np.arange(whole).reshape(-1, stored.batch)
+    found = [stored.predict(images).argmax(axis=1) for images, _ in split.batches(order)]
+    rest = split.images[whole : len(split)]
+    return np.concatenate([*found, stored.predict(rest).argmax(axis=1)])
+
+
+def command_line(arguments: Sequence[str] | None = None) -> int:
+    """Run `main` with the options of the command line; the exit status. What goes wrong
+    is told in one line on stderr."""
+    name = "jaxcnn evaluate"
+
+    def body() -> None:
+        main(parse(Config, name, arguments))
+
+    return run_program(name, body, refused=(StoredError, DataError))

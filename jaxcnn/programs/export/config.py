@@ -1,0 +1,28 @@
+"""The options of `jaxcnn export`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+
+@dataclass(frozen=True)
+class Config:
+    """Write a trained network as one file that runs without jaxcnn: a function of uint8
+    images (b, h, w, c), for any b, that gives probabilities (b, classes) in float32,
+    for CPU, GPU and TPU.
+
+    FILE is what jax.export.deserialize reads. FILE.mlir beside it is the same as text,
+    in StableHLO.
+    """
+
+    run: tyro.conf.Positional[Path]
+    """The output folder of jaxcnn train, or a folder that jaxcnn.save wrote."""
+    file: tyro.conf.Positional[Path]
+    """The file to write."""
+    model: str | None = None
+    """For a network of your own: module:function, the function that builds it."""
+    overwrite: bool = False
+    """Replace FILE and FILE.mlir if they exist."""
