@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from file_server import Server
 from idx_files import GOOD
+from picture_files import write_classes
 
 REAL_MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist"
 
@@ -42,6 +43,14 @@ def cache(tmp_path, monkeypatch):
     """The folder where the data set `source` is kept."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "jaxcnn" / "tiny"
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    """A folder with forty pictures of three classes, and a cache folder of the test's
+    own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return write_classes(tmp_path / "pictures", {"cat": 10, "dog": 10, "猫": 20})
 
 
 @pytest.fixture

@@ -24,6 +24,8 @@ COUNTS = (
     "crop",
     "cutout",
     "seed",
+    "image_size",
+    "split_seed",
 )
 
 
@@ -39,6 +41,9 @@ NUMBERS = (
     "contrast",
     "saturation",
     "mixup",
+    "test_share",
+    "most_broken",
+    "memory_gb",
 )
 
 

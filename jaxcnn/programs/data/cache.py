@@ -57,7 +57,8 @@ def read(key: str, count: int, say: Callable[[str], object]) -> Decoded | None:
     """The entry of `count` files, or None if there is none that is whole."""
     path = folder() / f"{key}.npz"
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here, because np.load leaves a file open that is no archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             about = json.loads(arrays["about"].tobytes())
             decoded = Decoded(
                 arrays.get("images"),

@@ -23,6 +23,7 @@ from jaxcnn.programs.options import shown
 SIDE = 32
 PIXELS = 3 * SIDE * SIDE
 MOST = 2**28  # unpacked bytes of an archive, and of a file
+CHUNK = 2**20
 
 
 class Form(NamedTuple):
@@ -114,11 +115,11 @@ def _contents(place: Path, form: Form) -> dict[str, bytes]:
                 return {file: _read(folder / file) for file in form.files}
         if (place / form.archive).is_file():
             return _unpacked(place / form.archive, form)
-        slip = _slip(place)
-        there = "a folder with " if place.is_dir() else "not there: a folder is needed with "
+        if not place.is_dir():
+            raise DataError(f"{place} is not there: a folder with {form.archive} is needed")
         raise DataError(
-            f"{place} is {'no ' if place.is_dir() else ''}{there}{form.archive}, or with"
-            f" {', '.join(form.files)} out of it{slip}"
+            f"{place} has neither {form.archive} nor the files out of it, {', '.join(form.files)}"
+            f"{_slip(place)}"
         )
     except OSError as error:
         name = error.filename or place
@@ -151,16 +152,16 @@ def _unpacked(archive: Path, form: Form) -> dict[str, bytes]:
     folder."""
     contents: dict[str, bytes] = {}
     try:
-        with (
-            archive.open("rb") as file,
-            gzip.GzipFile(fileobj=file) as content,
-            tarfile.open(fileobj=_Bounded(content, archive), mode="r|") as members,
-        ):
-            for member in members:
-                name = member.name.rpartition("/")[2]
-                opened = members.extractfile(member) if member.isreg() else None
-                if name in form.files and name not in contents and opened is not None:
-                    contents[name] = opened.read()
+        with archive.open("rb") as file, gzip.GzipFile(fileobj=file) as packed:
+            content = _Bounded(packed, archive)
+            with tarfile.open(fileobj=content, mode="r|") as members:
+                for member in members:
+                    name = member.name.rpartition("/")[2]
+                    opened = members.extractfile(member) if member.isreg() else None
+                    if name in form.files and name not in contents and opened is not None:
+                        contents[name] = opened.read()
+            while content.read(CHUNK):  # to the end, where the checksum is
+                pass
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(
             f"{archive} is a damaged archive ({' '.join(str(error).split())}): download or copy it"

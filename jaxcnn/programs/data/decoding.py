@@ -143,7 +143,7 @@ def _decoded(
                 # or an eighth: it still has twice the pixels that are needed.
                 image.draft(None, (2 * max(size), 2 * max(size)))
             upright = _UPRIGHT.get(_orientation(image))
-            working = _to_eight_bits(image, channels)
+            working = _to_eight_bits(image, name, channels)
             if upright is not None:
                 working = working.transpose(upright)
             if size is not None:
@@ -170,19 +170,26 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _to_eight_bits(image: Image.Image, channels: int) -> Image.Image:
-    """The image in the mode L or RGB, or in RGBA where it is transparent."""
+def _to_eight_bits(image: Image.Image, name: str, channels: int) -> Image.Image:
+    """The image in the mode L or RGB, or in RGBA where it is transparent.
+
+    Raises:
+      PictureError: if its values have no scale.
+    """
     if image.mode in _SIXTEEN_BITS:
         values = np.asarray(image)
         if values.dtype.itemsize > 2 and not 0 <= values.min() <= values.max() < 2**16:
-            raise ValueError("it has 32 bits a pixel, and values that do not fit in 16")
+            raise PictureError(name, "has 32 bits a pixel, and values that do not fit in 16")
         return Image.fromarray((values >> 8).astype(np.uint8))
     if image.mode == "F":
         values = np.asarray(image)
         if not 0 <= values.min() <= values.max() <= 1:
-            raise ValueError("it has floating-point values outside [0, 1]")
+            raise PictureError(name, "has floating-point values outside [0, 1]")
         return Image.fromarray(np.rint(values * 255).astype(np.uint8))
-    return image.convert("RGBA" if image.has_transparency_data else _mode(channels))
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    # Grey becomes colour at the end, when it is small.
+    return image if image.mode == "L" else image.convert(_mode(channels))
 
 
 def _over_white(image: Image.Image) -> Image.Image:

@@ -118,7 +118,7 @@ def _read(
     keep = needed <= most
     decoded = _decoded(files, root, wanted, shape, keep, say, console)
     found = {relative(files[index], root): why for index, why in decoded.reasons.items()}
-    broken = (*refused, *(Broken(file, why) for file, why in found.items()))
+    broken = tuple(sorted((*refused, *(Broken(file, why) for file, why in found.items()))))
     _check_broken(root, broken, len(files) + len(refused), options.most_broken)
     splits, digests, sums = [], [], []
     first = done = 0
@@ -135,8 +135,8 @@ def _read(
     notes = _on_broken(root, broken)
     if not keep:
         notes += (
-            f"{len(files):,} images of {shape[0]}x{shape[1]} take {needed / 1e9:.2f} GB, and"
-            f" {most / 1e9:.2f} GB may be used (--memory-gb): they are decoded again in each epoch,"
+            f"{len(files):,} images of {shape[0]}x{shape[1]} take {needed / 1e9:.2g} GB, and"
+            f" {most / 1e9:.2g} GB may be used (--memory-gb): they are decoded again in each epoch,"
             f" by {plural(cores(), 'thread')}",
         )
     shape = decoded.image_shape
@@ -177,7 +177,7 @@ def _check_broken(root: Path, broken: Sequence[Broken], count: int, most: float)
         what = "all" if len(broken) == count else f"{len(broken):,} of"
         raise DataError(
             f"{root}: {what} {count:,} files are broken or no images, and at most"
-            f" {most:.3g} of them may be (--most-broken): {_named(broken)}"
+            f" {100 * most:.3g} % of them may be (--most-broken): {_named(broken)}"
         )
 
 

@@ -92,9 +92,9 @@ def layout_of(options: DataOptions) -> Layout:
         train, test = _held_out(options, home, listed, classes)
         final = test
         notes = (
-            f"{home} has no split of its own: {options.test_share:.3g} of each class is held out"
-            f" (--test-share, --split-seed {options.split_seed}), {len(train.files):,} files to"
-            f" train and {len(test.files):,} to test",
+            f"{home} has no split of its own: {100 * options.test_share:.3g} % of each class is"
+            f" held out (--test-share, --split-seed {options.split_seed}), {len(train.files):,}"
+            f" files to train and {len(test.files):,} to test",
         )
     return Layout(classes, train, test, final, refused, (*notes, *_unused(root, home, parts)))
 
@@ -161,10 +161,8 @@ def _class_folders(home: Path) -> dict[str, Path]:
         name = unicodedata.normalize("NFC", folder.name)
         if name in folders:
             raise DataError(f"{home} has two folders for {shown(name)}, in two forms of Unicode")
-        if not name.isprintable():
-            raise DataError(
-                f"{home} has a folder whose name is no text that can be printed: {shown(name)}"
-            )
+        if not _is_line(name):
+            raise DataError(f"{home} has a folder whose name is no line of text: {shown(name)}")
         folders[name] = folder
     return folders
 
@@ -230,7 +228,7 @@ def _held_out(
     except ValueError as error:
         raise DataError(
             f"{home} has {plural(len(listed.labels), 'file')} of {len(classes)} classes, too few"
-            f" to hold out {options.test_share:.3g} of each class (--test-share): {error}"
+            f" to hold out {100 * options.test_share:.3g} % of each class (--test-share): {error}"
         ) from error
     # Sorted, so that files that lie together are read together.
     return _chosen(listed, np.sort(train)), _chosen(listed, np.sort(test))
@@ -254,11 +252,19 @@ def _unused(root: Path, home: Path, parts: dict[str, Path]) -> tuple[str, ...]:
 
 
 def relative(path: Path, root: Path) -> str:
-    """The path from the root as a name that can be printed, with slashes.
+    """The path from the root in one line, with slashes.
 
     >>> relative(Path("data/cat/1.jpg"), Path("data"))
     'cat/1.jpg'
     """
     # Not path.relative_to, which takes a second for 60,000 files.
     name = str(path).removeprefix(f"{root}{os.sep}").replace(os.sep, "/")
-    return name if name.isprintable() else ascii(name)[1:-1]
+    return name if _is_line(name) else ascii(name)[1:-1]
+
+
+def _is_line(name: str) -> bool:
+    """Whether no control character and nothing that is not Unicode is in it. Not
+    `isprintable`, which refuses the joiners of Persian and of emoji."""
+    if name.isascii():
+        return name.isprintable()
+    return not any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name)

@@ -9,7 +9,6 @@ from typing import Literal, get_args
 from jaxcnn.programs.options import require, require_count, require_path, require_positive
 
 LARGEST_SIDE = 16_384  # pixels
-MOST_SEED = 2**32 - 1  # of scikit-learn's split
 
 Name = Literal["digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "folder"]
 
@@ -41,7 +40,7 @@ class DataOptions:
     test_share: float = 0.2
     """Share of each class that is held out, if the folder has no test and no val."""
     split_seed: int = 0
-    """Seed of the choice of the images that are held out; --seed does not change it."""
+    """Seed of the choice of the images that are held out, whatever the run's seed."""
     most_broken: float = 0.1
     """Largest share of a folder's files that may be broken or no images; each of them
     is named and left out."""
@@ -70,8 +69,7 @@ def check_data_options(options: DataOptions) -> None:
         require("classes", "different names", len(set(names)) == len(names), f"{twice} twice")
     share = options.test_share
     require("test_share", "above 0 and below 1", 0 < share < 1, share)
-    needed = "between 0 and 2^32 - 1"
-    require("split_seed", needed, 0 <= options.split_seed <= MOST_SEED, options.split_seed)
+    require_count("split_seed", options.split_seed, least=0)
     broken = options.most_broken
     require("most_broken", "between 0 and 1", 0 <= broken <= 1, broken)
     if options.memory_gb is not None:

@@ -13,7 +13,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from jaxcnn.programs.options import ConfigError, require_path, shown
 
@@ -57,14 +57,15 @@ def find(recipe: str) -> Traversable:
 
 
 def read_words(recipe: str, types: Mapping[str, Any]) -> list[str]:
-    """`--name=value` for each line of the recipe, or `--name` alone for what is true.
+    """`--name=value` for each line of the recipe, `--name` alone for what is true, and
+    `--name`, `value`, ... for an array.
 
     Args:
       recipe: its name or its path, as in `find`; in UTF-8, with or without a byte order
         mark.
-      types: of each option, by its name: bool, int, float, str, Path or a Literal of
-        strings, or one of these or None. A bool is no number here, and neither is a
-        text.
+      types: of each option, by its name: bool, int, float, str, Path, a Literal, or a
+        tuple of texts, or one of these or None. A bool is no number here, and neither
+        is a text.
 
     Raises:
       ConfigError: with the names of the recipe and the option, if the recipe is not
@@ -82,19 +83,19 @@ def read_words(recipe: str, types: Mapping[str, Any]) -> list[str]:
     words = []
     for name, value in given.items():
         needed, fits = _expected(types[name])
-        if type(value) not in fits:
+        if type(value) not in fits or (
+            isinstance(value, list) and not all(isinstance(each, str) for each in value)
+        ):
             raise ConfigError(
                 f"--recipe {recipe}: {name} must be {needed}, got {_described(value)}"
             )
         if type(value) is int and abs(value) >= 2**63:
             raise ConfigError(f"--recipe {recipe}: {name} must be below 2^63, got {shown(value)}")
         flag = f"--{name.replace('_', '-')}"
-        if isinstance(value, bool):
-            words += [flag] if value else []
-        elif isinstance(value, list):
-            if not all(isinstance(each, str) for each in value):
-                raise ConfigError(f"--recipe {recipe}: {name} must be {needed}")
+        if isinstance(value, list):
             words += [flag, *value]
+        elif isinstance(value, bool):
+            words += [flag] if value else []
         else:
             words.append(f"{flag}={value}")
     return words
@@ -120,11 +121,9 @@ def _read(recipe: str) -> dict[str, Any]:
 
 def _expected(hint: Any) -> tuple[str, tuple[type, ...]]:
     """What a value of this type is called, and the types that TOML may give it."""
-    choices = [choice for choice in get_args(hint) if choice is not NoneType] or [hint]
-    if any(get_origin(choice) is tuple for choice in choices):
+    (kind,) = _kinds(hint) - {NoneType}
+    if kind is tuple:
         return "an array of texts in quotes", (list,)
-    values = [each for choice in choices for each in get_args(choice) or (choice,)]
-    kind = values[0] if isinstance(values[0], type) else type(values[0])
     if kind is bool:
         return "true or false", (bool,)
     if kind is int:
@@ -132,6 +131,15 @@ def _expected(hint: Any) -> tuple[str, tuple[type, ...]]:
     if kind is float:
         return "a number", (int, float)
     return "a text in quotes", (str,)
+
+
+def _kinds(hint: Any) -> set[Any]:
+    """The types of which a value of this type can be."""
+    if get_origin(hint) is Literal:
+        return {type(choice) for choice in get_args(hint)}
+    if get_origin(hint) is tuple:
+        return {tuple}
+    return {kind for part in get_args(hint) for kind in _kinds(part)} or {hint}
 
 
 def _described(value: Any) -> str:
