@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 
 from jaxcnn import receptive_field
-from jaxcnn.models import cnn_basics, lenet, mobilenet, mobilenet_v1, resnet, resnet20, vgg, vgg16
+from jaxcnn.models import (
+    cnn_basics,
+    identity_cnn,
+    lenet,
+    mobilenet,
+    mobilenet_v1,
+    resnet,
+    resnet20,
+    vgg,
+    vgg16,
+)
 from tests._models import KEY, abstract_init
 from tests.daily import daily
 
@@ -125,6 +135,16 @@ COUNTS = {
         )
         + (128 * 10 + 10),
         norms(16, 16, 32, 32, 64, 64, 64, 64, 128, 128, 128),
+    ),
+    "identity_cnn": (
+        identity_cnn(),
+        (1, 32, 32, 3),
+        (3 * 3 * 3 * 24 + 24)
+        + (3 * 3 * 24 * 32 + 3 * 3 * 32 * 32 + 2 * norms(32))
+        + (3 * 3 * 32 * 128 + 3 * 3 * 128 * 128 + 2 * norms(128))
+        + (3 * 3 * 128 * 256 + 3 * 3 * 256 * 256 + 2 * norms(256))
+        + 256 * 10,
+        2 * norms(32, 128, 256),
     ),
     # Published as 4.2 million (Howard et al. 2017, table 8); Keras's has this number of
     # trainable and of other weights.

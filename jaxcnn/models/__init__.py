@@ -16,11 +16,13 @@ from collections.abc import Callable
 from jaxcnn.layers import Layer
 from jaxcnn.models._images import of_any_space
 from jaxcnn.models.blocks import mobilenet, mobilenet_v1, resnet, resnet20
+from jaxcnn.models.identity import identity_cnn
 from jaxcnn.models.sequences import cnn_basics, lenet, vgg, vgg16
 
 __all__ = [
     "MODELS",
     "cnn_basics",
+    "identity_cnn",
     "lenet",
     "mobilenet",
     "mobilenet_v1",
@@ -33,5 +35,14 @@ __all__ = [
 
 MODELS: dict[str, Callable[..., Layer]] = {
     model.__name__: model
-    for model in (cnn_basics, lenet, vgg, vgg16, resnet20, mobilenet, mobilenet_v1)
+    for model in (
+        cnn_basics,
+        lenet,
+        vgg,
+        vgg16,
+        resnet20,
+        mobilenet,
+        mobilenet_v1,
+        identity_cnn,
+    )
 }

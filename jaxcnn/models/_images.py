@@ -44,7 +44,11 @@ def of_any_space(model: Layer) -> Layer:
 
 
 def logits(classes: int) -> Layer:
-    return dense(as_int("classes", classes, least=1))
+    return dense(classes_of(classes))
+
+
+def classes_of(classes: int) -> int:
+    return as_int("classes", classes, least=1)
 
 
 def of_images(*layers: Layer) -> Layer:

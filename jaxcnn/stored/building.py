@@ -34,7 +34,7 @@ def named(model: str) -> Build:
     >>> named("lenett")
     Traceback (most recent call last):
     ValueError: model must be one of cnn_basics, lenet, vgg, vgg16, resnet20, mobilenet,
-    mobilenet_v1, got 'lenett': did you mean lenet?
+    mobilenet_v1, identity_cnn, got 'lenett': did you mean lenet?
     """
     if model not in MODELS:
         likely = get_close_matches(model, MODELS, n=1)

@@ -93,6 +93,6 @@ def test_enlarged_images_repeat_each_pixel():
 
 
 def test_what_is_no_network_is_refused():
-    message = "^--model must be one of cnn_basics, lenet, .*mobilenet_v1, or .*, got 'alexnet'$"
+    message = "^--model must be one of cnn_basics, lenet, .*identity_cnn, or .*, got 'alexnet'$"
     with pytest.raises(ConfigError, match=message):
         network("alexnet")

@@ -20,7 +20,6 @@ from jaxcnn.programs.receptive_field.config import Config
 from jaxcnn.programs.train import program as train
 from jaxcnn.stored.arrays import CheckpointError, check_arrays, load_arrays
 
-
 TRAINED = "trained"
 """The folder, in the output, of a network that is trained by this program."""
 
