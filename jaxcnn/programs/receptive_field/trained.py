@@ -95,7 +95,7 @@ def read_run(folder: Path, recorded: dict[str, Any], model: Layer, dataset: Data
 
 
 def train_network(config: Config, dataset: str, output: Path, console: Console) -> Trained:
-    """The network `config.model`, trained by `jaxcnn train` into the folder `trained` in `output`.
+    """The network `config.model`, trained by `jaxcnn train` into `output`/trained.
     An earlier one is replaced.
 
     Raises:
