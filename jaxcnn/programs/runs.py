@@ -41,6 +41,23 @@ def read_model(run: Path, model: str | None) -> StoredModel:
             f"{run} has a network of its maker's own: pass --model module:function, the function"
             " that builds it"
         ) from error
+    except OSError as error:
+        raise ConfigError(f"{error.filename or run} cannot be read: {error.strerror}") from error
+
+
+def read_model_of_pictures(run: Path, model: str | None) -> StoredModel:
+    """`read_model` for programs that read files of images.
+
+    Raises:
+      ConfigError, StoredError: as `read_model`; and if no file has such images.
+    """
+    stored = read_model(run, model)
+    if stored.channels not in (1, 3):
+        raise ConfigError(
+            f"{run} takes images of {stored.channels} channels, and files are read as 1 (grey) or 3"
+            " (colour): load it with jaxcnn.load"
+        )
+    return stored
 
 
 def data_options(run: Path) -> DataOptions | None:
@@ -58,6 +75,8 @@ def data_options(run: Path) -> DataOptions | None:
         recorded = json.loads(path.read_bytes().decode())
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is damaged: it is no whole JSON file") from error
     if not isinstance(recorded, dict):

@@ -35,6 +35,8 @@ FORMAT = 1
 Fit = Literal["crop", "pad", "stretch"]
 MOST_SIDE = 2**16
 """Pixels of an image's side."""
+LARGEST = 3
+"""Of a mean or a deviation in units of [0, 1]."""
 
 
 class Normalisation(NamedTuple):
@@ -157,41 +159,44 @@ def as_image_size(value: Any) -> tuple[int, int]:
     return height, width
 
 
-def as_normalisation(value: Any, channels: int | None) -> Normalisation:
-    """A pair (mean, std), or a dict with these keys, as numbers for each channel. None
-    is mean 0 and std 1. With `channels` None, there are as many as means.
+def as_normalisation(value: Any, channels: int) -> Normalisation:
+    """A pair (mean, std), or a dict with these keys, as numbers for each channel. One
+    number holds for all channels; None is mean 0 and std 1.
 
-    >>> as_normalisation(None, 1)
-    Normalisation(mean=(0.0,), std=(1.0,))
+    >>> as_normalisation((0.5, [0.2, 0.3]), 2)
+    Normalisation(mean=(0.5, 0.5), std=(0.2, 0.3))
     """
-    if value is None:
-        return Normalisation((0.0,) * (channels or 1), (1.0,) * (channels or 1))
-    pair = value
-    if isinstance(value, Mapping) and set(value) == {"mean", "std"}:
-        pair = (value["mean"], value["std"])
-    if isinstance(pair, Mapping) or not is_several(pair) or len(pair) != 2:
-        raise ValueError(
-            f"normalisation must be (mean, std), each with a number per channel, got"
-            f" {described(value)}"
-        )
+    pair = _pair((0, 1) if value is None else value)
     mean, std = (
-        _numbers(f"normalisation's {n}", v) for n, v in zip(("mean", "std"), pair, strict=True)
+        _numbers(f"normalisation's {name}", numbers, channels)
+        for name, numbers in zip(("mean", "std"), pair, strict=True)
     )
-    for name, numbers in (("mean", mean), ("std", std)):
-        wanted = len(mean) if channels is None else channels
-        if len(numbers) != wanted:
-            raise ValueError(
-                f"normalisation's {name} must have a number for each of {wanted} channels, got"
-                f" {len(numbers)}"
-            )
     if min(std) <= 0:
         raise ValueError(f"normalisation's std must be above 0, got {min(std):g}")
-    if max(map(abs, (*mean, *std))) > 3:
+    if max(map(abs, (*mean, *std))) > LARGEST:
         raise ValueError(
             "normalisation must be in units of [0, 1], where black is 0 and white is 1, got"
             f" {max(map(abs, (*mean, *std))):g}: divide by 255"
         )
     return Normalisation(mean, std)
+
+
+def channels_of(normalisation: Any) -> int | None:
+    """As many channels as means or deviations are given; None where one number holds
+    for all."""
+    several = [] if normalisation is None else filter(is_several, _pair(normalisation))
+    return next(map(len, several), None)
+
+
+def _pair(value: Any) -> tuple[Any, Any]:
+    if isinstance(value, Mapping) and set(value) == {"mean", "std"}:
+        return value["mean"], value["std"]
+    if isinstance(value, Mapping) or not is_several(value) or len(value) != 2:
+        raise ValueError(
+            "normalisation must be (mean, std), each with a number per channel, got"
+            f" {described(value)}"
+        )
+    return value[0], value[1]
 
 
 def as_fit(value: Any) -> Fit:
@@ -226,14 +231,18 @@ def _plain(name: str, value: Any) -> Any:
     return value
 
 
-def _numbers(name: str, value: Any) -> tuple[float, ...]:
-    entries: Sequence[Any] = list(value) if is_several(value) else [value]
+def _numbers(name: str, value: Any, channels: int) -> tuple[float, ...]:
+    entries: Sequence[Any] = list(value) if is_several(value) else [value] * channels
     try:
         numbers = tuple(float(entry) for entry in entries if not isinstance(entry, str | bool))
     except (TypeError, ValueError, OverflowError):
         numbers = ()
     if not numbers or len(numbers) != len(entries) or not all(map(math.isfinite, numbers)):
         raise ValueError(f"{name} must be finite numbers, one per channel, got {described(value)}")
+    if len(numbers) != channels:
+        raise ValueError(
+            f"{name} must have a number for each of {channels} channels, got {len(numbers)}"
+        )
     return numbers
 
 

@@ -26,7 +26,7 @@ from jaxcnn.stored.description import (
     as_arguments,
     as_classes,
     as_json,
-    as_normalisation,
+    channels_of,
     describe,
 )
 from jaxcnn.stored.files import keep, naming, write_whole
@@ -70,8 +70,9 @@ def save(
         is the number of classes unless it is given.
       classes: the names of the classes, in the order of the logits.
       image_size: of the images in pixels, an int or (h, w).
-      normalisation: (mean, std) of each channel in units of [0, 1]. The network gets
-        x = (image / 255 - mean) / std, by default image / 255.
+      normalisation: (mean, std), each a number for every channel or one for all, in
+        units of [0, 1]. The network gets x = (image / 255 - mean) / std; by default
+        image / 255.
       channels: of an image; by default as many as there are means, or else what fits
         the params.
       fit: how images of other sizes are brought to this one, for programs that read
@@ -213,8 +214,8 @@ def _described(
     entries: dict[str, Any], normalisation: Any, channels: int | None, arrays: Mapping[str, Any]
 ) -> Description:
     """The description, with the channels that are given, or that fit the arrays."""
-    if channels is None and normalisation is not None:
-        channels = len(as_normalisation(normalisation, None).mean)
+    if channels is None:
+        channels = channels_of(normalisation)
     tried = CHANNELS if channels is None else (channels,)
     about = [describe(channels=each, normalisation=normalisation, **entries) for each in tried]
     if len(about) == 1:

@@ -34,10 +34,12 @@ def build(width: int = 2) -> layers.Layer:
     )
 
 
-def drawn(model: layers.Layer, seed: int = 0) -> tuple[Any, Any]:
-    """Params and state for images of 8x8x1: nothing is compiled to draw them."""
+def drawn(
+    model: layers.Layer, seed: int = 0, shape: tuple[int, ...] = (1, 8, 8, 1)
+) -> tuple[Any, Any]:
+    """Params and state for images of this shape: nothing is compiled to draw them."""
     random = np.random.default_rng(seed)
-    shapes = jax.eval_shape(lambda key: model.init(key, (1, 8, 8, 1)), jax.random.key(0))
+    shapes = jax.eval_shape(lambda key: model.init(key, shape), jax.random.key(0))
     return jax.tree.map(lambda leaf: random.random(leaf.shape, np.float32) - 0.3, shapes)
 
 

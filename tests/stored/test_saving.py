@@ -91,8 +91,10 @@ def test_an_entry_without_arrays_comes_back(folder):
         ({"normalisation": {"mean": [0.3], "std": [0.1]}}, ((0.3,), (0.1,))),
         ({"normalisation": (np.array([0.5]), np.float32(0.25))}, ((0.5,), (0.25,))),
         ({"normalisation": (0.5, 0.25), "channels": 1}, ((0.5,), (0.25,))),
+        ({"normalisation": (0.5, 0.25)}, ((0.5,), (0.25,))),
+        ({"normalisation": (0.5, [0.25])}, ((0.5,), (0.25,))),
     ],
-    ids=["none: the channels are the params'", "dict", "NumPy's", "numbers"],
+    ids=["none: the channels are the params'", "dict", "NumPy's", "numbers", "found", "mixed"],
 )
 def test_normalisations(given, wanted, folder):
     jaxcnn.save(folder, *arrays(), **ABOUT | given)

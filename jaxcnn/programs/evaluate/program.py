@@ -31,7 +31,7 @@ from jaxcnn.programs.evaluate.config import Config
 from jaxcnn.programs.evaluate.metrics import Evaluation, evaluation
 from jaxcnn.programs.evaluate.tables import class_table, confusion_table, sentence
 from jaxcnn.programs.options import ConfigError, require_paths
-from jaxcnn.programs.runs import data_options, read_model
+from jaxcnn.programs.runs import data_options, read_model_of_pictures
 from jaxcnn.stored.errors import StoredError
 from jaxcnn.stored.model import StoredModel
 
@@ -48,7 +48,7 @@ def main(config: Config, console: Console | None = None) -> Evaluation:
         console = console if console.is_terminal else Console(width=140)
     beside = Console(stderr=True)
     require_paths(config)
-    stored = read_model(config.run, config.model)
+    stored = read_model_of_pictures(config.run, config.model)
     options = chosen_options(config, stored)
     split = test_images(config, options, stored, beside)
     if len(split) == 0:
@@ -116,7 +116,17 @@ def test_images(
                 f"{folder} has other classes or images than {config.run} was trained on"
             )
         return dataset.final
-    return load_test(options, classes=stored.classes, image_shape=shape, say=say, console=console)
+    try:
+        return load_test(
+            options, classes=stored.classes, image_shape=shape, say=say, console=console
+        )
+    except ConfigError as error:
+        if not str(error).startswith("--classes"):
+            raise
+        there = str(error).rpartition(": ")[2]
+        raise DataError(
+            f"{options.dataset} has other classes than the network: {there[:1].lower()}{there[1:]}"
+        ) from error
 
 
 def _same(folder: Path, other: Path) -> bool:

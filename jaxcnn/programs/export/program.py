@@ -15,8 +15,10 @@ of the run, in the order of the probabilities.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import flatbuffers  # noqa: F401  # what jax.export writes with: found missing here, in one line
 import jax
@@ -60,10 +62,10 @@ def main(config: Config, console: Console | None = None) -> Path:
     stored = read_model(config.run, config.model)
     with console.status("exporting"):
         program = exported(stored)
-        content = bytes(program.serialize())
+        content, written = bytes(program.serialize()), text_of(program)
         difference = compared(stored, content)
     write_whole(config.file, lambda path: path.write_bytes(content))
-    write_whole(text, lambda path: path.write_text(program.mlir_module(), encoding="utf-8"))
+    write_whole(text, lambda path: path.write_text(written, encoding="utf-8"))
     height, width, channels = stored.description.image_shape
     for line in (
         f"{config.file}: {size(len(content))}, for {', '.join(program.platforms)}; {text} is its"
@@ -79,14 +81,33 @@ def main(config: Config, console: Console | None = None) -> Path:
 
 def exported(stored: StoredModel) -> export.Exported:
     """The function from uint8 images (b, h, w, c) to probabilities (b, classes), for
-    any b and for `PLATFORMS`, the parameters inside."""
+    any b and for `PLATFORMS`, the parameters inside. The same model gives the same
+    bytes on each machine: they name no source files."""
 
     def probabilities(images: Array) -> Array:
         return probabilities_of(stored.logits(stored.params, stored.state, images))
 
     (batch,) = export.symbolic_shape("b")
     images = jax.ShapeDtypeStruct((batch, *stored.description.image_shape), jnp.uint8)
-    return export.export(jax.jit(probabilities), platforms=PLATFORMS)(images)
+    with option_of_jax("jax_traceback_in_locations_limit", 0):
+        return export.export(jax.jit(probabilities), platforms=PLATFORMS)(images)
+
+
+def text_of(program: export.Exported) -> str:
+    """The program in StableHLO, to be read by a person."""
+    with option_of_jax("jax_include_debug_info_in_dumps", False):
+        return program.mlir_module()
+
+
+@contextmanager
+def option_of_jax(name: str, value: Any) -> Iterator[None]:
+    """Inside, an option of JAX has this value."""
+    earlier = jax.config.values[name]
+    jax.config.update(name, value)
+    try:
+        yield
+    finally:
+        jax.config.update(name, earlier)
 
 
 def compared(stored: StoredModel, content: bytes) -> float:

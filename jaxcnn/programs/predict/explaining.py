@@ -100,7 +100,7 @@ def last_features(model: Layer, params: Any, state: Any, shape: Sequence[int]) -
         return None
     x = jax.ShapeDtypeStruct(tuple(shape), jnp.float32)
     outputs = jax.eval_shape(partial(layers.outputs, model), params, state, x)
-    shapes = [outputs[entry].shape for entry, _ in model.parts]
+    shapes = [_last_of(outputs, entry).shape for entry, _ in model.parts]
     found = None
     for place, (entry, part) in enumerate(model.parts):
         keeps = found is not None and found == place - 1 and part.window is None and not part.parts
@@ -108,6 +108,12 @@ def last_features(model: Layer, params: Any, state: Any, shape: Sequence[int]) -
         if len(shapes[place]) == 4 and (entry in params or same):
             found = place
     return found
+
+
+def _last_of(outputs: dict[str, Any], entry: str) -> Any:
+    """The output of a part: that of the last layer inside it."""
+    inside = [path for path in outputs if path == entry or path.startswith(f"{entry}/")]
+    return outputs[inside[-1]]
 
 
 def _shape(stored: StoredModel) -> tuple[int, ...]:

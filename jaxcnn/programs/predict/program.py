@@ -30,12 +30,13 @@ from jaxcnn.programs.predict.config import Config
 from jaxcnn.programs.predict.explaining import Explainer
 from jaxcnn.programs.predict.picture import picture, write_picture
 from jaxcnn.programs.predict.reading import Picture, Unread, pictures
-from jaxcnn.programs.runs import read_model
+from jaxcnn.programs.runs import read_model_of_pictures
 from jaxcnn.stored.errors import StoredError
 from jaxcnn.stored.model import StoredModel
 
 PROGRAM = "jaxcnn predict"
 IN_TABLE = 3  # classes
+PIPE_ENDED = 141  # the shell's status of a program that SIGPIPE ends
 
 
 class Answer(NamedTuple):
@@ -77,7 +78,7 @@ def main(config: Config, console: Console | None = None) -> int:
         require_count("top", config.top)
     if not config.images:
         raise ConfigError("IMAGES must be files, folders, or - for names from standard input")
-    stored = read_model(config.run, config.model)
+    stored = read_model_of_pictures(config.run, config.model)
     if config.explain is not None:
         make_folder(config.explain)
     rows: list[Answer] = []
@@ -180,6 +181,9 @@ def command_line(arguments: Sequence[str] | None = None) -> int:
     is told in one line on stderr."""
 
     def body() -> int:
-        return main(parse(Config, PROGRAM, arguments))
+        try:
+            return main(parse(Config, PROGRAM, arguments))
+        except BrokenPipeError:  # whoever reads the lines, such as head, has enough of them
+            return PIPE_ENDED
 
     return run_program(PROGRAM, body, refused=(StoredError,))
