@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from jaxcnn.programs.data.memory import GIGABYTE, available, budget
-from jaxcnn.programs.data.options import DataOptions, check_data_options
+from jaxcnn.programs.data.options import DataOptions, check_data_options, recorded_options
 from jaxcnn.programs.data.order import epoch_order
 from jaxcnn.programs.data.splits import Split
 from jaxcnn.programs.data.statistics import channel_sums, fingerprint_of, normalisation_of
@@ -183,3 +187,19 @@ def test_a_budget_is_half_of_it_or_what_was_asked_for():
 def test_options_that_make_no_sense_are_refused(options, message):
     with pytest.raises(ConfigError, match=f"^{message}$"):
         check_data_options(DataOptions(**options))
+
+
+def test_what_a_run_recorded_is_what_it_had():
+    options = DataOptions("folder", Path("here"), 32, 3, "pad", ("b", "a"), 0.3, 5, 0.2, 1.5)
+    record = {**asdict(options), "data_dir": "here", "classes": ["b", "a"], "epochs": 3}
+    assert recorded_options(json.loads(json.dumps(record))) == options
+    assert recorded_options({"epochs": 3}) == DataOptions()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [{"image_size": "32"}, {"data_dir": 3}, {"classes": 3}, {"test_share": []}, {"dataset": "x"}],
+)
+def test_a_damaged_record_is_told(record):
+    with pytest.raises(ConfigError):
+        recorded_options(record)

@@ -8,6 +8,7 @@ import resource
 import socket
 import struct
 import time
+import warnings
 import zlib
 
 import numpy as np
@@ -34,6 +35,7 @@ OVER_WHITE = np.asarray(
         "RGB"
     )
 )
+SIXTEEN_BITS = GREY.astype(np.uint16) * 256 + GREY[::-1]  # the lower byte is another one
 PALETTE = Image.fromarray(COLOUR).quantize(16)
 
 
@@ -46,11 +48,9 @@ PALETTE = Image.fromarray(COLOUR).quantize(16)
         pytest.param(encoded(RGBA), OVER_WHITE, id="alpha"),
         pytest.param(encoded(RGBA, "WEBP", lossless=True, exact=True), OVER_WHITE, id="webp"),
         pytest.param(encoded(PALETTE), np.asarray(PALETTE.convert("RGB")), id="palette"),
-        pytest.param(encoded(GREY.astype(np.uint16) * 257), grey(GREY), id="16 bits"),
-        pytest.param(
-            encoded(GREY.astype(np.uint16) * 257, "TIFF"), grey(GREY), id="16 bits in TIFF"
-        ),
-        pytest.param(encoded(GREY.astype(np.int32) * 257, "TIFF"), grey(GREY), id="32 bits"),
+        pytest.param(encoded(SIXTEEN_BITS), grey(GREY), id="16 bits"),
+        pytest.param(encoded(SIXTEEN_BITS, "TIFF"), grey(GREY), id="16 bits in TIFF"),
+        pytest.param(encoded(SIXTEEN_BITS.astype(np.int32), "TIFF"), grey(GREY), id="32 bits"),
         pytest.param(encoded(GREY.astype(np.float32) / 255, "TIFF"), grey(GREY), id="float"),
         pytest.param(
             encoded(Image.fromarray(COLOUR).convert("CMYK"), "TIFF"), COLOUR, id="CMYK in TIFF"
@@ -223,6 +223,14 @@ def test_what_is_no_image_is_told_in_one_line(tmp_path, content, reason):
     assert "\n" not in str(caught.value)
     assert time.perf_counter() - start < 5
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kilobytes
+
+
+def test_the_size_is_looked_at_where_warnings_are_not_errors():
+    """Between its limit and twice of it Pillow only warns."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(PictureError, match="has 16,000 x 10,000 pixels, more than 134,217,728"):
+            read(png(16_000, 10_000, 8, 0, bytes(9)))
 
 
 def test_pipes_and_devices_are_not_waited_for(tmp_path):

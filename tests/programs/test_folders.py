@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from jaxcnn.programs.data.dataset import load, load_test
 from jaxcnn.programs.data.decoding import read_image
 from jaxcnn.programs.data.errors import DataError
 from jaxcnn.programs.data.options import DataOptions
+from jaxcnn.programs.data.splits import Broken
 from jaxcnn.programs.options import ConfigError
 
 
@@ -122,6 +124,16 @@ def test_a_class_of_which_nothing_is_left_is_an_error(pictures):
         read(pictures, most_broken=0.5)
 
 
+def test_a_file_that_may_not_be_read_is_left_out(pictures):
+    closed = pictures / "cat" / "0.png"
+    closed.chmod(0)
+    if os.access(closed, os.R_OK):
+        pytest.skip("root reads every file")
+    assert read(pictures).broken == (Broken("cat/0.png", "cannot be read: Permission denied"),)
+    closed.chmod(0o600)
+    assert read(pictures).broken == ()
+
+
 # Notes.
 
 
@@ -158,6 +170,7 @@ def test_the_test_images_of_any_folder(pictures):
         options(pictures, image_size=99),
         classes=("猫", "x", "dog", "cat"),
         image_shape=(8, 10, 1),
+        held_out=False,
         say=said.append,
     )
     assert split.images.shape == (40, 8, 10, 1)
@@ -171,7 +184,11 @@ def test_what_was_held_out_in_training_is_held_out_again(pictures):
     shutil.move(pictures.with_name("train"), pictures)
     dataset = read(pictures)
     split = load_test(
-        options(pictures), classes=dataset.classes, image_shape=dataset.image_shape, say=str
+        options(pictures),
+        classes=dataset.classes,
+        image_shape=dataset.image_shape,
+        held_out=False,
+        say=str,
     )
     assert split.files == dataset.final.files
     np.testing.assert_array_equal(pixels(split), pixels(dataset.final))
@@ -180,7 +197,12 @@ def test_what_was_held_out_in_training_is_held_out_again(pictures):
 def test_the_test_images_of_a_published_set():
     small = DataOptions("digits", image_size=4)
     dataset = load(small)
-    split = load_test(small, classes=dataset.classes, image_shape=(4, 4, 1))
+    split = load_test(small, classes=dataset.classes, image_shape=(4, 4, 1), held_out=True)
     np.testing.assert_array_equal(pixels(split), pixels(dataset.final))
     with pytest.raises(DataError, match="of digits are 8x8x1, and the network takes 4x4x1"):
-        load_test(replace(small, image_size=None), classes=dataset.classes, image_shape=(4, 4, 1))
+        load_test(
+            replace(small, image_size=None),
+            classes=dataset.classes,
+            image_shape=(4, 4, 1),
+            held_out=True,
+        )

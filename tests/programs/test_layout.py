@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaxcnn.programs.data.class_folders import relative
 from jaxcnn.programs.data.errors import DataError
-from jaxcnn.programs.data.layout import layout_for_test, layout_of, relative
+from jaxcnn.programs.data.layout import layout_for_test, layout_of
 from jaxcnn.programs.data.options import DataOptions
 from jaxcnn.programs.options import ConfigError
 
@@ -123,6 +124,8 @@ def test_what_is_not_used_is_told(tmp_path):
             "{root}/test has the class 'dog', which is none of the 2 classes trained with: is dogs",
         ),
         ({"train__a": 1, "train__b": 1, "test": 3}, "{root}/test needs a folder for each class"),
+        ({"train__a": 1, "validation__a": 1}, "{root} has a folder validation, .* it to val$"),
+        ({"Train__a": 1, "Test__a": 1}, "{root} has a folder Test, .* rename it to test$"),
     ],
 )
 def test_what_is_missing_is_told(tmp_path, folders, message):
@@ -173,7 +176,7 @@ def test_a_file_may_have_any_name(tmp_path):
     ],
 )
 def test_a_folder_needs_no_images_to_train_with(tmp_path, folders, expected):
-    listed, refused, _ = layout_for_test(write(tmp_path, **folders), ("b", "a"))
+    listed, refused, _ = layout_for_test(write(tmp_path, **folders), ("b", "a"), held_out=False)
     assert sorted(files(listed, tmp_path)) == expected
     assert all(
         label == ("b", "a").index(path.parent.name)
@@ -182,10 +185,11 @@ def test_a_folder_needs_no_images_to_train_with(tmp_path, folders, expected):
     assert refused == ()
 
 
-def test_what_was_held_out_is_held_out_again(tmp_path):
-    options = write(tmp_path, train__a=10, train__b=10)
+@pytest.mark.parametrize(("home", "held_out"), [("train__", False), ("train__", True), ("", True)])
+def test_what_was_held_out_is_held_out_again(tmp_path, home, held_out):
+    options = write(tmp_path, **{f"{home}a": 10, f"{home}b": 10})
     expected = layout_of(options).test
-    listed, _, _ = layout_for_test(options, ("c", "b", "a"))
+    listed, _, _ = layout_for_test(options, ("c", "b", "a"), held_out=held_out)
     assert listed.files == expected.files
     assert listed.labels.tolist() == [2 - label for label in expected.labels]
 
@@ -193,6 +197,6 @@ def test_what_was_held_out_is_held_out_again(tmp_path):
 def test_a_class_that_the_network_does_not_know_is_refused(tmp_path):
     options = write(tmp_path, a=1, dogs=1)
     with pytest.raises(DataError, match=r"has the class 'dogs', which is none .*: is dog meant\?"):
-        layout_for_test(options, ("a", "dog"))
+        layout_for_test(options, ("a", "dog"), held_out=False)
     with pytest.raises(DataError, match="has no files in the folders of its classes"):
-        layout_for_test(write(tmp_path / "new", a=0), ("a", "dog"))
+        layout_for_test(write(tmp_path / "new", a=0), ("a", "dog"), held_out=False)

@@ -22,10 +22,10 @@ from pathlib import Path
 import numpy as np
 import PIL
 
+from jaxcnn.programs.data.class_folders import relative
 from jaxcnn.programs.data.decoded import Decoded, Wanted
 from jaxcnn.programs.data.decoding import DECODER
 from jaxcnn.programs.data.download import cache_base
-from jaxcnn.programs.data.layout import relative
 from jaxcnn.programs.data.statistics import DIGEST
 from jaxcnn.stored.files import write_whole
 

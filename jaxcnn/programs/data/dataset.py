@@ -79,17 +79,20 @@ def load_test(
     *,
     classes: tuple[str, ...],
     image_shape: tuple[int, int, int],
+    held_out: bool,
     say: Say = print,
     console: Console | None = None,
 ) -> Split:
     """The images that a trained network is judged by.
 
     Args:
-      options: as in `load`; `classes` and `channels` are not used, and neither is
-        `image_size` for a folder. A folder need not have images to train with: all
-        images of DIR/CLASS/* are taken if there is no DIR/train, DIR/test or DIR/val.
+      options: as in `load`; of a folder, `image_size` and `channels` are not used. A
+        folder need not have images to train with.
       classes: those of the network.
       image_shape: (h, w, c), which the network takes.
+      held_out: of a folder DIR/CLASS/*, without train, test or val, True takes the
+        share that was held out when the network was trained on this folder, and False
+        takes all images.
       say, console: as in `load`.
 
     Raises:
@@ -98,7 +101,9 @@ def load_test(
     """
     check_data_options(options)
     if options.dataset == "folder":
-        return load_test_folder(options, classes, image_shape, say=say, console=console)
+        return load_test_folder(
+            options, classes, image_shape, held_out=held_out, say=say, console=console
+        )
     wanted = replace(options, classes=classes, channels=1 if image_shape[2] == 1 else 3)
     dataset = load(wanted, say=say, console=console)
     if dataset.image_shape != image_shape:

@@ -15,7 +15,7 @@ from jaxcnn.programs.data.errors import DataError, PictureError
 from jaxcnn.programs.data.statistics import DIGEST, channel_sums, digest_of
 from jaxcnn.programs.data.threads import bar, in_threads
 
-AT_ONCE = 64  # files that a thread takes at a time
+AT_ONCE = 16  # files that a thread takes at a time, and that an interruption waits for
 
 Shape = tuple[int, int, int]
 """Of an image: (h, w, c)."""

@@ -46,6 +46,7 @@ _UPRIGHT = {
 _ORIENTATION = 274
 _SIXTEEN_BITS = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 
+_first = threading.Lock()  # Pillow imports its formats when it needs them
 _large = threading.Lock()
 
 # Pillow warns above its limit, and raises an error above twice of it. The filter is of
@@ -154,7 +155,8 @@ def _decoded(
 @cache
 def _formats() -> tuple[str, ...]:
     """The names of what is read, in the order in which Pillow tries them."""
-    Image.init()
+    with _first:
+        Image.init()
     usual = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP")
     return (*usual, *(name for name in Image.ID if name not in NOT_READ.union(usual)))
 

@@ -11,22 +11,25 @@ import numpy as np
 from rich.console import Console
 
 from jaxcnn.programs.data import cache
+from jaxcnn.programs.data.class_folders import relative, short
 from jaxcnn.programs.data.decoded import Decoded, Shape, Wanted, decode, shape_of
 from jaxcnn.programs.data.errors import DataError
-from jaxcnn.programs.data.layout import Listed, layout_for_test, layout_of, relative
+from jaxcnn.programs.data.layout import Listed, layout_for_test, layout_of
 from jaxcnn.programs.data.memory import budget
 from jaxcnn.programs.data.options import DataOptions
 from jaxcnn.programs.data.splits import Broken, Dataset, Images, Split
 from jaxcnn.programs.data.statistics import fingerprint_of, normalisation_of
 from jaxcnn.programs.data.threads import cores
 from jaxcnn.programs.messages import plural
-from jaxcnn.programs.options import shown
 
 STREAMING = "jaxcnn.programs.data.streaming"
 MOST_NAMED = 10
 """Broken files that are named in a note, and classes."""
 UNEVEN = 1.5
 """How many times the images of the smallest class the largest must have to be told."""
+
+MANY = 5_000
+"""Files whose decoding takes so long that it is told."""
 
 Say = Callable[[str], object]
 
@@ -55,7 +58,7 @@ def load_folder(options: DataOptions, *, say: Say, console: Console | None = Non
             raise DataError(f"{options.data_dir}: none of {len(part.files)} test files is an image")
     counts = np.bincount(train.labels, minlength=len(layout.classes))
     if not counts.all():
-        name = shown(layout.classes[int(counts.argmin())])
+        name = short(layout.classes[int(counts.argmin())])
         raise DataError(f"{options.data_dir} has no image of {name} to train with")
     height, width, _ = read.image_shape
     return Dataset(
@@ -84,11 +87,12 @@ def load_test_folder(
     classes: tuple[str, ...],
     image_shape: Shape,
     *,
+    held_out: bool,
     say: Say,
     console: Console | None = None,
 ) -> Split:
     """Arguments and errors as in `jaxcnn.programs.data.dataset.load_test`."""
-    listed, refused, notes = layout_for_test(options, classes)
+    listed, refused, notes = layout_for_test(options, classes, held_out=held_out)
     height, width, channels = image_shape
     wanted = Wanted((height, width), channels, options.fit)
     read = _read(options, [listed], wanted, refused, say, console)
@@ -156,6 +160,8 @@ def _decoded(
     key = cache.key_of(files, root, wanted, keep)
     decoded = cache.read(key, len(files), say)
     if decoded is None:
+        if len(files) >= MANY:
+            say(f"decoding {len(files):,} files with {plural(cores(), 'thread')}, once")
         decoded = decode(files, wanted, shape, keep=keep, console=console)
         cache.write(key, decoded, say)
     return decoded
@@ -197,9 +203,9 @@ def _on_classes(classes: Sequence[str], counts: np.ndarray) -> tuple[str, ...]:
     """The number of classes, and how uneven they are."""
     order = np.argsort(-counts, kind="stable")
     if len(classes) <= MOST_NAMED:
-        each = ", ".join(f"{shown(classes[label])} {counts[label]:,}" for label in order)
+        each = ", ".join(f"{short(classes[label])} {counts[label]:,}" for label in order)
     else:
-        most, least = (f"{counts[at]:,} ({shown(classes[at])})" for at in order[[0, -1]])
+        most, least = (f"{counts[at]:,} ({short(classes[at])})" for at in order[[0, -1]])
         each = f"from {most} to {least}"
     note = f"{len(classes)} classes, images to train with: {each}"
     ratio = counts.max() / counts.min()

@@ -8,8 +8,6 @@ is held out, as it is where `train` stands alone.
 
 from __future__ import annotations
 
-import os
-import unicodedata
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,14 +17,19 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from jaxcnn.programs.data.arrays import chosen_classes
+from jaxcnn.programs.data.class_folders import (
+    class_folders,
+    parts_of,
+    relative,
+    root_of,
+    short,
+    unused,
+)
 from jaxcnn.programs.data.errors import DataError
 from jaxcnn.programs.data.options import DataOptions
 from jaxcnn.programs.data.splits import Broken
-from jaxcnn.programs.data.walking import folders_in, image_files
+from jaxcnn.programs.data.walking import image_files
 from jaxcnn.programs.messages import plural
-from jaxcnn.programs.options import shown
-
-SPLITS = ("train", "test", "val")
 
 
 class Listed(NamedTuple):
@@ -56,19 +59,19 @@ def layout_of(options: DataOptions) -> Layout:
       DataError: if the folder is not there or has another layout, a class has no files
         or too few for a split, or test has a class that train does not have.
     """
-    root = _root(options)
-    parts = _parts(root)
+    root = root_of(options)
+    parts = parts_of(root)
     if "train" not in parts and parts:
         raise DataError(
             f"{root} has {' and '.join(parts)} and no train: the images to train with belong into"
             f" {root / 'train'}, in a folder for each class"
         )
     home = parts.get("train", root)
-    folders = _class_folders(home)
+    folders = class_folders(home)
     if len(folders) < 2:
         raise DataError(
             f"{home} needs a folder for each class, and at least two classes; it has"
-            f" {', '.join(map(shown, folders)) or 'no folders'}"
+            f" {', '.join(map(short, folders)) or 'no folders'}"
         )
     classes = chosen_classes(options.classes, tuple(folders))
     listed, refused = _listed(root, {name: folders[name] for name in classes}, classes)
@@ -96,26 +99,27 @@ def layout_of(options: DataOptions) -> Layout:
             f" held out (--test-share, --split-seed {options.split_seed}), {len(train.files):,}"
             f" files to train and {len(test.files):,} to test",
         )
-    return Layout(classes, train, test, final, refused, (*notes, *_unused(root, home, parts)))
+    return Layout(classes, train, test, final, refused, (*notes, *unused(root, home, parts)))
 
 
 def layout_for_test(
-    options: DataOptions, classes: tuple[str, ...]
+    options: DataOptions, classes: tuple[str, ...], *, held_out: bool
 ) -> tuple[Listed, tuple[Broken, ...], tuple[str, ...]]:
     """The files to judge a trained network by, what was refused, and notes: DIR/test if
     it is there, else DIR/val, else what `layout_of` holds out of DIR/train, else all of
-    DIR/CLASS/*.
+    DIR/CLASS/* or what is held out of it.
 
     Args:
-      options: its `classes` are not used.
+      options: its `classes` are used where a share is held out, as in the training.
       classes: those of the network; those that the folder lacks are no error.
+      held_out: whether DIR/CLASS/* are the images that the network was trained with.
 
     Raises:
       DataError: as `layout_of`; and if a class is none of the network's.
     """
-    root = _root(options)
-    parts = _parts(root)
-    if tuple(parts) == ("train",):
+    root = root_of(options)
+    parts = parts_of(root)
+    if tuple(parts) == ("train",) or (held_out and not parts):
         layout = layout_of(options)
         _refuse_unknown(root, layout.classes, classes)
         order = np.array([classes.index(name) for name in layout.classes], np.int32)
@@ -129,42 +133,6 @@ def layout_for_test(
     if not listed.files:
         raise DataError(f"{home} has no files in the folders of its classes")
     return listed, refused, (f"{len(listed.files):,} files of {home}", *notes)
-
-
-def _root(options: DataOptions) -> Path:
-    root = options.data_dir
-    assert root is not None, "check_data_options has seen to it"
-    if not root.is_dir():
-        is_there = "is a file" if os.path.lexists(root) else "is not there"
-        raise DataError(f"{root} {is_there}: --data-dir must be a folder with images")
-    return root
-
-
-def _parts(root: Path) -> dict[str, Path]:
-    """The folders of the splits, by their names; none if `train` is only the name of a
-    class among others."""
-    found = {folder.name: folder for folder in folders_in(root)}
-    parts = {name: found[name] for name in SPLITS if name in found}
-    alone = len(parts) == 1
-    return {} if alone and len(found) > 1 and not _has_folders(parts) else parts
-
-
-def _has_folders(parts: dict[str, Path]) -> bool:
-    return any(folders_in(folder) for folder in parts.values())
-
-
-def _class_folders(home: Path) -> dict[str, Path]:
-    """The folder of each class by its name, which is in Unicode's form NFC, whichever
-    form the file system keeps."""
-    folders: dict[str, Path] = {}
-    for folder in folders_in(home):
-        name = unicodedata.normalize("NFC", folder.name)
-        if name in folders:
-            raise DataError(f"{home} has two folders for {shown(name)}, in two forms of Unicode")
-        if not _is_line(name):
-            raise DataError(f"{home} has a folder whose name is no line of text: {shown(name)}")
-        folders[name] = folder
-    return folders
 
 
 def _listed(
@@ -185,14 +153,14 @@ def _known(
     root: Path, home: Path, known: tuple[str, ...], classes: tuple[str, ...]
 ) -> tuple[Listed, tuple[Broken, ...], tuple[str, ...]]:
     """The files in `home` of these classes, which are some of the known ones."""
-    folders = _class_folders(home)
+    folders = class_folders(home)
     if not folders:
         raise DataError(f"{home} needs a folder for each class, and has no folders")
     _refuse_unknown(home, tuple(folders), known)
     folders = {name: folders[name] for name in classes if name in folders}
     listed, refused = _listed(root, folders, classes)
     counts = np.bincount(listed.labels, minlength=len(classes))
-    empty = [shown(name) for name, count in zip(classes, counts, strict=True) if not count]
+    empty = [short(name) for name, count in zip(classes, counts, strict=True) if not count]
     notes = (f"{home} has no images of {', '.join(empty)}",) if empty else ()
     return listed, refused, notes
 
@@ -201,9 +169,9 @@ def _refuse_unknown(home: Path, names: tuple[str, ...], known: tuple[str, ...]) 
     for name in names:
         if name not in known:
             likely = get_close_matches(name, known, n=1)
-            slip = f": is {shown(likely[0])} meant?" if likely else ""
+            slip = f": is {short(likely[0])} meant?" if likely else ""
             raise DataError(
-                f"{home} has the class {shown(repr(name))}, which is none of the"
+                f"{home} has the class {short(name)!r}, which is none of the"
                 f" {len(known)} classes trained with{slip}"
             )
 
@@ -215,7 +183,7 @@ def _held_out(
     if counts.min() < 2:
         name = classes[int(counts.argmin())]
         raise DataError(
-            f"{home} has 1 file of {shown(name)}, and to hold out a share of each class needs 2 at"
+            f"{home} has 1 file of {short(name)}, and to hold out a share of each class needs 2 at"
             " least: add images, leave it out with --classes, or make a folder test beside train"
         )
     try:
@@ -236,35 +204,3 @@ def _held_out(
 
 def _chosen(listed: Listed, indices: np.ndarray) -> Listed:
     return Listed(tuple(listed.files[index] for index in indices), listed.labels[indices])
-
-
-def _unused(root: Path, home: Path, parts: dict[str, Path]) -> tuple[str, ...]:
-    """A note on what lies beside the folders that are read."""
-    beside = [
-        entry.name
-        for folder in {root, home}
-        for entry in folder.iterdir()
-        if not entry.name.startswith(".")
-        and (entry.is_file() or (parts and folder == root and entry.name not in parts))
-    ]
-    names = ", ".join(map(shown, sorted(beside)[:5])) + (", ..." if len(beside) > 5 else "")
-    return (f"not used, since it is in no folder of a class: {names}",) if beside else ()
-
-
-def relative(path: Path, root: Path) -> str:
-    """The path from the root in one line, with slashes.
-
-    >>> relative(Path("data/cat/1.jpg"), Path("data"))
-    'cat/1.jpg'
-    """
-    # Not path.relative_to, which takes a second for 60,000 files.
-    name = str(path).removeprefix(f"{root}{os.sep}").replace(os.sep, "/")
-    return name if _is_line(name) else ascii(name)[1:-1]
-
-
-def _is_line(name: str) -> bool:
-    """Whether no control character and nothing that is not Unicode is in it. Not
-    `isprintable`, which refuses the joiners of Persian and of emoji."""
-    if name.isascii():
-        return name.isprintable()
-    return not any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name)

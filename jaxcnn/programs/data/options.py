@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from jaxcnn.programs.options import require, require_count, require_path, require_positive
+from jaxcnn.programs.options import (
+    ConfigError,
+    require,
+    require_count,
+    require_path,
+    require_positive,
+)
 
 LARGEST_SIDE = 16_384  # pixels
 
@@ -74,3 +81,28 @@ def check_data_options(options: DataOptions) -> None:
     require("most_broken", "between 0 and 1", 0 <= broken <= 1, broken)
     if options.memory_gb is not None:
         require_positive("memory_gb", options.memory_gb)
+
+
+def recorded_options(record: Mapping[str, Any]) -> DataOptions:
+    """The options of a run, out of its config.json; those that it does not have are the
+    defaults.
+
+    Raises:
+      ConfigError: if one of them makes no sense.
+
+    >>> recorded_options({"dataset": "mnist", "epochs": 3}).dataset
+    'mnist'
+    """
+    given = {
+        field.name: record[field.name] for field in fields(DataOptions) if field.name in record
+    }
+    try:
+        if given.get("data_dir") is not None:
+            given["data_dir"] = Path(given["data_dir"])
+        if given.get("classes") is not None:
+            given["classes"] = tuple(map(str, given["classes"]))
+        options = DataOptions(**given)
+        check_data_options(options)
+    except TypeError as error:
+        raise ConfigError(f"the recorded options of the images are damaged: {error}") from error
+    return options

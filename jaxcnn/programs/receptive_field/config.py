@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import tyro
 
+from jaxcnn.programs.data.options import Name
 from jaxcnn.programs.receptive_field.spread import Position
 
 Model = Literal["cnn_basics", "lenet", "vgg", "resnet20", "mobilenet"]
@@ -31,11 +31,11 @@ class Config:
     """Row and column of each output whose field is drawn on the image; by default the
     centre and a corner."""
 
-    dataset: Literal["digits", "mnist", "fashion_mnist"] | None = None
+    dataset: Name | None = None
     """The images; by default those that --run was trained on, or the digits."""
     data_dir: Path | None = None
-    """Folder with the four IDX files of mnist or fashion_mnist, gzipped or not; by
-    default that of --run, if it had one."""
+    """Folder of the images, as jaxcnn train takes it; by default that of --run, if it
+    had one."""
     run: Path | None = None
     """The output folder of a run of jaxcnn train that trained this network."""
     epochs: int = 3

@@ -18,6 +18,7 @@ pattern of dots; noise of 1e-3 on the images removes it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from jaxcnn.models import MODELS
 from jaxcnn.programs.cli import parse, run_program
 from jaxcnn.programs.data.dataset import load
 from jaxcnn.programs.data.errors import DataError
-from jaxcnn.programs.data.options import DataOptions
+from jaxcnn.programs.data.options import recorded_options
 from jaxcnn.programs.devices import use_all_cores
 from jaxcnn.programs.messages import plural, times
 from jaxcnn.programs.options import MOST_EPOCHS, require_count, require_paths
@@ -69,12 +70,14 @@ def main(config: Config, console: Console | None = None) -> Path:
 
 def _draw(config: Config, output: Path, console: Console) -> Path:
     recorded = None if config.run is None else read_run_config(config.run, config)
-    name = config.dataset or (recorded["dataset"] if recorded else "digits")
-    data_dir = config.data_dir or (
-        Path(recorded["data_dir"]) if recorded and recorded.get("data_dir") else None
+    options = recorded_options(recorded or {})
+    options = replace(
+        options,
+        dataset=config.dataset or options.dataset,
+        data_dir=config.data_dir or options.data_dir,
     )
     say = partial(console.print, highlight=False, soft_wrap=True)
-    dataset = load(DataOptions(name, data_dir), say=say)
+    dataset = load(options, say=say)
     model = MODELS[config.model](len(dataset.classes))
     fields = fields_with_space(config, model, dataset)
     chosen = {
@@ -94,7 +97,7 @@ def _draw(config: Config, output: Path, console: Console) -> Path:
             fields,
         )
     )
-    trained = trained or train_network(config, name, output / "training", console)
+    trained = trained or train_network(config, dataset.name, output / "training", console)
 
     images = dataset.normalisation(dataset.test.images[: config.images])
     x = jnp.asarray(images)
