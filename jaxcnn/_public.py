@@ -43,7 +43,9 @@ from jaxcnn.training import (
     init_train_state,
     make_eval_step,
     make_train_step,
+    replicate,
     scan_steps,
+    split_batch,
 )
 from jaxcnn.window import Window
 
@@ -88,11 +90,13 @@ __all__ = [
     "receptive_field",
     "receptive_fields",
     "relu",
+    "replicate",
     "save",
     "scan_steps",
     "sigmoid",
     "sigmoid_binary_cross_entropy",
     "silu",
     "softmax_cross_entropy",
+    "split_batch",
     "tanh",
 ]

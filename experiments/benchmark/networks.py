@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 
 from jaxcnn.layers import Layer
 from jaxcnn.models import lenet, mobilenet, resnet20
-from jaxcnn.programs.devices import split
+from jaxcnn.training import split_batch
 
 MODES = ("one by one", "in a scan", "accumulated")
 BATCHES_PER_CALL = 2  # steps of a scan, micro-batches of an update
@@ -62,4 +62,4 @@ def place_batch(mesh: Mesh, network: str, mode: str) -> tuple[Array, Array]:
     """The batch, or each of several, split over the devices."""
     x, y = make_batch(network, mode)
     axis = 0 if mode == "one by one" else 1
-    return split(mesh, x, axis), split(mesh, y, axis)
+    return split_batch(x, mesh, axis), split_batch(y, mesh, axis)

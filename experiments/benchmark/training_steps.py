@@ -21,8 +21,14 @@ from experiments.benchmark.columns import OPS
 from experiments.benchmark.networks import BATCHES_PER_CALL, CLASSES, NETWORKS
 from jaxcnn.layers import Layer
 from jaxcnn.ops import Ops
-from jaxcnn.programs.devices import replicate
-from jaxcnn.training import Metrics, TrainState, init_train_state, make_train_step, scan_steps
+from jaxcnn.training import (
+    Metrics,
+    TrainState,
+    init_train_state,
+    make_train_step,
+    replicate,
+    scan_steps,
+)
 
 Dispatch = Callable[[], Any]
 """Trains for one call of a step and returns its losses."""
@@ -71,12 +77,7 @@ def make_state(network: str, mode: str) -> TrainState:
 
 def place_state(mesh: Mesh, state: TrainState) -> TrainState:
     """A copy of the state, whole on every device, to be donated."""
-    return replicate(mesh, _copy(state))
-
-
-@jax.jit
-def _copy(state: TrainState) -> TrainState:
-    return jax.tree.map(jnp.copy, state)
+    return replicate(state, mesh)
 
 
 def make_dispatch(

@@ -107,7 +107,8 @@ def as_mesh(mesh: Mesh) -> Mesh:
 
 def _whole(leaf: Any, whole: NamedSharding) -> Array:
     if whole.is_fully_addressable:
-        return jax.device_put(leaf, whole, may_alias=False)
+        # `device_put(..., may_alias=False)` does not copy what is there already.
+        return jax.device_put(jnp.copy(leaf) if isinstance(leaf, Array) else jnp.array(leaf), whole)
     if isinstance(leaf, Array) and not (leaf.is_fully_addressable or leaf.is_fully_replicated):
         raise ValueError(
             f"replicate takes arrays that this process has whole, got one of shape {leaf.shape}"

@@ -36,9 +36,33 @@ def receive_others(place: Place, seconds: float) -> tuple[dict[int, Lines], int]
       LostError: if one does not come in `seconds`, or is gone before all have come.
     """
     there: dict[int, Lines] = {}
-    strangers: list[Lines] = []
+    came: list[Lines] = []
+    try:
+        with _listener(place) as listener:
+            _receive(listener, place, seconds, there, came)
+        port = _free_port(place.host)
+    except BaseException:
+        there.clear()
+        raise
+    finally:
+        for lines in came:
+            if lines not in there.values():
+                lines.close()
+    for lines in there.values():
+        lines.try_send({"jax_port": port})
+    return there, port
+
+
+def _receive(
+    listener: socket.socket,
+    place: Place,
+    seconds: float,
+    there: dict[int, Lines],
+    came: list[Lines],
+) -> None:
+    """Accept connections until all others are `there`; `came` gets every connection."""
     deadline = time.monotonic() + seconds
-    with _listener(place) as listener, selectors.DefaultSelector() as selector:
+    with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
         while len(there) < place.count - 1:
             ready = selector.select(max(0.0, deadline - time.monotonic()))
@@ -46,18 +70,11 @@ def receive_others(place: Place, seconds: float) -> tuple[dict[int, Lines], int]
                 raise LostError(_missing(place, there, seconds))
             for key, _ in ready:
                 if key.fileobj is listener:
-                    strangers.append(Lines(listener.accept()[0]))
-                    selector.register(strangers[-1], selectors.EVENT_READ)
+                    came.append(Lines(listener.accept()[0]))
+                    selector.register(came[-1], selectors.EVENT_READ)
                 elif isinstance(key.fileobj, Lines) and not _came(key.fileobj, place, there):
                     selector.unregister(key.fileobj)
                     key.fileobj.close()
-    port = _free_port(place.host)
-    for lines in strangers:
-        if lines in there.values():
-            lines.try_send({"jax_port": port})
-        else:
-            lines.close()
-    return there, port
 
 
 def _came(lines: Lines, place: Place, there: dict[int, Lines]) -> bool:
@@ -100,22 +117,24 @@ def reach_first(place: Place, seconds: float) -> tuple[Lines, int]:
     address = f"{place.host}:{place.port}"
     lines = Lines(_connection(place, seconds))
     lines.try_send({"jaxcnn": __version__, "index": place.index, "count": place.count})
-    # Process 0 may have begun to wait later than this one.
-    lines.socket.settimeout(2 * seconds)
     messages: list[dict[str, Any]] | None = []
     try:
+        # Process 0 may have begun to wait later than this one.
+        lines.socket.settimeout(2 * seconds)
         while messages == []:
             messages = lines.receive()
+        lines.socket.settimeout(None)
     except (ForeignError, TimeoutError):
         messages = [{}]
-    lines.socket.settimeout(None)
+    answer = {} if messages is None else messages[0]
+    if isinstance(answer.get("jax_port"), int):
+        return lines, answer["jax_port"]
+    lines.close()
     if messages is None:
         raise LostError(f"process 0 at {address} ended before all had come")
-    if "refused" in messages[0]:
-        raise ConfigError(str(messages[0]["refused"]))
-    if not isinstance(messages[0].get("jax_port"), int):
-        raise LostError(f"what listens at {address} does not answer as process 0 of a run does")
-    return lines, messages[0]["jax_port"]
+    if "refused" in answer:
+        raise ConfigError(str(answer["refused"]))
+    raise LostError(f"what listens at {address} does not answer as process 0 of a run does")
 
 
 def _connection(place: Place, seconds: float) -> socket.socket:

@@ -8,7 +8,6 @@ import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from jaxcnn.programs.options import ConfigError, require, shown
 
@@ -33,7 +32,8 @@ class MachineOptions:
     say it."""
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True)
+class Place:
     """A process among the `count` of a run.
 
     Attributes:
@@ -51,7 +51,8 @@ class Place(NamedTuple):
     beside: int | None = None
 
 
-class _Launched(NamedTuple):
+@dataclass(frozen=True)
+class _Launched:
     """What a launcher says; None for what it does not say."""
 
     launcher: str

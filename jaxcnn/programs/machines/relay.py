@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
-CONNECT = 30.0
-"""Seconds in which process 0 must answer."""
+PAUSE = 0.1
+"""Seconds between two tries to reach the service, which may not be there yet."""
 
 
 class Relay:
@@ -27,37 +30,46 @@ class Relay:
 
     def __init__(self, address: tuple[str, int]):
         self._address = address
+        self._closed = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         _in_background(self._accept)
 
     def close(self) -> None:
         """Take no more connections."""
+        self._closed = True
         self._listener.close()
 
     def _accept(self) -> None:
-        while True:
-            try:
+        with suppress(OSError):  # closed
+            while True:
                 near, _ = self._listener.accept()
-                far = socket.create_connection(self._address, timeout=CONNECT)
-            except OSError:  # closed, or process 0 is gone: the watch says so
-                return
-            far.settimeout(None)
-            for end in (near, far):
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _in_background(_pump, near, far, True)
-            _in_background(_pump, far, near, False)
+                _in_background(self._connect, near)
+
+    def _connect(self, near: socket.socket) -> None:
+        while not self._closed:
+            try:
+                far = socket.create_connection(self._address)
+                break
+            except OSError:
+                time.sleep(PAUSE)
+        else:
+            near.close()
+            return
+        for end in (near, far):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _in_background(_pump, far, near)
+        _pump(near, far)
+        with suppress(OSError):
+            far.shutdown(socket.SHUT_WR)
 
 
-def _pump(source: socket.socket, target: socket.socket, tell: bool) -> None:
-    """Pass on what comes, and the end of it if `tell`."""
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    """Pass on what comes, but not its end."""
     with suppress(OSError):
         while data := source.recv(65536):
             target.sendall(data)
-    if tell:
-        with suppress(OSError):
-            target.shutdown(socket.SHUT_WR)
 
 
-def _in_background(function, *args) -> None:
+def _in_background(function: Callable[..., object], *args: Any) -> None:
     threading.Thread(target=function, args=args, daemon=True).start()

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from jaxcnn.programs.interruption import word_and_status
+from jaxcnn.programs.interruption import ignored, word_and_status
 from jaxcnn.programs.machines.meeting import (
     LostError,
     bind_address,
@@ -143,8 +142,9 @@ def together(
 
     A process that is killed, or fails, ends the others: within seconds, or within
     `silence` if its machine or its network is gone. They write one line that names it
-    and end with status 1, or 2 if it refused its options. At the end each waits for all
-    to be done.
+    and end with status 1, or 2 if it refused its options. A signal that ends one
+    process is raised in the others too, which then have `INTERRUPTION` seconds. At the
+    end each waits for all to be done.
 
     Call it before JAX computes anything, and `abandon` after an error. In a program
     that has called `jax.distributed.initialize` itself, the processes are those that it
@@ -180,12 +180,21 @@ def together(
     try:
         _start_jax(place, port if relay is None else relay.port)
         yield Machines(place.index, place.count)
+    except KeyboardInterrupt as error:
+        with ignored():
+            word, status = word_and_status(error)
+            watch.tell_interruption(word, status - 128)
+        raise
     except BaseException as error:
-        if isinstance(error, Exception) and not isinstance(error, (ConfigError, OSError)):
-            time.sleep(VERDICT)  # if another is gone, the watch ends this one meanwhile
-        watch.tell_failure(*_reason(error))
+        with ignored():
+            why = None
+            if not isinstance(error, (ConfigError, OSError)):
+                # If another is gone, then mostly the watch ends this one meanwhile.
+                why = watch.verdict(VERDICT)
+            watch.tell_failure(*_reason(error))
         if _is_of_others(error):
-            raise LostError(f"a computation with the other processes failed: {error}") from error
+            failed = f"a computation with the other processes failed: {why or error}"
+            raise LostError(failed) from error
         raise
     watch.finish()
     with suppress(jax.errors.JaxRuntimeError):  # all are done: what fails here costs nothing
@@ -211,6 +220,7 @@ def _start_jax(place: Place, port: int) -> None:
     # A proxy for the internet is none for the loopback, which gRPC does not know.
     os.environ["no_grpc_proxy"] = "127.0.0.1"  # noqa: SIM112
     jax.config.update("jax_check_proxy_envs", False)
+    jax.config.update("jax_enable_preemption_service", False)  # it takes SIGTERM for itself
     bound = bind_address(place.host)
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "all")
     jax.distributed.initialize(
@@ -233,18 +243,17 @@ def _start_jax(place: Place, port: int) -> None:
 def _without_chatter() -> None:
     """Keep this program's standard output for itself. Gloo, which adds up arrays of
     CPUs, tells there of each of its connections, and nothing can stop it."""
-    if sys.stdout is None or sys.stdout is not sys.__stdout__:
+    stdout = sys.__stdout__
+    if stdout is None or sys.stdout is not stdout:
         return  # it goes elsewhere already
-    sys.stdout.flush()
+    stdout.flush()
     own, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)
-    sys.stdout = os.fdopen(own, "w", buffering=1, encoding=sys.stdout.encoding)
+    sys.stdout = os.fdopen(own, "w", buffering=1, encoding=stdout.encoding)
 
 
 def _reason(error: BaseException) -> tuple[str, int]:
-    if isinstance(error, KeyboardInterrupt):
-        return f"was {word_and_status(error)[0]}", 1
     text = " ".join(str(error).split()) or type(error).__name__
     return f"ended ({text[:500]})", 2 if isinstance(error, ConfigError) else 1
 

@@ -9,13 +9,18 @@ seconds. Process 0 tells the others of the first end that it sees.
 A computation that waits for a process that is gone may wait for ever, in C++ where no
 Python exception reaches it. So the watch is a thread, and ends the process itself, with
 what has been written until then. JAX's own detection of such ends is switched off by
-`machines`, because it aborts the process with a dump.
+`together`, because it aborts the process with a dump.
+
+A process that a signal ends is another matter: the others get the same signal, so that
+they can save what they have, and have some time for it.
 """
 
 from __future__ import annotations
 
+import _thread
 import os
 import selectors
+import signal
 import sys
 import threading
 import time
@@ -30,6 +35,8 @@ BEAT = 3.0
 """Seconds between two signs of life."""
 SILENCE = 60.0
 """Seconds without a sign of life after which a process counts as gone."""
+INTERRUPTION = 60.0
+"""Seconds that the others have to end, after a signal ended one."""
 LINGER = 2.0
 """Seconds in which a process that ends waits for the others to hear of it."""
 
@@ -57,6 +64,9 @@ class Watch:
         self._name = f"{program} (process {place.index} of {place.count})"
         self._sending = threading.Lock()
         self._done: set[int] = set()
+        self._interrupted: set[int] = set()
+        self._last: tuple[float, int, str] | None = None
+        self._heard = threading.Event()
         self._all_done = threading.Event()
         self._over = False
         self._thread = threading.Thread(target=self._guarded, daemon=True)
@@ -74,6 +84,18 @@ class Watch:
         self._over = True
         self._send({"ended": self._place.index, "why": why, "status": status})
         self._linger()
+
+    def tell_interruption(self, word: str, number: int) -> None:
+        """Say that a signal ends this process, so that the others get it too."""
+        self._over = True
+        self._send({"interrupted": self._place.index, "word": word, "number": number})
+        self._linger()
+
+    def verdict(self, seconds: float) -> str | None:
+        """Why the others end, if that is heard in so many seconds. Mostly the watch has
+        ended this process by then."""
+        self._heard.wait(seconds)
+        return f"process {self._last[1]} was {self._last[2]}" if self._last else None
 
     def close(self) -> None:
         """Stop to watch."""
@@ -106,6 +128,8 @@ class Watch:
                 if now - beat >= BEAT:
                     self._send({})
                     beat = now
+                if self._last and now > self._last[0]:
+                    self._end(self._last[1], f"was {self._last[2]}", 1)
                 for index, last in heard.items():
                     if now - last > self._silence:
                         self._end(index, f"was not heard of for {self._silence:g} s", 1)
@@ -117,12 +141,14 @@ class Watch:
         except (ForeignError, TimeoutError):
             messages = None
         if messages is None:
-            if index in self._done or self._all_done.is_set():
+            if index in self._done | self._interrupted or self._all_done.is_set():
                 return False
             self._end(index, "ended without a word", 1)
         for message in messages or ():
             if "ended" in message:
                 self._end(int(message["ended"]), str(message["why"]), int(message["status"]))
+            if "interrupted" in message:
+                self._interrupt(message)
             if "done" in message:
                 self._mark_done(index)
             if "all_done" in message:
@@ -136,6 +162,23 @@ class Watch:
         if everyone and self._place.index == 0 and not self._all_done.is_set():
             self._send({"all_done": True})
             self._all_done.set()
+
+    def _interrupt(self, message: dict[str, Any]) -> None:
+        """Have the main thread get the signal that another process got."""
+        index = int(message["interrupted"])
+        self._interrupted |= {index, 0} if self._place.index else {index}
+        if self._last is not None or self._over:
+            return
+        self._last = (time.monotonic() + INTERRUPTION, index, str(message["word"]))
+        self._heard.set()
+        if self._place.index == 0:
+            self._send(message)
+        number = signal.Signals(message["number"])
+        if sys.platform == "win32":
+            _thread.interrupt_main(number)
+        else:
+            # A real signal: it ends a system call that the main thread waits in.
+            signal.pthread_kill(threading.main_thread().ident or 0, number)
 
     def _end(self, index: int, why: str, status: int) -> None:
         """End this process, because that one has; process 0 tells the others first."""
