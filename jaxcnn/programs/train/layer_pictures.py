@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from jaxcnn.programs.messages import plural
 from jaxcnn.programs.train.panels import SIGNED, grid, in_unit_range, set_title, show_image
+from jaxcnn.programs.train.picture_names import picture_names
 
 MOST_KERNELS = 64
 MOST_PAIRS = 4  # inputs and outputs each
@@ -111,7 +112,8 @@ def feature_maps(
     )
     panel = figure.add_subplot(cells[:2, 0])
     show_image(panel, in_unit_range(np.asarray(image)[None])[0])
-    panel.set_title(caption, fontsize="medium")
+    lines = picture_names(caption.splitlines(), most=32)
+    panel.set_title("\n".join(lines.names), fontsize="medium", **lines.style)
     for row, (name, output) in enumerate(outputs):
         height, width, channels = output.shape
         if output.min(initial=0) < 0:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from jaxcnn.programs.figures import BLUE, RED
+from jaxcnn.programs.train.panels import set_title
 
 # Two colours that colour-blind readers can tell apart (Okabe and Ito 2008); the line
 # style says it once more.
@@ -68,7 +69,7 @@ def learning_curves(
             axes.set_xticks(epochs)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
-    figure.suptitle(title)
+    set_title(figure, title)
     return figure
 
 

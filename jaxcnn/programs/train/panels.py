@@ -1,8 +1,8 @@
 """What the pictures of a run share: panels, titles, and how an image is drawn.
 
 A figure is drawn without pyplot, so that it needs no display and changes nothing
-global. An image is drawn with 0 black and 1 white; values outside [0, 1] stretch that
-scale.
+global. An image is drawn with 0 black and 1 white, or 255 if it is of bytes; floats
+outside [0, 1] stretch that scale.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ tell them apart too."""
 def set_title(figure: Figure, *lines: str) -> None:
     """A title of these lines, each broken where it would be wider than the figure."""
     characters = int(11 * figure.get_figwidth())  # 11 characters fit into an inch
-    figure.suptitle("\n".join(textwrap.fill(line, characters) for line in lines))
+    figure.suptitle("\n".join(textwrap.fill(line, characters) for line in lines), parse_math=False)
 
 
 def grid(count: int, most_columns: int, panel: float) -> tuple[Figure, np.ndarray]:
@@ -45,12 +45,15 @@ def show_image(panel: Axes, image: np.ndarray) -> None:
 
 
 def in_unit_range(images: np.ndarray) -> np.ndarray:
-    """Images (n, h, w, c), stretched to [0, 1] if they exceed it."""
+    """Images (n, h, w, c) in [0, 1]: bytes divided by 255, floats stretched if they
+    exceed it."""
     if images.ndim != 4 or images.shape[-1] not in (1, 3):
         raise ValueError(
             "images must have one or three channels, (h, w, 1) or (h, w, 3), got shape"
             f" {images.shape[1:]}"
         )
+    if images.dtype == np.uint8:
+        return images.astype(np.float32) / 255
     images = images.astype(np.float32)
     low, high = images.min(initial=0), images.max(initial=1)
     return (images - low) / (high - low)

@@ -1,11 +1,10 @@
 """`render`: the report as one HTML page, for a person who asks whether the gradients
 are right and what they cost.
 
-The page needs nothing beside it: no network, no fonts, no scripts from elsewhere. It is
-read from a disk or out of an e-mail, in light or dark, on a phone, and with JavaScript
-switched off, when it lacks the search and the programs of each case. Their jaxprs and
-compiled instructions are megabytes of text, much of it alike, and are packed into one
-compressed block.
+The page needs nothing beside it, as `pages.environment` says. With JavaScript switched
+off it lacks the search and the programs of each case. Their jaxprs and compiled
+instructions are megabytes of text, much of it alike, and are packed into one compressed
+block.
 
 The template is `page.html`, with style, script and sections in files beside it. The
 Python files here count, sort, and put numbers into words.
@@ -20,7 +19,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from jaxcnn.programs.certify.page.accuracy import accuracy, by_dtype
@@ -28,8 +26,7 @@ from jaxcnn.programs.certify.page.charts import charts
 from jaxcnn.programs.certify.page.details import costs, lines, texts, worst_errors
 from jaxcnn.programs.certify.page.totals import checks_seen, summary, wrong_gradients
 from jaxcnn.programs.certify.page.words import KINDS, of_words
-from jaxcnn.programs.messages import plural
-from jaxcnn.programs.readable import count, number, ratio, seconds, share, size, ulps
+from jaxcnn.programs.pages.environment import page_environment
 
 
 def render(report: Mapping[str, Any]) -> str:
@@ -54,49 +51,32 @@ def render(report: Mapping[str, Any]) -> str:
         for i, row in rows
         if row["time"] is not None or (row["kind"] == "sized" and row["costs"] is not None)
     ]
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            report=report,
-            summary=summary(report),
-            failing=failing,
-            groups=groups,
-            wrong=list(wrong_gradients(rows)),
-            accuracy=accuracy("", "", report["rows"]),
-            by_dtype=by_dtype(report["rows"]),
-            sized=sized,
-            charts=charts([row for _, row in sized]),
-            seen=checks_seen(report["rows"]),
-            at_kinks=sum(
-                any(check["name"] == "integers" for check in row["checks"]) for _, row in rows
-            ),
-            kinds=KINDS,
-            places=lambda row: " ".join(str(places[text]) for text in texts(row)),
-            packed=_packed(programs),
-            figure=(
-                Markup(_svg(report["model"]["figure"]))
-                if report["model"] and report["model"]["figure"]
-                else ""
-            ),
-            incomplete=report.get("incomplete"),
-        )
-    )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for f in (number, ulps, ratio, size, seconds, share, count, of_words, plural, lines, costs):
-        environment.filters[f.__name__] = f
+    environment = page_environment(Path(__file__).parent, of_words, lines, costs)
     environment.filters["worst"] = worst_errors
-    return environment
+    return environment.get_template("page.html").render(
+        report=report,
+        summary=summary(report),
+        failing=failing,
+        groups=groups,
+        wrong=list(wrong_gradients(rows)),
+        accuracy=accuracy("", "", report["rows"]),
+        by_dtype=by_dtype(report["rows"]),
+        sized=sized,
+        charts=charts([row for _, row in sized]),
+        seen=checks_seen(report["rows"]),
+        at_kinks=sum(
+            any(check["name"] == "integers" for check in row["checks"]) for _, row in rows
+        ),
+        kinds=KINDS,
+        places=lambda row: " ".join(str(places[text]) for text in texts(row)),
+        packed=_packed(programs),
+        figure=(
+            Markup(_svg(report["model"]["figure"]))
+            if report["model"] and report["model"]["figure"]
+            else ""
+        ),
+        incomplete=report.get("incomplete"),
+    )
 
 
 def _packed(programs: Sequence[str]) -> str:
