@@ -50,9 +50,8 @@ def identity_cnn(classes: int = 10, *, features: Sequence[int] = (32, 128, 256))
     """
     parts: list[Layer] = [conv(24, 3), gelu()]
     for channels in as_entries("features", features):
-        options = {"bias": False, "kernel_init": identity}
-        parts += [conv(channels, 3, **options), max_pool(2), batch_norm(), gelu()]
-        parts += [conv(channels, 3, **options), batch_norm(), gelu()]
+        first, second = (conv(channels, 3, bias=False, kernel_init=identity) for _ in range(2))
+        parts += [first, max_pool(2), batch_norm(), gelu(), second, batch_norm(), gelu()]
     parts += [global_max_pool(), dense(classes_of(classes), bias=False)]
     return of_images(*parts, layer_of("scale", lambda ops, x: x * SCALE))
 

@@ -22,9 +22,8 @@ import numpy as np
 from rich.console import Console
 
 from jaxcnn.programs.cli import parse, run_program
-from jaxcnn.programs.data.dataset import load, load_test
+from jaxcnn.programs.data.dataset import load_test
 from jaxcnn.programs.data.errors import DataError
-from jaxcnn.programs.data.layout import SPLITS
 from jaxcnn.programs.data.options import DataOptions
 from jaxcnn.programs.data.splits import Split
 from jaxcnn.programs.evaluate.config import Config
@@ -99,34 +98,17 @@ def test_images(
       DataError: if they cannot be had, or are not what the network takes.
     """
     say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
-    shape = stored.description.image_shape
     recorded = data_options(config.run)
+    before = None if recorded is None else recorded.data_dir
     folder = options.data_dir
-    if (
-        options.dataset == "folder"
-        and recorded is not None
-        and recorded.data_dir is not None
-        and folder is not None
-        and _same(folder, recorded.data_dir)
-        and not any((folder / name).is_dir() for name in SPLITS)
-    ):
-        dataset = load(replace(recorded, fit=stored.fit), say=say, console=console)
-        if (dataset.image_shape, dataset.classes) != (shape, stored.classes):
-            raise DataError(
-                f"{folder} has other classes or images than {config.run} was trained on"
-            )
-        return dataset.final
-    try:
-        return load_test(
-            options, classes=stored.classes, image_shape=shape, say=say, console=console
-        )
-    except ConfigError as error:
-        if not str(error).startswith("--classes"):
-            raise
-        there = str(error).rpartition(": ")[2]
-        raise DataError(
-            f"{options.dataset} has other classes than the network: {there[:1].lower()}{there[1:]}"
-        ) from error
+    return load_test(
+        options,
+        classes=stored.classes,
+        image_shape=stored.description.image_shape,
+        held_out=before is not None and folder is not None and _same(folder, before),
+        say=say,
+        console=console,
+    )
 
 
 def _same(folder: Path, other: Path) -> bool:

@@ -35,7 +35,7 @@ from jaxcnn.programs.progress import training_progress
 from jaxcnn.programs.train.checkpoints import Checkpoints
 from jaxcnn.programs.train.config import Config, check, check_with_data, from_command_line
 from jaxcnn.programs.train.epochs import Done, Place, Row, epochs, tested
-from jaxcnn.programs.train.events import EventFile, scalars
+from jaxcnn.programs.train.event_log import event_log
 from jaxcnn.programs.train.finishing import finish
 from jaxcnn.programs.train.network import check_model
 from jaxcnn.programs.train.resuming import (
@@ -179,6 +179,7 @@ def _train(
     """Train for the epochs that are left, writing the files after each, if there is a
     folder."""
     config, done = run.config, None
+    events = output if config.tensorboard else None
     if output is not None:
         (output / REPORT).unlink(missing_ok=True)
         write_description(output, about)
@@ -186,9 +187,7 @@ def _train(
     with (
         nullcontext() if output is None else Checkpoints(output) as checkpoints,
         noticed() as signals,
-        nullcontext()
-        if output is None or not config.tensorboard
-        else EventFile(output, first_step=len(place.rows) + 1) as events,
+        event_log(events, first_epoch=len(place.rows) + 1) as log,
         training_progress(console, config.epochs, run.batches) as progress,
     ):
         saver = Saver(run, checkpoints, signals, output)
@@ -197,8 +196,7 @@ def _train(
             if output is not None:
                 append_metrics(output, done.rows[-1])
                 keep_best(output, done, run.about)
-            if events is not None:
-                events.write(len(done.rows), scalars(done.rows[-1]))
+                log(done.rows[-1])
             progress.epoch_done(done.rows[-1], done.speed[0])
             saver.pause(done.place)
         if done is None:

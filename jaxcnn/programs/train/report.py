@@ -61,7 +61,7 @@ def pictures(config: Config, run: Run, done: Done) -> Iterator[tuple[str, Figure
     yield (
         "worst_mistakes.png",
         worst_mistakes(
-            scaled(dataset.test.images[:]),
+            dataset.test.images,
             dataset.test.labels,
             probabilities,
             dataset.classes,

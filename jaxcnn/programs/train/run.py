@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import islice
 from typing import Any, TypedDict
 
 import jax
@@ -102,14 +103,10 @@ class Run:
             make_train_step(self.model, self._optimizer, average_decay=decay, **self._objective)
         )
         at_once = min(config.steps_per_dispatch, self.batches)
-        self._steps = {
-            count: (
-                steps.lower(
-                    self.state, *self._batches(np.zeros((count, config.batch_size), int))
-                ).compile()
-            )
-            for count in {at_once, self.batches % at_once} - {0}
-        }
+        self._steps = {}
+        for count in {at_once, self.batches % at_once} - {0}:
+            batches = self._batches(np.zeros((count, config.batch_size), int))
+            self._steps[count] = steps.lower(self.state, *batches).compile()
         self._at_once = at_once
         of_images = make_logits(
             self.model, self.about.normalisation, mirror=config.mirror, ops=self.ops
@@ -136,12 +133,8 @@ class Run:
         batches = self.dataset.train.batches(share)
         for start in range(0, len(order), self._at_once):
             chosen = order[start : start + self._at_once]
-            x, y = zip(*(next(batches) for _ in chosen), strict=True)
-            self.state, metrics = self._steps[len(chosen)](
-                self.state,
-                split_batch(np.stack(x), self.mesh, 1),
-                split_batch(np.stack(y), self.mesh, 1),
-            )
+            x, y = self._placed(islice(batches, len(chosen)))
+            self.state, metrics = self._steps[len(chosen)](self.state, x, y)
             metrics = jax.device_get(metrics)
             if not metrics["finite"].all():
                 bad = int(np.argmin(metrics["finite"]))
@@ -180,10 +173,13 @@ class Run:
         self.state = replicate(from_arrays(arrays, self.state), self.mesh)
 
     def _batches(self, indices: np.ndarray) -> tuple[Array, Array]:
-        """Images and labels (steps, batch, ...), each batch split over the devices. A
-        process has its share of each row."""
+        """The batches of these indices (steps, batch)."""
         own = indices[:, self.machines.share(indices.shape[1])]
-        x, y = zip(*self.dataset.train.batches(own), strict=True)
+        return self._placed(self.dataset.train.batches(own))
+
+    def _placed(self, batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[Array, Array]:
+        """Images and labels (steps, batch, ...), each batch split over the devices."""
+        x, y = zip(*batches, strict=True)
         return split_batch(np.stack(x), self.mesh, 1), split_batch(np.stack(y), self.mesh, 1)
 
     def _make_prepare(self) -> Callable[[Array, Array, Array, Array], tuple[Array, Array]]:

@@ -22,13 +22,14 @@ from jaxcnn.stored.description import Description
 from jaxcnn.stored.files import append_line, write_whole
 from jaxcnn.stored.saving import write_model
 
-PICTURES = (
-    "learning_curves.png",
-    "first_filters.png",
-    "feature_maps.png",
-    "confusion_matrix.png",
-    "worst_mistakes.png",
-)
+PICTURES = {
+    "learning_curves.png": ("Learning curves", "Loss and accuracy after each epoch."),
+    "first_filters.png": ("Filters", "The kernels of the first layer."),
+    "feature_maps.png": ("Feature maps", "What the layers give for one test image."),
+    "confusion_matrix.png": ("Confusion", "Which classes are taken for which."),
+    "worst_mistakes.png": ("Mistakes", "The test images that the network got most wrong."),
+}
+"""The files of a run's pictures, each with a title and a sentence."""
 CONFIG, METRICS, REPORT, BEST = "config.json", "metrics.jsonl", "report.html", "best"
 RUN_FILES = (CONFIG, METRICS, "model.safetensors", "model.json", REPORT, BEST, FOLDER, *PICTURES)
 VERSIONS = ("jaxcnn", "jax", "jaxlib", "optax", "numpy", "scikit-learn")
