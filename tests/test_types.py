@@ -122,6 +122,16 @@ models.vgg(features=64)  # wrong
 models.resnet(ops="explicit")  # wrong
 jaxcnn.receptive_field(model, (8, 8)).interval((0, 0))
 jaxcnn.receptive_field(model, "8")  # wrong
+jaxcnn.save("run", params, state, model="lenet", classes=["a"], image_size=(8, 8), fit="pad")
+jaxcnn.save("run", params, state, model=None, classes=["a"], image_size=8, arguments={"n": 3})
+jaxcnn.save("run", params, state, model="lenet", classes=["a"], image_size=8, fit="x")  # wrong
+jaxcnn.save("run", params, state, model="lenet", classes=["a"], image_size="8")  # wrong
+jaxcnn.save("run", params, state, classes=["a"], image_size=8)  # wrong
+stored: jaxcnn.StoredModel = jaxcnn.load("run", model=models.lenet)
+stored.predict(jnp.zeros((1, 8, 8, 1), jnp.uint8)).argmax(axis=-1)
+stored.logits(stored.params, stored.state, x).shape
+stored.predict([[1]])  # wrong
+jaxcnn.load("run", model="lenet")  # wrong
 
 
 def init(key: jax.Array, input_shape: Sequence[int]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import os
 import stat
-from contextlib import suppress
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from jaxcnn.programs.data.options import DataOptions
+from jaxcnn.programs.data.options import DataOptions, recorded_options
 from jaxcnn.programs.loading import load as load_function
-from jaxcnn.programs.options import ConfigError, require_path, shown
+from jaxcnn.programs.options import ConfigError, require_path
 from jaxcnn.stored.errors import OwnNetworkError
 from jaxcnn.stored.loading import load
 from jaxcnn.stored.model import StoredModel
@@ -81,41 +78,7 @@ def data_options(run: Path) -> DataOptions | None:
         raise ConfigError(f"{path} is damaged: it is no whole JSON file") from error
     if not isinstance(recorded, dict):
         raise ConfigError(f"{path} is damaged: it tells of no options")
-    hints = {name: hint for name, hint in get_type_hints(DataOptions).items() if name in recorded}
-    given: dict[str, Any] = {}
-    for name, hint in hints.items():
-        try:
-            given[name] = typed(recorded[name], hint)
-        except ValueError as error:
-            raise ConfigError(f"{path} is damaged: its {name} is {error}") from error
-    return DataOptions(**given)
-
-
-def typed(value: Any, hint: Any) -> Any:
-    """A value of JSON as an option of this type has it: a path from a text, a tuple
-    from a list.
-
-    Raises:
-      ValueError: if the type has no such value.
-
-    >>> typed(["cat", "dog"], tuple[str, ...] | None)
-    ('cat', 'dog')
-    >>> typed(3, Literal["crop", "pad"])
-    Traceback (most recent call last):
-    ValueError: 3
-    """
-    if get_origin(hint) in (Union, UnionType):
-        for each in get_args(hint):
-            with suppress(ValueError):
-                return typed(value, each)
-    elif get_origin(hint) is tuple and isinstance(value, list):
-        return tuple(typed(entry, get_args(hint)[0]) for entry in value)
-    elif get_origin(hint) is Literal and isinstance(value, str | int) and value in get_args(hint):
-        return value
-    elif hint is Path and isinstance(value, str):
-        return Path(value)
-    elif hint is float and type(value) in (int, float):
-        return float(value)
-    elif type(value) is hint:
-        return value
-    raise ValueError(shown(value))
+    try:
+        return recorded_options(recorded)
+    except ConfigError as error:
+        raise ConfigError(f"{path} is damaged: {error}") from error

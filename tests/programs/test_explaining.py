@@ -105,6 +105,9 @@ def test_maps_are_averaged_over_mirror_images_where_the_model_is(tmp_path):
     found, other = explain(image, 2), explain(image[:, ::-1], 2)
     np.testing.assert_allclose(found.places, other.places[:, ::-1], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found.gradient, other.gradient[:, ::-1], rtol=1e-4, atol=1e-5)
+    plain = Explainer(stored[False])(image, 2)  # whose kernels of one tap have no direction
+    np.testing.assert_allclose(found.places, plain.places, rtol=1e-4, atol=1e-5)
+    assert not np.allclose(plain.places, plain.places[:, ::-1])
 
 
 def build_of_runs():

@@ -183,7 +183,7 @@ def test_an_image_of_another_kind_becomes_one_of_the_models(run, folder, capsys)
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "IMAGES must be files, folders, or - for names from standard input"),
+        ([], "IMAGE must be files, folders, or - for names from standard input"),
         (["a.png", "--top", "0"], "--top must be at least 1, got 0"),
         (["a.png", "--explain", "a.png"], "--explain must be a folder that can be made: a.png: "),
         (["a.png", "--model", "stored_runs:nothing"], "--model: module 'stored_runs' has no funct"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import numpy as np
 import pytest
 from picture_files import encoded, plain
@@ -50,3 +53,25 @@ def test_a_picture_that_goes_while_it_is_streamed_is_named(pictures):
         list(dataset.train.batches(order))
     with pytest.raises(PictureError, match=f"^{gone} cannot be read: No such file"):
         dataset.train.take([3])
+
+
+def test_threads_end_with_the_images(pictures):
+    """Though the epoch was given up in the middle."""
+    before = threading.active_count()
+    batches = read(pictures, memory_gb=1e-9).train.batches(np.arange(32).reshape(16, 2))
+    next(batches)
+    assert threading.active_count() > before
+    batches.close()
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_rows_may_differ_in_length(pictures):
+    """So that the last images of a split, which fill no batch, can be read too."""
+    kept, streamed = (read(pictures, memory_gb=size).test for size in (None, 1e-9))
+    order = [np.arange(5), np.arange(5, 8)]
+    for (x, y), (x_kept, y_kept) in zip(streamed.batches(order), kept.batches(order), strict=True):
+        np.testing.assert_array_equal(x, x_kept)
+        np.testing.assert_array_equal(y, y_kept)

@@ -182,16 +182,28 @@ def test_a_process_killed_while_it_writes_leaves_a_whole_model(folder):
         assert jaxcnn.load(folder).classes == ("cat", "dog", "猫")
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names of open files: Linux")
 def test_files_reach_the_disk_before_they_have_their_names(folder, monkeypatch):
+    """What is renamed was written to the disk just before, and the folder that has the
+    name just after."""
     done = []
-    monkeypatch.setattr(files.os, "fsync", lambda descriptor: done.append("kept"))
+
+    def kept(descriptor):
+        done.append(("kept", Path(f"/proc/self/fd/{descriptor}").readlink()))
+
+    monkeypatch.setattr(files.os, "fsync", kept)
     for name in ("replace", "rename"):
-        function = getattr(Path, name)
-        monkeypatch.setattr(
-            Path, name, lambda self, to, f=function: (done.append(Path(to).name), f(self, to))[1]
-        )
+        rename = getattr(Path, name)
+
+        def renamed(source, target, rename=rename):
+            done.append(("renamed", source, Path(target)))
+            return rename(source, target)
+
+        monkeypatch.setattr(Path, name, renamed)
     jaxcnn.save(folder, *arrays(), **ABOUT)
-    names = [each for each in done if each != "kept"]
-    assert names == [WEIGHTS, DESCRIPTION, "model"]
-    assert all(done[done.index(name) - 1] == "kept" for name in names)
-    assert done[-1] == "kept"
+    renamings = [place for place, each in enumerate(done) if each[0] == "renamed"]
+    assert [done[place][2].name for place in renamings] == [WEIGHTS, DESCRIPTION, "model"]
+    for place in renamings:
+        _, source, target = done[place]
+        assert done[place - 1] == ("kept", source)
+        assert done[place + 1] == ("kept", target.parent)

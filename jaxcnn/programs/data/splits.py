@@ -3,7 +3,7 @@ them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -27,7 +27,7 @@ class Images(Protocol):
 class Streamed(Protocol):
     """Images that are decoded ahead of their use, batch by batch."""
 
-    def stream(self, order: np.ndarray) -> Iterator[np.ndarray]: ...
+    def stream(self, order: Iterable[np.ndarray]) -> Iterator[np.ndarray]: ...
 
 
 class Normalisation(NamedTuple):
@@ -66,22 +66,24 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def batches(self, order: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def batches(self, order: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Images (batch, h, w, c) and labels (batch,) for each row of `order`.
 
         Args:
           order: indices, (steps, batch), as `epoch_order` gives them. A part of the
             rows, or of the columns, is the part of the epoch that a process needs.
+            Rows of different lengths may come as a list.
 
         >>> split = Split(np.zeros((4, 8, 8, 1), np.uint8), np.arange(4))
         >>> [y.tolist() for x, y in split.batches(np.array([[3, 0], [1, 2]]))]
         [[3, 0], [1, 2]]
         """
+        rows = list(order)
         if isinstance(self.images, Streamed):
-            arrays = self.images.stream(order)
+            arrays = self.images.stream(rows)
         else:
-            arrays = (self.images[row] for row in order)
-        for row, images in zip(order, arrays, strict=True):
+            arrays = (self.images[row] for row in rows)
+        for row, images in zip(rows, arrays, strict=True):
             yield images, self.labels[row]
 
     def take(self, indices: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

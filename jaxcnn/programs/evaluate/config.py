@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -18,7 +18,7 @@ class Config:
     other folder.
     """
 
-    run: tyro.conf.Positional[Path]
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     """The output folder of jaxcnn train, or a folder that jaxcnn.save wrote."""
     data_dir: Path | None = None
     """Folder of the images, with test/CLASS/*, val/CLASS/* or CLASS/*, or of the files

@@ -48,8 +48,8 @@ def main(config: Config, console: Console | None = None) -> Evaluation:
     beside = Console(stderr=True)
     require_paths(config)
     stored = read_model_of_pictures(config.run, config.model)
-    options = chosen_options(config, stored)
-    split = test_images(config, options, stored, beside)
+    options, own = chosen_images(config, stored)
+    split = images(options, own, stored, beside)
     if len(split) == 0:
         raise DataError(f"{options.data_dir or options.dataset} has no images to judge by")
     with beside.status("predicting"):
@@ -64,8 +64,9 @@ def main(config: Config, console: Console | None = None) -> Evaluation:
     return found
 
 
-def chosen_options(config: Config, stored: StoredModel) -> DataOptions:
-    """The images that the command line or the run names, read as the model's.
+def chosen_images(config: Config, stored: StoredModel) -> tuple[DataOptions, bool]:
+    """The images that the command line or the run names, and whether they are those
+    that the network was trained with, of which it held out a share.
 
     Raises:
       ConfigError: if neither names any.
@@ -83,35 +84,46 @@ def chosen_options(config: Config, stored: StoredModel) -> DataOptions:
         pictures = config.dataset is None and _has_pictures(config.data_dir, stored.classes)
         dataset = "folder" if pictures or options.dataset == "digits" else options.dataset
         options = replace(options, dataset=dataset, data_dir=config.data_dir)
+    own = recorded is not None and _same(options.data_dir, recorded.data_dir)
     height, width = stored.image_size
-    size = height if height == width else None
-    return replace(options, image_size=size, channels=None, classes=None, fit=stored.fit)
+    options = replace(
+        options,
+        image_size=height if height == width else None,
+        channels=None,
+        classes=options.classes if own else None,
+        fit=stored.fit,
+    )
+    return options, own
 
 
-def test_images(
-    config: Config, options: DataOptions, stored: StoredModel, console: Console
-) -> Split:
-    """The images to judge by. Of the run's own folder without a split they are those
-    that it held out; of another one, all.
+def images(options: DataOptions, own: bool, stored: StoredModel, console: Console) -> Split:
+    """The images to judge by: of a folder without a split, those that the run held out
+    if it is its `own`, else all.
 
     Raises:
       DataError: if they cannot be had, or are not what the network takes.
     """
-    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
-    recorded = data_options(config.run)
-    before = None if recorded is None else recorded.data_dir
-    folder = options.data_dir
-    return load_test(
-        options,
-        classes=stored.classes,
-        image_shape=stored.description.image_shape,
-        held_out=before is not None and folder is not None and _same(folder, before),
-        say=say,
-        console=console,
-    )
+    try:
+        return load_test(
+            options,
+            classes=stored.classes,
+            image_shape=stored.description.image_shape,
+            held_out=own,
+            say=partial(console.print, highlight=False, soft_wrap=True, markup=False),
+            console=console,
+        )
+    except ConfigError as error:
+        if not str(error).startswith("--classes"):
+            raise
+        there = str(error).rpartition(": ")[2]
+        raise DataError(
+            f"{options.dataset} has other classes than the network: {there[:1].lower()}{there[1:]}"
+        ) from error
 
 
-def _same(folder: Path, other: Path) -> bool:
+def _same(folder: Path | None, other: Path | None) -> bool:
+    if folder is None or other is None:
+        return False
     return folder == other or (folder.exists() and other.exists() and folder.samefile(other))
 
 
@@ -124,7 +136,7 @@ def predictions(stored: StoredModel, split: Split) -> np.ndarray:
     """The likeliest class of each image, (n,)."""
     whole = len(split) // stored.batch * stored.batch
     order = np.arange(whole).reshape(-1, stored.batch)
-    found = [stored.predict(images).argmax(axis=1) for images, _ in split.batches(order)]
+    found = [stored.predict(some).argmax(axis=1) for some, _ in split.batches(order)]
     rest = split.images[whole : len(split)]
     return np.concatenate([*found, stored.predict(rest).argmax(axis=1)])
 

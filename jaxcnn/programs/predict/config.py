@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -17,9 +17,9 @@ class Config:
     exit status is then 1, or 2 if none could be read.
     """
 
-    run: tyro.conf.Positional[Path]
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     """The output folder of jaxcnn train, or a folder that jaxcnn.save wrote."""
-    images: tyro.conf.Positional[tuple[str, ...]]
+    images: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="IMAGE...")]
     """Files of images, folders of them, or - for names of files from standard input,
     one a line (or with a NUL byte after each)."""
     format: Literal["table", "json"] = "table"

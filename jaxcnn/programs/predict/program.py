@@ -77,7 +77,7 @@ def main(config: Config, console: Console | None = None) -> int:
     if config.top is not None:
         require_count("top", config.top)
     if not config.images:
-        raise ConfigError("IMAGES must be files, folders, or - for names from standard input")
+        raise ConfigError("IMAGE must be files, folders, or - for names from standard input")
     stored = read_model_of_pictures(config.run, config.model)
     if config.explain is not None:
         make_folder(config.explain)
