@@ -124,6 +124,14 @@ def test_a_class_of_which_nothing_is_left_is_an_error(pictures):
         read(pictures, most_broken=0.5)
 
 
+def test_a_test_of_which_nothing_is_left_is_an_error(pictures, tmp_path):
+    shutil.move(pictures, tmp_path / "root" / "train")
+    (tmp_path / "root" / "val" / "dog").mkdir(parents=True)
+    (tmp_path / "root" / "val" / "dog" / "1.png").write_text("hello")
+    with pytest.raises(DataError, match="root: none of 1 test files is an image"):
+        read(tmp_path / "root")
+
+
 def test_a_file_that_may_not_be_read_is_left_out(pictures):
     closed = pictures / "cat" / "0.png"
     closed.chmod(0)

@@ -124,6 +124,7 @@ def test_what_is_not_used_is_told(tmp_path):
             "{root}/test has the class 'dog', which is none of the 2 classes trained with: is dogs",
         ),
         ({"train__a": 1, "train__b": 1, "test": 3}, "{root}/test needs a folder for each class"),
+        ({"train__a": 1, "train__b": 1, "val__a": 0}, "{root}/val has no files of a, b$"),
         ({"train__a": 1, "validation__a": 1}, "{root} has a folder validation, .* it to val$"),
         ({"Train__a": 1, "Test__a": 1}, "{root} has a folder Test, .* rename it to test$"),
     ],

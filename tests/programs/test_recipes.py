@@ -32,6 +32,22 @@ def test_a_recipe_is_options_and_the_command_line_goes_before_it(tmp_path):
         read_recipe(str(recipe))
 
 
+def test_a_recipe_may_have_an_array_of_texts_and_a_number_out_of_two(tmp_path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('dataset = "folder"\nclasses = ["cat", "big dog"]\nchannels = 3\n')
+    config = read_recipe(str(recipe))
+    assert (config.classes, config.channels) == (("cat", "big dog"), 3)
+    for wrong, message in (
+        ('classes = "cat"', 'classes must be an array of texts in quotes, got "cat"'),
+        ("classes = [1, 2]", "classes must be an array of texts in quotes, got an array"),
+        ('channels = "3"', 'channels must be a whole number, got "3"'),
+        ("image_size = [1]", "image_size must be a whole number, got an array"),
+    ):
+        recipe.write_text(wrong)
+        with pytest.raises(ConfigError, match=f"--recipe {recipe}: {re.escape(message)}$"):
+            read_recipe(str(recipe))
+
+
 # By name.
 
 

@@ -27,7 +27,6 @@ MOST_NAMED = 10
 """Broken files that are named in a note, and classes."""
 UNEVEN = 1.5
 """How many times the images of the smallest class the largest must have to be told."""
-
 MANY = 5_000
 """Files whose decoding takes so long that it is told."""
 
@@ -53,7 +52,7 @@ def load_folder(options: DataOptions, *, say: Say, console: Console | None = Non
     listed += [] if layout.final is layout.test else [layout.final]
     read = _read(options, listed, _wanted(options), layout.refused, say, console)
     train, test, *rest = read.splits
-    for split, part in zip(read.splits, listed, strict=True):
+    for split, part in zip((test, *rest), listed[1:], strict=True):
         if not len(split):
             raise DataError(f"{options.data_dir}: none of {len(part.files)} test files is an image")
     counts = np.bincount(train.labels, minlength=len(layout.classes))

@@ -87,6 +87,10 @@ def layout_of(options: DataOptions) -> Layout:
             if name in parts:
                 found[name], more, said = _known(root, parts[name], tuple(folders), classes)
                 refused, notes = (*refused, *more), (*notes, *said)
+                if not found[name].files:
+                    raise DataError(
+                        f"{parts[name]} has no files of {', '.join(map(short, classes))}"
+                    )
         final = found.get("test") or found["val"]
         test = found.get("val") or final
         shares = ", ".join(f"{len(each.files):,} in {name}" for name, each in found.items())
