@@ -1,0 +1,123 @@
+"""`jaxcnn train` in several real processes, on the digits."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from processes import Processes
+
+from jaxcnn.programs.checkpoint import load_arrays
+from jaxcnn.programs.train.run_files import RUN_FILES
+
+pytestmark = pytest.mark.slow
+
+# Two pixels of shift, so that each image has random numbers of its own; a batch for
+# each of four processes; a last batch of the test images that has to be padded.
+OPTIONS = ["--model", "cnn_basics", "--batch-size", "64", "--seed", "3", "--shift", "2"]
+MINUTES = 60.0
+
+
+def train(count: int, output: Path, *options: str) -> Processes:
+    command = ["-m", "jaxcnn", "train", *OPTIONS, "--output", str(output), *options]
+    return Processes(count, command, {"JAX_PLATFORMS": "cpu"})
+
+
+def rows(output: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> Path:
+    """The run of one process."""
+    output = tmp_path_factory.mktemp("alone") / "run"
+    with train(1, output, "--epochs", "3") as processes:
+        assert processes.ended(10 * MINUTES)[0].status == 0
+    return output
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_the_result_is_that_of_one_process(count, alone, tmp_path):
+    """Relative differences of 1e-7 were measured, the rounding of float32; 1e-5 leaves
+    room for another machine's."""
+    with train(count, tmp_path / "run", "--epochs", "3") as processes:
+        first, *others = processes.ended(10 * MINUTES)
+    assert (first.status, first.stderr) == (0, "")
+    assert "test accuracy" in first.stdout
+    assert "Gloo" not in first.stdout
+    assert [each[:3] for each in others] == [(0, "", "")] * (count - 1)
+    assert {path.name for path in (tmp_path / "run").iterdir()} == set(RUN_FILES)
+    for ours, theirs in zip(rows(tmp_path / "run"), rows(alone), strict=True):
+        for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy"):
+            assert ours[name] == pytest.approx(theirs[name], rel=1e-5), name
+    ours, theirs = (
+        load_arrays(run / "model.safetensors")["params"] for run in (tmp_path / "run", alone)
+    )
+    for layer, entries in theirs.items():
+        for name, array in entries.items():
+            assert ours[layer][name] == pytest.approx(array, rel=1e-3, abs=1e-5), layer
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_one_killed_at_random_ends_the_others_in_bounded_time(count, tmp_path):
+    who, wait = random.randrange(count), random.uniform(0, 1)
+    with train(count, tmp_path / "run", "--epochs", "1000") as processes:
+        processes.until(tmp_path / "run" / "metrics.jsonl", 5 * MINUTES)
+        time.sleep(wait)
+        processes.signal(who, signal.SIGKILL)
+        ended = processes.ended(20)
+    for index, each in enumerate(ended):
+        if index == who:
+            assert each.status == -signal.SIGKILL
+            continue
+        assert each.status == 1
+        assert each.stderr == (
+            f"jaxcnn train (process {index} of {count}): process {who} ended without a word, and"
+            " no other can go on without it\n"
+        )
+        assert each.when - ended[who].when < 10
+    assert [row["epoch"] for row in rows(tmp_path / "run")]
+
+
+def test_a_signal_to_one_ends_all_and_saves_what_there_is(tmp_path):
+    run = tmp_path / "run"
+    with train(2, run, "--epochs", "1000") as processes:
+        processes.until(run / "metrics.jsonl", 5 * MINUTES)
+        processes.signal(1, signal.SIGTERM)
+        first, second = processes.ended(30)
+    assert first.status == second.status == 143
+    assert first.stderr.startswith(f"jaxcnn train: terminated; {run} has the weights and the")
+    assert second.stderr == "jaxcnn train: terminated\n"
+    assert load_arrays(run / "model.safetensors")["params"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--batch-size", "30"], "--batch-size must be a multiple of the 4 processes, got 30"),
+        (["--devices", "100"], "--devices must be between 1 and the"),
+        (["--epochs", "0"], "--epochs must be at least 1, got 0"),
+        (["--data-dir", "/"], "the digits come with scikit-learn"),
+    ],
+)
+def test_wrong_options_are_refused_by_all(options, message, tmp_path):
+    with train(4, tmp_path / "run", *options) as processes:
+        ended = processes.ended(2 * MINUTES)
+    for each in ended:
+        assert (each.status, each.stdout) == (2, "")
+        assert message in each.stderr
+        assert each.stderr.count("\n") == 1
+
+
+def test_a_folder_that_holds_a_run_is_refused_by_all(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with train(2, tmp_path) as processes:
+        first, second = processes.ended(2 * MINUTES)
+    refusal = f"{tmp_path} holds a run already"
+    assert first.status == second.status == 2
+    assert first.stderr.startswith(f"jaxcnn train: {refusal}")
+    assert second.stderr.startswith(f"jaxcnn train (process 1 of 2): process 0 ended ({refusal}")
