@@ -263,6 +263,10 @@ def dropout(x, key, *, rate, train=True):
 
 
 def softmax_cross_entropy(logits, labels, *, label_smoothing=0.0):
+    if jnp.issubdtype(labels.dtype, jnp.floating):
+        mean = jnp.mean(labels, axis=-1, keepdims=True)
+        labels = (1 - label_smoothing) * labels + label_smoothing * mean
+        return optax.softmax_cross_entropy(logits, labels)
     if label_smoothing == 0:
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
     one_hot = jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)

@@ -105,10 +105,11 @@ def test_alternating_flips_know_an_image_in_any_batch_and_another_seed_draws_ane
     assert np.abs(agreeing).max() < 0.6  # about three standard deviations of 1 / sqrt(40)
 
 
-def test_images_that_differ_by_one_grey_level_are_drawn_apart():
-    """The hash sees the lowest bit of each pixel."""
+@pytest.mark.parametrize("levels", [1, 2, 64])
+def test_images_that_differ_in_one_pixel_are_drawn_apart(levels):
+    """The hash sees each bit of each pixel."""
     pixels = np.tile(np.arange(8) * 20, (64, 8, 1))[..., None]
-    pixels[np.arange(64), np.arange(64) // 8, np.arange(64) % 8] += 1
+    pixels[np.arange(64), np.arange(64) // 8, np.arange(64) % 8] += levels
     images = jnp.asarray(pixels / 255, jnp.float32)
     for seed in range(4):
         assert 16 < which_mirrored(alternating(images, 0, seed), images).sum() < 48

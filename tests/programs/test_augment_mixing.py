@@ -72,6 +72,21 @@ def test_three_amounts_are_three_steps():
     np.testing.assert_array_equal(x, colour(KEY, two, saturation=0.1))
 
 
+def test_the_three_factors_of_an_image_are_independent():
+    given, grey_of = np.asarray(X, np.float64), lambda x: of_grey(x)[..., None]
+    factors = []
+    for name, towards in (
+        ("brightness", np.zeros_like),
+        ("contrast", lambda x: of_grey(x).mean()),
+        ("saturation", grey_of),
+    ):
+        changed = np.asarray(colour(KEY, X, **{name: 0.4}), np.float64)
+        factors.append(
+            [least_squares(x, towards(x), y)[0] for x, y in zip(given, changed, strict=True)]
+        )
+    assert np.abs(np.corrcoef(factors)[np.triu_indices(3, 1)]).max() < 4 / np.sqrt(200)
+
+
 def test_grey_of_other_images_is_refused():
     with pytest.raises(ValueError, match=r"one channel or three, got shape \(2, 4, 4, 2\)"):
         grey(jnp.zeros((2, 4, 4, 2)))

@@ -147,6 +147,12 @@ CASES = {
         {"labels": jnp.array([0, 4, 2]), "label_smoothing": 0.1},
         [(3, 5)],
     ),
+    "softmax_cross_entropy-probabilities": ("softmax_cross_entropy", {}, [(3, 5), (3, 5)]),
+    "softmax_cross_entropy-probabilities-smooth": (
+        "softmax_cross_entropy",
+        {"label_smoothing": 0.1},
+        [(3, 5), (3, 5)],
+    ),
     "sigmoid_binary_cross_entropy": ("sigmoid_binary_cross_entropy", {}, [(4, 5), (4, 5)]),
     "mean_squared_error": ("mean_squared_error", {}, [(4, 5), (4, 5)]),
 }

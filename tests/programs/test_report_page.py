@@ -108,6 +108,7 @@ def test_confusions_are_the_largest_numbers_off_the_diagonal():
     found = scores(labels, predictions, 3)
     assert [tuple(c) for c in found.confusions(2)] == [(0, 1, 5, 0.5), (1, 0, 2, 0.4)]
     assert [tuple(c) for c in found.confusions(9)][2:] == [(0, 2, 1, 0.1)]
+    assert [c.mistaken for c in found.classes] == [(1, 5), (0, 2), None]
 
 
 def test_the_surest_mistakes_are_shown_with_their_images(content, page):

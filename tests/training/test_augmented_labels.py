@@ -64,13 +64,20 @@ def test_gradients_are_those_of_the_mixed_batch():
     )
 
 
-def test_a_batch_in_another_order_has_the_labels_of_that_order():
-    """The accuracy goes by the labels that augment gives, not by those it was given."""
-    order = jnp.array([2, 0, 3, 1])
-    step = make_train_step(MODEL, SGD, augment=lambda key, x, y: (x[order], y[order]))
-    _, metrics = step(start(), X, Y)
-    _, plain = make_train_step(MODEL, SGD)(start(), X, Y)
-    assert metrics["accuracy"] == plain["accuracy"]
+@pytest.mark.parametrize("as_probabilities", [False, True])
+def test_a_batch_in_another_order_has_the_labels_of_that_order(as_probabilities):
+    """The accuracy goes by the labels that augment gives, not by those it was given: of
+    these all are right."""
+    order, right = jnp.array([2, 0, 3, 1]), jnp.argmax(X.mean((1, 2)), axis=-1)
+    assert not np.array_equal(right, right[order])
+
+    def reordered(key, x, y):
+        labels = jax.nn.one_hot(y, 3) if as_probabilities else y
+        return x[order], labels[order]
+
+    _, metrics = make_train_step(MODEL, SGD, augment=reordered)(start(), X, right)
+    _, plain = make_train_step(MODEL, SGD)(start(), X, right)
+    assert metrics["accuracy"] == plain["accuracy"] == 1
     np.testing.assert_allclose(metrics["loss"], plain["loss"], rtol=1e-6)
 
 

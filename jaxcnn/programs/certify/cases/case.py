@@ -140,6 +140,7 @@ def simple(
         "dense": ("x", "w", "b"),
         "mean_squared_error": ("p", "t"),
         "sigmoid_binary_cross_entropy": ("x", "y"),
+        "softmax_cross_entropy": ("z", "t"),
     }
     arguments: dict[str, Shape | jax.Array] = dict(
         zip(names.get(operation, ("x",)), shapes, strict=False)

@@ -67,6 +67,14 @@ def table() -> list[Case]:
         softmax_cross_entropy("2d", (4, 5)),
         softmax_cross_entropy("3d", (2, 3, 4)),
         softmax_cross_entropy("smoothed", (4, 5), smoothing=0.1),
+        simple("softmax_cross_entropy", "probabilities", (4, 5), (4, 5)),
+        simple(
+            "softmax_cross_entropy",
+            "probabilities, smoothed",
+            (4, 5),
+            (4, 5),
+            options={"label_smoothing": 0.1},
+        ),
         simple("sigmoid_binary_cross_entropy", "2d", (3, 5), (3, 5)),
         simple("mean_squared_error", "2d", (3, 5), (3, 5)),
     ]
