@@ -102,8 +102,9 @@ class Noticed:
 @contextmanager
 def noticed() -> Iterator[Noticed]:
     """Inside, the first signal is only noticed, so that the program ends where it
-    suits: it looks at `interruption` now and then, and raises it. The second one ends
-    what is going on, as in `as_exceptions`."""
+    suits: it looks at `interruption` now and then, and raises it. One that was not
+    raised is raised at the end. The second one ends what is going on, as in
+    `as_exceptions`."""
     seen = Noticed()
 
     def notice(number: int, frame: FrameType | None) -> None:
@@ -118,6 +119,8 @@ def noticed() -> Iterator[Noticed]:
         yield seen
     finally:
         _restore(earlier)
+    if seen.interruption is not None:
+        raise seen.interruption
 
 
 @contextmanager

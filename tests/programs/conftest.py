@@ -9,6 +9,7 @@ import pytest
 from file_server import Server
 from idx_files import GOOD
 from picture_files import write_classes
+from training_runs import few, with_images, without_pictures
 
 REAL_MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist"
 
@@ -51,6 +52,13 @@ def pictures(tmp_path, monkeypatch):
     own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return write_classes(tmp_path / "pictures", {"cat": 10, "dog": 10, "猫": 20})
+
+
+@pytest.fixture
+def quick_runs(monkeypatch):
+    """Runs of `training_runs.train`: few images, and no pictures at the end."""
+    with_images(monkeypatch, few())
+    without_pictures(monkeypatch)
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType
 
-from jaxcnn.programs.devices import make_mesh, split
+from jaxcnn.programs.devices import make_mesh
 from jaxcnn.programs.train.augment.chosen import make_augment
 from jaxcnn.programs.train.augment.colours import colour
 from jaxcnn.programs.train.augment.crops import crop, cutout, shift
 from jaxcnn.programs.train.augment.flips import alternating_flip, flip
 from jaxcnn.programs.train.augment.mixing import mixup
 from jaxcnn.programs.train.augment.options import AugmentOptions
+from jaxcnn.training.placement import split_batch
 
 KEY = jax.random.key(0)
 X = jnp.asarray(np.random.default_rng(0).integers(1, 256, (40, 6, 5, 3)) / 255, jnp.float32)
@@ -178,7 +179,7 @@ def test_labels_without_mixup_are_the_same():
 def test_a_batch_on_two_devices_is_augmented_as_on_one(options):
     augment = jax.jit(together(options))
     mesh, step = make_mesh(2, 40, 30), jnp.int32(7)
-    on_two = augment(KEY, split(mesh, np.asarray(X)), split(mesh, np.asarray(Y)), step)
+    on_two = augment(KEY, split_batch(np.asarray(X), mesh), split_batch(np.asarray(Y), mesh), step)
     for a, b in zip(on_two, augment(KEY, X, Y, step), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
 

@@ -122,7 +122,12 @@ def test_the_extra_is_that_of_the_project():
         requirement.partition(">=")[0]
         for requirement in PROJECT["optional-dependencies"]["programs"]
     }
-    imported = {"scikit-learn": "sklearn", "pillow": "PIL"}
+    imported = {
+        "absl-py": "absl",
+        "orbax-checkpoint": "orbax",
+        "pillow": "PIL",
+        "scikit-learn": "sklearn",
+    }
     assert {imported.get(name, name) for name in names} == EXTRA
 
 

@@ -26,7 +26,11 @@ COUNTS = (
     "seed",
     "image_size",
     "split_seed",
+    "checkpoint_epochs",
 )
+
+
+OF_MACHINES = ("processes", "process_id")  # which `find_place` bounds
 
 
 NUMBERS = (
@@ -44,13 +48,15 @@ NUMBERS = (
     "test_share",
     "most_broken",
     "memory_gb",
+    "norm_rate",
+    "checkpoint_minutes",
 )
 
 
 def test_there_is_a_bound_for_every_number():
     kinds = {field.name: field.type for field in fields(Config)}
     assert sorted(n for n, kind in kinds.items() if re.match("int|float", kind)) == sorted(
-        [*COUNTS, *NUMBERS, "devices"]
+        [*COUNTS, *NUMBERS, "devices", *OF_MACHINES]
     )
 
 
@@ -135,7 +141,7 @@ def test_more_steps_than_can_be_counted_are_refused():
 
 def test_a_warm_up_longer_than_the_run_is_all_of_it():
     long, whole = (
-        make_schedule(Config(epochs=2, warmup_epochs=epochs), updates_per_epoch=5)
+        make_schedule(Config(warmup_epochs=epochs), epochs=2, updates_per_epoch=5)
         for epochs in (1e6, 2)
     )
     assert [float(long(i)) for i in range(10)] == [float(whole(i)) for i in range(10)]

@@ -14,6 +14,7 @@ from idx_files import GOOD, TRAIN_IMAGES, TRAIN_LABELS, bounded_memory, idx, ima
 
 from jaxcnn.programs.data.dataset import DataError, load
 from jaxcnn.programs.data.idx import read_idx, unpacked
+from jaxcnn.programs.data.options import DataOptions
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,7 @@ def test_a_gzip_file_is_unpacked_only_as_far_as_its_header_goes(folder):
         r" bytes .*, and it has more \("
     )
     with bounded_memory(2**24), pytest.raises(DataError, match=message):
-        load("mnist", folder)
+        load(DataOptions("mnist", data_dir=folder))
 
 
 def test_a_long_file_is_read_only_as_far_as_its_header_goes(folder):
@@ -136,7 +137,7 @@ def test_a_long_file_is_read_only_as_far_as_its_header_goes(folder):
             DataError, match=r"has something behind its end: .*, and it has 1,099,511,627,776 bytes"
         ),
     ):
-        load("mnist", folder)
+        load(DataOptions("mnist", data_dir=folder))
 
 
 def test_several_members_of_a_gzip_file_are_one_file(tmp_path):

@@ -13,7 +13,13 @@ from pathlib import Path
 import pytest
 
 from jaxcnn.programs.cli import run_program
-from jaxcnn.programs.interruption import as_exceptions, held_back, ignored, word_and_status
+from jaxcnn.programs.interruption import (
+    as_exceptions,
+    held_back,
+    ignored,
+    noticed,
+    word_and_status,
+)
 
 ROOT = Path(__file__).parents[2]
 SIGNALS = [
@@ -136,6 +142,34 @@ def test_another_signal_is_ignored_while_the_first_is_seen_to():
             signal.raise_signal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt), as_exceptions():
         signal.raise_signal(signal.SIGINT)
+
+
+def test_the_first_signal_is_noticed_and_the_second_ends_what_is_going_on():
+    seen = []
+    with pytest.raises(KeyboardInterrupt) as caught, as_exceptions(), noticed() as signals:
+        assert signals.interruption is None
+        signal.raise_signal(signal.SIGTERM)
+        seen.append(signals.interruption)
+        signal.raise_signal(signal.SIGINT)
+        seen.append("behind")
+    assert word_and_status(seen.pop()) == ("terminated", 143)
+    assert seen == []
+    assert word_and_status(caught.value) == ("interrupted", 130)
+
+
+def test_a_signal_that_was_noticed_and_not_raised_is_raised_at_the_end():
+    seen = []
+    with pytest.raises(KeyboardInterrupt) as caught, as_exceptions(), noticed():
+        signal.raise_signal(signal.SIGTERM)
+        seen.append("inside")
+    assert seen == ["inside"]
+    assert word_and_status(caught.value) == ("terminated", 143)
+    with pytest.raises(ValueError, match="another"), as_exceptions(), noticed():
+        signal.raise_signal(signal.SIGTERM)
+        raise ValueError("another error is not hidden")
+    with as_exceptions(), noticed() as signals:
+        pass
+    assert signals.interruption is None
 
 
 @pytest.mark.parametrize(

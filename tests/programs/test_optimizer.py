@@ -70,5 +70,5 @@ def test_clipping_and_accumulation():
     ],
 )
 def test_schedules(options, expected):
-    schedule = make_schedule(Config(epochs=2, learning_rate=1.0, **options), updates_per_epoch=5)
+    schedule = make_schedule(Config(learning_rate=1.0, **options), epochs=2, updates_per_epoch=5)
     np.testing.assert_allclose([schedule(i) for i in range(10)], expected, atol=1e-6)

@@ -1,11 +1,9 @@
-"""The folder that a program writes into: one at a time, put in order after a kill, and
-replaced at one stroke or not at all."""
+"""The folder that a program writes into: one program at a time, and tidied up after a
+kill."""
 
 from __future__ import annotations
 
-import itertools
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,20 +13,12 @@ import pytest
 
 from jaxcnn.programs.messages import fail
 from jaxcnn.programs.options import ConfigError
-from jaxcnn.programs.output import LOCK, claimed, replacing
+from jaxcnn.programs.output import LOCK, claimed
 from jaxcnn.stored import files
 from jaxcnn.stored.files import append_line, write_whole
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("model.safetensors", "config.json", "metrics.jsonl", "a.png", "z.png")
 OLD = {"config.json": "old", "model.safetensors": "old weights", "notes.txt": "mine"}
-NEW = {
-    "config.json": "new",
-    "metrics.jsonl": "new rows",
-    "a.png": "new a",
-    "z.png": "new z",
-    "notes.txt": "mine",
-}
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -132,71 +122,6 @@ def test_a_folder_in_which_nothing_can_be_made_is_refused_and_not_tried_for_ever
         claimed(Path("/proc/self")),
     ):
         pytest.fail("claimed")
-
-
-# Replacing a run.
-
-
-def replace(folder: Path) -> None:
-    with replacing(folder, NAMES) as new:
-        write(new, {name: text for name, text in NEW.items() if name in NAMES})
-
-
-def test_new_files_take_the_places_of_all_that_were_named(tmp_path):
-    folder = write(tmp_path, OLD)
-    replace(folder)
-    assert content(folder) == NEW
-
-
-def test_an_error_before_the_end_leaves_what_was_there(tmp_path):
-    folder = write(tmp_path, OLD)
-    with pytest.raises(KeyboardInterrupt), replacing(folder, NAMES) as new:
-        (new / "config.json").write_text("new")
-        raise KeyboardInterrupt
-    assert content(folder) == OLD
-
-
-class Killed(BaseException):
-    """In the place of SIGKILL: nothing runs after it."""
-
-
-def test_killed_at_any_moment_one_of_the_runs_is_whole_and_none_is_mixed(tmp_path, monkeypatch):
-    """Before each change of the file system in turn, every later one is left out as
-    well, as if the process were gone."""
-    changes = [(Path, "replace"), (Path, "rename"), (Path, "mkdir"), (shutil, "rmtree")]
-    found = []
-    for moment in itertools.count():
-        folder = write(tmp_path / str(moment), OLD)
-        count = itertools.count()
-
-        def dying(change, count=count, moment=moment):
-            def changed(*args, **options):
-                if next(count) >= moment:
-                    raise Killed
-                return change(*args, **options)
-
-            return changed
-
-        with monkeypatch.context() as patch:
-            for owner, name in changes:
-                patch.setattr(owner, name, dying(getattr(owner, name)))
-            try:
-                replace(folder)
-            except Killed:
-                pass
-            else:
-                break
-        left = content(folder)
-        if "config.json" in left:  # it claims to be a run
-            assert left in (OLD, NEW), moment
-        with claimed(folder):
-            pass
-        found.append(content(folder))
-        assert found[-1] in (OLD, NEW), moment
-        assert all(path.is_file() for path in folder.iterdir()), moment
-    assert len(found) > 5
-    assert found == sorted(found, key=lambda one: one == NEW)
-    assert {one["config.json"] for one in found} == {"old", "new"}
 
 
 # Files.

@@ -105,9 +105,9 @@ def test_without_a_run_it_trains(tmp_path, capsys, monkeypatch):
     """With the options asked for, and in the folder told; the training itself is tested
     elsewhere."""
 
-    expected = train.Config(
-        model="cnn_basics", epochs=2, output=tmp_path / "training", overwrite=True
-    )
+    expected = train.Config(model="cnn_basics", epochs=2, output=tmp_path / "training-2")
+
+    (tmp_path / "training").mkdir()  # of an earlier call, or a person's own
 
     def stub(config, console):
         assert config == expected
@@ -118,7 +118,7 @@ def test_without_a_run_it_trains(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(train, "main", stub)
     assert command_line(["cnn_basics", "--epochs", "2", "--output", str(tmp_path)]) == 0
     assert (
-        f"no --run: training cnn_basics on digits for 2 epochs, into {tmp_path / 'training'}"
+        f"no --run: training cnn_basics on digits for 2 epochs, into {tmp_path / 'training-2'}"
         in capsys.readouterr().out
     )
 

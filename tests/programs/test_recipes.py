@@ -10,14 +10,21 @@ from pathlib import Path
 import pytest
 
 import jaxcnn.programs.train.program
-from jaxcnn.programs.train.config import Config, ConfigError, check, from_command_line, read_recipe
+from jaxcnn.programs.train.config import (
+    Config,
+    ConfigError,
+    NetworkOptions,
+    check,
+    from_command_line,
+    read_recipe,
+)
 from jaxcnn.programs.train.recipe import shipped_names
 
 
 def test_a_recipe_is_options_and_the_command_line_goes_before_it(tmp_path):
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
-        'model = "vgg"\nepochs = 3\nflip = true\noverwrite = false\nlearning_rate = 6e-3\n'
+        'model = "vgg"\nepochs = 3\nflip = true\nresume = false\nlearning_rate = 6e-3\n'
     )
     expected = Config(recipe=str(recipe), model="vgg", epochs=3, flip=True, learning_rate=6e-3)
     assert read_recipe(str(recipe)) == expected
@@ -27,7 +34,7 @@ def test_a_recipe_is_options_and_the_command_line_goes_before_it(tmp_path):
     recipe.write_text("epoch = 3")
     with pytest.raises(ConfigError, match="no option: epoch; there are accumulate"):
         read_recipe(str(recipe))
-    recipe.write_text('model = "alexnet"')
+    recipe.write_text('optimizer = "adamx"')
     with pytest.raises(SystemExit):
         read_recipe(str(recipe))
 
@@ -61,10 +68,10 @@ def test_the_shipped_recipes_make_sense(name, tmp_path, monkeypatch):
     assert config != Config(recipe=name)
 
 
-def test_mnist_and_digits_are_shipped_and_the_help_has_them():
-    assert shipped_names() == ["digits", "mnist"]
+def test_the_shipped_recipes_are_in_the_help():
+    assert shipped_names() == ["cifar10", "digits", "mnist"]
     assert read_recipe("mnist").dataset == "mnist"
-    told = inspect.getsource(Config).partition("recipe: ")[2].partition(".")[0]
+    told = inspect.getsource(NetworkOptions).partition("recipe: ")[2].partition(".")[0]
     assert all(name in told for name in shipped_names())
 
 
@@ -73,12 +80,12 @@ def test_mnist_and_digits_are_shipped_and_the_help_has_them():
     [
         (
             "minst",
-            "--recipe must be digits or mnist, or the path of a TOML file, got 'minst': did you"
-            " mean mnist?",
+            "--recipe must be cifar10, digits, mnist, or the path of a TOML file, got 'minst': did"
+            " you mean mnist?",
         ),
         (
             "net",
-            "--recipe must be digits or mnist, or the path of a TOML file, got 'net'",
+            "--recipe must be cifar10, digits, mnist, or the path of a TOML file, got 'net'",
         ),
         ("mnist.toml", "--recipe mnist.toml cannot be read: No such file or directory"),
         ("./mnist", "--recipe ./mnist cannot be read: No such file or directory"),
@@ -155,7 +162,7 @@ def test_a_byte_order_mark_is_no_part_of_a_recipe(tmp_path):
     recipe = tmp_path / "recipe.toml"
     recipe.write_bytes(
         b"\xef\xbb\xbfepochs = 3\r\nlearning_rate = 1\r\nweight_decay = 1e-4\r\nflip ="
-        b" true\r\noverwrite = false\r\n"
+        b" true\r\nresume = false\r\n"
     )
     expected = Config(recipe=str(recipe), epochs=3, learning_rate=1.0, weight_decay=1e-4, flip=True)
     assert read_recipe(str(recipe)) == expected
@@ -174,12 +181,12 @@ def test_a_text_that_looks_like_an_option_is_a_text(tmp_path):
 
 def test_a_bad_choice_in_a_recipe_is_told_with_a_command_that_there_is(tmp_path, capsys):
     recipe = tmp_path / "r.toml"
-    recipe.write_text('model = "alexnet"')
+    recipe.write_text('optimizer = "adamx"')
     with pytest.raises(SystemExit, match="2"):
         jaxcnn.programs.train.program.command_line(["--recipe", str(recipe)])
     told = " ".join(re.sub("[│╭╮╰╯─]", " ", capsys.readouterr().err).split())
     (command,) = re.findall(r"run (jaxcnn train --recipe .* --help)", told)
-    assert "'alexnet' for argument '--model'" in told
+    assert "'adamx' for argument '--optimizer'" in told
     assert command.split()[:3] == ["jaxcnn", "train", "--recipe"]
     with pytest.raises(SystemExit, match="0"):
         jaxcnn.programs.train.program.command_line(["--recipe", str(recipe), "--help"])

@@ -155,7 +155,28 @@ def test_options_change_a_run(plain, options):
             id="output in a file",
         ),
         pytest.param(
-            ["--output", "{tmp}"], ".* holds a run already: pass --overwrite", id="a run is there"
+            ["--output", "{tmp}"],
+            "{tmp} holds config.json and 1 more: pass --resume to go on with the run in it, or"
+            " another --output",
+            id="a run is there",
+        ),
+        pytest.param(
+            ["--resume"], "--output must be given with --resume", id="nothing to go on with"
+        ),
+        pytest.param(
+            ["--model", "alexnet"],
+            "--model must be one of cnn_basics, .*, or module:function of your own, got 'alexnet'",
+            id="no such network",
+        ),
+        pytest.param(
+            ["--model", "resnet2O"], "--model .* got 'resnet2O': did you mean resnet20?", id="slip"
+        ),
+        pytest.param(["--model", "nowhere:net"], "--model: module 'nowhere' does not", id="none"),
+        pytest.param(["--model", "math:sin"], "--model 'math:sin': ", id="no network"),
+        pytest.param(
+            ["--checkpoint-minutes", "0"],
+            "--checkpoint-minutes must be a positive number, got 0",
+            id="always saving",
         ),
     ],
 )
@@ -167,7 +188,7 @@ def test_wrong_options_give_one_line_and_status_2(options, message, tmp_path, ca
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.count("\n") == 1
-    assert re.fullmatch(f"jaxcnn train: {message}.*\n", printed.err)
+    assert re.fullmatch(f"jaxcnn train: {message.format(tmp=tmp_path)}.*\n", printed.err)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
         "file": "mine",
         "config.json": "an earlier run",

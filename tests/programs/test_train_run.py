@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 from rich.console import Console
+from training_runs import train
 
 from jaxcnn.models import lenet
 from jaxcnn.ops import AUTODIFF
@@ -139,6 +141,17 @@ def test_a_pipe_gets_a_line_for_each_epoch_and_a_table(runs):
     assert "\x1b" not in printed
     assert f"{result.rows[-1]['test_accuracy']:.2%}" in printed
     assert "38,666" in printed
+
+
+@pytest.mark.parametrize("smoothing", ["0.1", "0"])
+def test_the_table_says_how_small_a_smoothed_loss_can_be(smoothing, quick_runs, tmp_path, capsys):
+    """By hand: the entropy of one label of 0.91 and nine of 0.01."""
+    assert train(tmp_path / "run", "--label-smoothing", smoothing, epochs=1) == 0
+    found = re.findall(
+        r"least possible test loss, labels smoothed\W+(\S+)", capsys.readouterr().out
+    )
+    least = f"{-0.91 * math.log(0.91) - 9 * 0.01 * math.log(0.01):.4f}"
+    assert found == ([least] if smoothing == "0.1" else [])
 
 
 # Training.

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from jaxcnn.programs.checkpoint import load_arrays
 from processes import Processes
 
-from jaxcnn.programs.checkpoint import load_arrays
 from jaxcnn.programs.train.run_files import RUN_FILES
 
 pytestmark = pytest.mark.slow

@@ -97,7 +97,7 @@ def _draw(config: Config, output: Path, console: Console) -> Path:
             fields,
         )
     )
-    trained = trained or train_network(config, dataset.name, output / "training", console)
+    trained = trained or train_network(config, dataset.name, output, console)
 
     images = dataset.normalisation(dataset.test.images[: config.images])
     x = jnp.asarray(images)

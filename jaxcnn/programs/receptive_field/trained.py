@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from jaxcnn.programs.receptive_field.config import Config
 from jaxcnn.programs.train import program as train
 from jaxcnn.stored.arrays import CheckpointError, check_arrays, load_arrays
 
-TRAINED = "trained"
+TRAINED = "training"
 """The folder, in the output, of a network that is trained by this program."""
 
 
@@ -95,8 +95,8 @@ def read_run(folder: Path, recorded: dict[str, Any], model: Layer, dataset: Data
 
 
 def train_network(config: Config, dataset: str, output: Path, console: Console) -> Trained:
-    """The network `config.model`, trained by `jaxcnn train` into `output`/trained.
-    An earlier one is replaced.
+    """The network `config.model`, trained by `jaxcnn train` into `training` in
+    `output`, or training-2, -3, ... if that exists.
 
     Raises:
       DivergedError: as `train.main`.
@@ -108,13 +108,15 @@ def train_network(config: Config, dataset: str, output: Path, console: Console) 
         "epochs": config.epochs,
     }
     epochs = plural(config.epochs, "epoch")
+    names = (f"{TRAINED}-{number}" for number in itertools.count(2))
+    folder = next(
+        output / name for name in itertools.chain([TRAINED], names) if not (output / name).exists()
+    )
     console.print(
-        f"no --run: training {config.model} on {dataset} for {epochs}, into {output}",
+        f"no --run: training {config.model} on {dataset} for {epochs}, into {folder}",
         highlight=False,
         soft_wrap=True,
     )
-    folder = output / TRAINED
-    shutil.rmtree(folder, ignore_errors=True)
     result = train.main(train.Config(**options, output=folder), console)
     assert result is not None, "a run that begins is not finished"
     params, state = result.state.eval_params()

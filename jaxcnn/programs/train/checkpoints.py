@@ -22,13 +22,16 @@ import orbax.checkpoint as orbax
 from absl import logging as absl_logging
 from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, LatestN
 
-from jaxcnn.stored.files import naming, write_whole
+from jaxcnn.programs.loading import in_one_line
+from jaxcnn.programs.options import ConfigError
+from jaxcnn.stored.files import keep, naming, remove_partial_files, write_whole
 
 FOLDER = "checkpoints"
 HASHES = ".sha256.json"
 TIMES = "_CHECKPOINT_METADATA"
 """The file in which orbax notes when it wrote; it does so after the hashes."""
 DAMAGED = ".damaged"
+UNFINISHED = "was not written to the end"
 LATEST = 3
 """How many are kept, beside the one with the best accuracy."""
 ACCURACY = "accuracy"
@@ -63,6 +66,7 @@ class Checkpoints:
         self.folder = output.resolve() / FOLDER
         with naming(self.folder):
             self.folder.mkdir(exist_ok=True)
+            remove_partial_files(self.folder)
         self._thread = ThreadPoolExecutor(1)
         self._saving: Future[None] | None = None
         options = orbax.CheckpointManagerOptions(
@@ -135,6 +139,8 @@ class Checkpoints:
     def _write(self, number: int, args: orbax.args.Composite, accuracy: float) -> None:
         self._manager.save(number, args=args, metrics={ACCURACY: accuracy})
         folder = self.folder / str(number)
+        for path in (*folder.rglob("*"), folder, self.folder):
+            keep(path)
         content = json.dumps(_hashes(folder), indent=1)
         write_whole(_hashes_of(folder), lambda path: path.write_text(content))
         for path in self.folder.glob(f"*{HASHES}"):
@@ -147,8 +153,8 @@ def newest(
 ) -> Saved | None:
     """The newest whole checkpoint of a run; None if it has none.
 
-    Checkpoints after it, which are damaged or were not written to the end, are told and
-    renamed to NUMBER.damaged.
+    Those that are damaged are told and renamed to NUMBER.damaged, and those that were
+    not written to the end are told and removed, older ones too: orbax reads them all.
 
     Args:
       output: the run's folder.
@@ -156,22 +162,32 @@ def newest(
       say: is told of each damaged one, in a line.
 
     Raises:
-      ValueError: if it has other arrays.
+      ConfigError: if it has other arrays, or this version of orbax does not read it.
       OSError: if it cannot be read.
     """
     folder = output.resolve() / FOLDER
+    found = None
     for number in sorted(_numbers(folder), reverse=True):
         one = folder / str(number)
         fault = _fault(one)
         if fault is None:
-            return _read(one, shapes)
-        say(f"checkpoint {output / FOLDER / str(number)} {fault}: the one before it is used")
-        aside = one.with_name(one.name + DAMAGED)
-        shutil.rmtree(aside, ignore_errors=True)
-        with naming(one):
-            one.rename(aside)
-        _hashes_of(one).unlink(missing_ok=True)
-    return None
+            found = found or one
+            continue
+        what = "the one before it is used" if found is None else "it is left out"
+        say(f"checkpoint {output / FOLDER / str(number)} {fault}: {what}")
+        _put_aside(one, keep_it=fault != UNFINISHED)
+    return None if found is None else _read(found, shapes)
+
+
+def _put_aside(folder: Path, *, keep_it: bool) -> None:
+    aside = folder.with_name(folder.name + DAMAGED)
+    with naming(folder):
+        if aside.exists():
+            shutil.rmtree(aside)
+        folder.rename(aside)
+        if not keep_it:
+            shutil.rmtree(aside)
+        _hashes_of(folder).unlink(missing_ok=True)
 
 
 def has_any(output: Path) -> bool:
@@ -192,7 +208,7 @@ def _fault(folder: Path) -> str | None:
     try:
         written = json.loads(_hashes_of(folder).read_text())
     except FileNotFoundError:
-        return "was not written to the end"
+        return UNFINISHED
     except (OSError, ValueError):
         return "has damaged hashes"
     if not isinstance(written, dict):
@@ -211,14 +227,14 @@ def _read(folder: Path, shapes: Mapping[str, Any]) -> Saved:
             arrays=orbax.PyTreeCheckpointHandler(), place=orbax.JsonCheckpointHandler()
         )
     )
-    with handlers as reader:
-        found = reader.restore(
-            folder,
-            args=orbax.args.Composite(
-                arrays=orbax.args.PyTreeRestore(),
-                place=orbax.args.JsonRestore(),
-            ),
-        )
+    args = orbax.args.Composite(arrays=orbax.args.PyTreeRestore(), place=orbax.args.JsonRestore())
+    try:
+        with handlers as reader:
+            found = reader.restore(folder, args=args)
+    except Exception as error:  # its hashes are right, so it is not damaged
+        raise ConfigError(
+            f"{folder} cannot be read by orbax {orbax.__version__}: {in_one_line(error)[:300]}"
+        ) from error
     arrays = {name: np.asarray(array) for name, array in found["arrays"].items()}
     for name, spec in shapes.items():
         if 0 in spec.shape:
@@ -226,7 +242,10 @@ def _read(folder: Path, shapes: Mapping[str, Any]) -> Saved:
     for name in sorted({*shapes, *arrays}):
         wanted, got = (_described(each.get(name)) for each in (shapes, arrays))
         if wanted != got:
-            raise ValueError(f"{folder} has {name} as {got}, where the run has {wanted}")
+            raise ConfigError(
+                f"{folder} has {name} as {got}, where the run has {wanted}: is it another network,"
+                " or another version of jaxcnn or optax?"
+            )
     return Saved(int(folder.name), arrays, found["place"])
 
 

@@ -179,7 +179,6 @@ def _train(
     """Train for the epochs that are left, writing the files after each, if there is a
     folder."""
     config, done = run.config, None
-    events = output if config.tensorboard else None
     if output is not None:
         (output / REPORT).unlink(missing_ok=True)
         write_description(output, about)
@@ -187,21 +186,23 @@ def _train(
     with (
         nullcontext() if output is None else Checkpoints(output) as checkpoints,
         noticed() as signals,
-        event_log(events, first_epoch=len(place.rows) + 1) as log,
+        event_log(
+            output if config.tensorboard else None, first_epoch=len(place.rows) + 1
+        ) as add_to_events,
         training_progress(console, config.epochs, run.batches) as progress,
     ):
-        saver = Saver(run, checkpoints, signals, output)
+        saver = Saver(run, checkpoints, signals, output, place)
         progress.batches_done(len(place.rows) * run.batches + place.batches)
         for done in epochs(run, place, batches_done=progress.batches_done, pause=saver.pause):
             if output is not None:
                 append_metrics(output, done.rows[-1])
                 keep_best(output, done, run.about)
-                log(done.rows[-1])
+            add_to_events(done.rows[-1])
             progress.epoch_done(done.rows[-1], done.speed[0])
             saver.pause(done.place)
-        if done is None:
-            return tested(run, place)
+        done = done or tested(run, place)
         saver.save(done.place)
+        saver.pause(done.place)  # a signal may have come meanwhile
     return done
 
 

@@ -25,7 +25,7 @@ def shipped_names() -> list[str]:
     """The names of the recipes that come with jaxcnn.
 
     >>> shipped_names()
-    ['digits', 'mnist']
+    ['cifar10', 'digits', 'mnist']
     """
     names = [file.name.partition(".") for file in SHIPPED.iterdir()]
     return sorted(name for name, _, kind in names if kind == "toml")
@@ -50,7 +50,7 @@ def find(recipe: str) -> Traversable:
         likely = get_close_matches(recipe, names, n=1)
         slip = f": did you mean {likely[0]}?" if likely else ""
         raise ConfigError(
-            f"--recipe must be {' or '.join(names)}, or the path of a TOML file, got"
+            f"--recipe must be {', '.join(names)}, or the path of a TOML file, got"
             f" {shown(repr(recipe))}{slip}"
         )
     return SHIPPED / f"{recipe}.toml"

@@ -10,7 +10,7 @@ from typing import Any
 from jaxcnn.programs.options import ConfigError, shown
 from jaxcnn.programs.output import LOCK
 from jaxcnn.programs.train.checkpoints import has_any
-from jaxcnn.programs.train.run_files import CONFIG, REPORT, RUN_FILES
+from jaxcnn.programs.train.run_files import CONFIG, REPORT
 
 FREE = frozenset(
     {
@@ -30,6 +30,8 @@ FREE = frozenset(
 another way."""
 BITS = ("device", "processes", "versions")
 """What may change, but then gives other bits."""
+KINDS = {"fingerprint": str, "epochs": int, "commands": list}
+"""What is needed of an earlier config.json, whatever its options."""
 
 
 def earlier_run(output: Path) -> dict[str, Any] | None:
@@ -38,25 +40,21 @@ def earlier_run(output: Path) -> dict[str, Any] | None:
     Raises:
       ConfigError: if the folder holds something else, or the file is damaged.
     """
-    foreign = sorted(
-        path.name
-        for path in output.iterdir()
-        if path.name not in (*RUN_FILES, LOCK) and not path.name.startswith("events.out.")
-    )
+    there = sorted(path.name for path in output.iterdir() if path.name != LOCK)
     path = output / CONFIG
-    if not path.exists():
+    if CONFIG not in there:  # the file that a run writes first
         if has_any(output):
             raise ConfigError(f"{path} is missing: without it the run cannot go on")
-        if foreign:
-            raise ConfigError(
-                f"{output} holds {shown(foreign[0])} and no run: pass another --output"
-            )
+        if there:
+            raise ConfigError(f"{output} holds {shown(there[0])} and no run: pass another --output")
         return None
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    if not isinstance(about, dict) or "fingerprint" not in about:
+    if not isinstance(about, dict) or any(
+        not isinstance(about.get(name), kind) for name, kind in KINDS.items()
+    ):
         raise ConfigError(f"{path} is not that of a run that can go on")
     return about
 

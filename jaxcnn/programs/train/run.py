@@ -26,6 +26,7 @@ from jaxcnn.programs.train.state_arrays import from_arrays, to_arrays
 from jaxcnn.stored.inference import make_logits
 from jaxcnn.training import (
     Loss,
+    TrainState,
     find_nonfinite,
     init_train_state,
     make_train_step,
@@ -111,10 +112,12 @@ class Run:
         of_images = make_logits(
             self.model, self.about.normalisation, mirror=config.mirror, ops=self.ops
         )
-        self._logits = jax.jit(
-            lambda state, x: of_images(*state.eval_params(), x),
-            out_shardings=NamedSharding(self.mesh, PartitionSpec()),
-        )
+
+        def logits(state: TrainState, x: Array) -> Array:
+            params, model_state = state.eval_params()
+            return of_images(params, model_state, x)
+
+        self._logits = jax.jit(logits, out_shardings=NamedSharding(self.mesh, PartitionSpec()))
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[dict[str, np.ndarray]]:
         """Train once on all images, or on those from batch `first` on; yields the

@@ -19,7 +19,7 @@ from jaxcnn.programs.train.checkpoints import FOLDER
 from jaxcnn.programs.train.config import Config, ConfigError
 from jaxcnn.programs.train.epochs import Done, Row
 from jaxcnn.stored.description import Description
-from jaxcnn.stored.files import append_line, write_whole
+from jaxcnn.stored.files import append_line, remove_partial_files, write_whole
 from jaxcnn.stored.saving import write_model
 
 PICTURES = {
@@ -108,4 +108,5 @@ def keep_best(output: Path, done: Done, about: Description) -> None:
     if accuracies[-1] > max(accuracies[:-1], default=-1.0):
         best = output / BEST
         best.mkdir(exist_ok=True)
+        remove_partial_files(best)
         write_model(best, *done.weights, about)

@@ -27,14 +27,20 @@ class Saver:
       checkpoints: where they go; None in a process that does not write.
       signals: whether one came.
       output: the run's folder, for messages.
+      place: where the run begins; a checkpoint has it already, unless it is the start.
     """
 
     def __init__(
-        self, run: Run, checkpoints: Checkpoints | None, signals: Noticed, output: Path | None
+        self,
+        run: Run,
+        checkpoints: Checkpoints | None,
+        signals: Noticed,
+        output: Path | None,
+        place: Place = START,
     ):
         self._run, self._checkpoints, self._signals = run, checkpoints, signals
         self._output = output
-        self._saved = START
+        self._saved = place
         self._time = time.monotonic()
 
     def pause(self, place: Place) -> None:
@@ -89,7 +95,7 @@ def go_on(run: Run, output: Path | None, say: Callable[[str], object]) -> Place:
     start if there is none. All processes must call it; the one with the folder reads.
 
     Raises:
-      ValueError: if the checkpoint is of another network.
+      ConfigError: if the checkpoint is of another network.
       OSError: if it cannot be read.
     """
     arrays = run.arrays()
