@@ -225,6 +225,16 @@ def test_what_is_no_image_is_told_in_one_line(tmp_path, content, reason):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kilobytes
 
 
+def test_a_jpeg_that_is_gone_over_again_and_again_is_refused():
+    """Each scan of 31 bytes, without anything new, goes over all pixels."""
+    content = encoded(GREY, "JPEG", progressive=True)
+    scan = content[content.rindex(b"\xff\xda") : -2]
+    few, many = (content[:-2] + scan * count + content[-2:] for count in (50, 200))
+    assert read(few).shape == (24, 32, 3)
+    with pytest.raises(PictureError, match="is a JPEG of more than 100 scans"):
+        read(many)
+
+
 def test_the_size_is_looked_at_where_warnings_are_not_errors():
     """Between its limit and twice of it Pillow only warns."""
     with warnings.catch_warnings():

@@ -56,7 +56,7 @@ def test_a_run_on_pictures_is_the_same_in_memory_and_streamed(pictures, tmp_path
         words += ["--batch-size", "8", "--output", str(output)]
         assert run(["train", "--dataset", "folder", *words]) == 0
         printed = capsys.readouterr().out.replace("\n", "")
-        assert f"left out, 3 files of {pictures}: cat/notes.txt is no image" in printed
+        assert f"left out, 3 files of {pictures}: bird/pipe is a pipe, not a file" in printed
         assert "3 classes, images to train with: bird 16, dog 8, cat 7" in printed
         lines = (output / "metrics.jsonl").read_text().splitlines()
         rows[name] = [{**json.loads(line), "seconds": 0} for line in lines]

@@ -59,7 +59,7 @@ def without(tree, entry):
         ({"fit": "squeeze"}, "fit must be one of crop, pad, stretch, got 'squeeze'"),
         ({"mirror": "yes"}, "mirror must be True or False, got 'yes'"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
 )
 def test_arguments_that_make_no_sense_are_refused_by_name(change, message, folder):
     with pytest.raises(ValueError, match=message) as caught:

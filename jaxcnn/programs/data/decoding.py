@@ -23,6 +23,7 @@ from jaxcnn.programs.data.walking import kind_of
 
 MOST_PIXELS = 2**27  # of an image: 134 million, a third more than the largest cameras have
 MOST_BYTES = 2**30  # of a file
+MOST_SCANS = 100  # of a progressive JPEG, which usually has ten
 LARGE_PIXELS = 2**24  # above this one image is decoded at a time
 DECODER = 1
 """Raised whenever the same file becomes other pixels; caches of pixels depend on it."""
@@ -138,6 +139,8 @@ def _decoded(
         if pixels > MOST_PIXELS:
             shape = f"{image.width:,} x {image.height:,} pixels"
             raise PictureError(name, f"has {shape}, more than {MOST_PIXELS:,} in all")
+        if image.info.get("progressive") and _scans(file) > MOST_SCANS:
+            raise PictureError(name, f"is a JPEG of more than {MOST_SCANS} scans")
         with _large if pixels > LARGE_PIXELS else nullcontext():
             if size is not None:
                 # A JPEG of at least four times the size is decoded at half, a quarter
@@ -150,6 +153,20 @@ def _decoded(
             if size is not None:
                 working = _fit(working, size, fit)
             return _array(_over_white(working).convert(_mode(channels)))
+
+
+def _scans(file: BinaryIO) -> int:
+    """How often the marker of a scan is in a JPEG (ITU-T T.81, table B.1), up to one
+    more than `MOST_SCANS`. A scan of a few bytes goes over all pixels, so that a small
+    file could take hours."""
+    place = file.tell()
+    file.seek(0)
+    found, end = 0, b""
+    while found <= MOST_SCANS and (chunk := file.read(2**20)):
+        found += (end + chunk).count(b"\xff\xda")
+        end = chunk[-1:]
+    file.seek(place)
+    return found
 
 
 @cache
