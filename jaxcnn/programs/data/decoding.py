@@ -205,10 +205,11 @@ def _to_eight_bits(image: Image.Image, name: str, channels: int) -> Image.Image:
         if not 0 <= values.min() <= values.max() <= 1:
             raise PictureError(name, "has floating-point values outside [0, 1]")
         return Image.fromarray(np.rint(values * 255).astype(np.uint8))
-    if image.has_transparency_data:
-        return image.convert("RGBA")
     # Grey becomes colour at the end, when it is small.
-    return image if image.mode == "L" else image.convert(_mode(channels))
+    wanted = "L" if image.mode == "L" else _mode(channels)
+    if image.has_transparency_data:
+        wanted = "RGBA"
+    return image if image.mode == wanted else image.convert(wanted)
 
 
 def _over_white(image: Image.Image) -> Image.Image:
