@@ -126,6 +126,7 @@ def test_an_option_overrides_the_launcher():
         (MachineOptions(processes=2), {}, "needs --coordinator and --process-id too"),
         (MachineOptions("a:1", 2), {}, "needs --process-id too, got --coordinator and --processes"),
         (MachineOptions("a:1", 0, 0), {}, "--processes must be at least 1, got 0"),
+        (MachineOptions("a:1", 10**6, 0), {}, "--processes must be at most 100,000, got 1000000"),
         (MachineOptions("a:1", 2, 2), {}, "--process-id must be from 0 to 1, with 2 .* got 2"),
         (MachineOptions("a:1", 2, -1), {}, "--process-id must be from 0 to 1, .* got -1"),
         (MachineOptions("a:1", 1, 1), {}, "--process-id must be from 0 to 0, .* got 1"),

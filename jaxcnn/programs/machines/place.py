@@ -9,11 +9,12 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from jaxcnn.programs.options import ConfigError, require, shown
+from jaxcnn.programs.options import ConfigError, require, require_count, shown
 
 PORTS = range(61440, 65536)
 """Ports that are chosen here: the same one in all processes of a job, and probably
 different ones in two jobs that share a machine."""
+MOST_PROCESSES = 100_000
 KUBERNETES_PORT = 55527
 """The pods of a job have their network to themselves."""
 
@@ -85,7 +86,7 @@ def find_place(
     True
     """
     if options.processes is not None:
-        require("processes", "at least 1", options.processes >= 1, options.processes)
+        require_count("processes", options.processes, most=MOST_PROCESSES)
     launched = (
         _slurm(environment)
         or _open_mpi(environment)

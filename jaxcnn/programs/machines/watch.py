@@ -69,6 +69,7 @@ class Watch:
         self._heard = threading.Event()
         self._all_done = threading.Event()
         self._over = False
+        self._deciding = threading.Lock()
         self._thread = threading.Thread(target=self._guarded, daemon=True)
         self._thread.start()
 
@@ -81,13 +82,13 @@ class Watch:
 
     def tell_failure(self, why: str, status: int) -> None:
         """Say that this process ends and why, so that the others end too."""
-        self._over = True
+        self._end_first()
         self._send({"ended": self._place.index, "why": why, "status": status})
         self._linger()
 
     def tell_interruption(self, word: str, number: int) -> None:
         """Say that a signal ends this process, so that the others get it too."""
-        self._over = True
+        self._end_first()
         self._send({"interrupted": self._place.index, "word": word, "number": number})
         self._linger()
 
@@ -103,6 +104,18 @@ class Watch:
         self._thread.join()
         for lines in self._peers.values():
             lines.close()
+
+    def _end_first(self) -> None:
+        """From now on this process ends for its own reason. If the watch has begun to
+        end it for another, it does so here."""
+        if not self._decide():
+            self._thread.join()
+
+    def _decide(self) -> bool:
+        """Whether nobody else has decided that this process ends."""
+        with self._deciding:
+            first, self._over = not self._over, True
+        return first
 
     def _guarded(self) -> None:
         try:
@@ -182,9 +195,8 @@ class Watch:
 
     def _end(self, index: int, why: str, status: int) -> None:
         """End this process, because that one has; process 0 tells the others first."""
-        if self._over:
+        if not self._decide():
             return
-        self._over = True
         who = f"process {index}" if index != self._place.index else "this process"
         fail(self._name, f"{who} {why}, and no other can go on without it{self._advice}", status)
         if self._place.index == 0:
