@@ -12,10 +12,10 @@ Definition
 
     Loss and gradients are linear in t: t times an example's weight gives the weighted
     loss. Nothing overflows, because z is replaced by z - m with m = max z, and little
-    cancels: with c a class of the maximum and r = sum_{j != c} exp(z[j] - m),
+    cancels: with r the sum of exp(z[j] - m) over all j but one that has the maximum,
 
         - log p[j] = log(1 + r) - (z[j] - m)                                       (4)
-        s p[c] - q[c] = (s - q[c]) - s r / (1 + r)                                 (5)
+        s p[j] - q[j] = (s - q[j]) - s r / (1 + r)    where z[j] = m               (5)
 
 Residuals
     The logits, the targets, and two numbers per example, m and r.
@@ -31,7 +31,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from jaxcnn.ops._arrays import at_least_float32
 from jaxcnn.ops._sharding import cotangent_like
@@ -52,25 +52,28 @@ def _losses(
     wide = at_least_float32(z)
     # (1) does not depend on m, so m counts as a constant in derivatives.
     m = lax.stop_gradient(jnp.max(wide, axis=-1, keepdims=True))
-    others = jnp.sum(jnp.where(_is_top(wide), 0, jnp.exp(wide - m)), axis=-1, keepdims=True)
+    top, below = wide == m, wide - m
+    # A class of the maximum adds 1 to the sum of exponentials, all but the first to r.
+    more = jnp.sum(top, axis=-1, keepdims=True, dtype=wide.dtype) - 1
+    r = more + jnp.sum(jnp.where(top, jnp.expm1(below), jnp.exp(below)), axis=-1, keepdims=True)
     q = _smoothed(t.astype(wide.dtype), smoothing)
-    return jnp.sum(q * _costs(wide, m, others, q), axis=-1), m, others  # (1)
+    return jnp.sum(q * _costs(below, r, q), axis=-1), m, r  # (1)
 
 
 def _fwd(z: Float[Array, "*n k"], t: Float[Array, "*n k"], smoothing: float):
-    loss, m, others = _losses(z, t, smoothing)
-    return loss.astype(z.dtype), (z, t, m, others)
+    loss, m, r = _losses(z, t, smoothing)
+    return loss.astype(z.dtype), (z, t, m, r)
 
 
 def _bwd(smoothing: float, residuals, dy: Float[Array, "*n"]):
-    z, t, m, others = residuals
+    z, t, m, r = residuals
     wide = at_least_float32(z)
-    top, q = _is_top(wide), _smoothed(t.astype(wide.dtype), smoothing)
-    s = jnp.sum(t.astype(wide.dtype), axis=-1, keepdims=True)
-    total = others + jnp.exp(_at(top, wide - m))
-    # s p - q, (5)
-    off = jnp.where(top, (s - q) - s * others / total, s * jnp.exp(wide - m) / total - q)
-    costs = _costs(wide, m, others, q)
+    targets, below = t.astype(wide.dtype), wide - m
+    q, s = _smoothed(targets, smoothing), jnp.sum(targets, axis=-1, keepdims=True)
+    # s p - q, (5); expm1(0) is there for its derivative.
+    at_top = (s - q) - s * (r - jnp.expm1(below)) / (1 + r)
+    off = jnp.where(wide == m, at_top, s * jnp.exp(below) / (1 + r) - q)
+    costs = _costs(below, r, q)
     by_target = (1 - smoothing) * costs
     if smoothing > 0:
         by_target += smoothing * jnp.mean(costs, axis=-1, keepdims=True)
@@ -79,15 +82,10 @@ def _bwd(smoothing: float, residuals, dy: Float[Array, "*n"]):
 
 
 def _costs(
-    z: Float[Array, "*n k"],
-    m: Float[Array, "*n 1"],
-    others: Float[Array, "*n 1"],
-    q: Float[Array, "*n k"],
+    below: Float[Array, "*n k"], r: Float[Array, "*n 1"], q: Float[Array, "*n k"]
 ) -> Float[Array, "*n k"]:
     """- log p, (4), but finite where p and q are 0."""
-    below = z - m
-    log_total = jnp.log1p(others + jnp.expm1(_at(_is_top(z), below)))
-    return log_total - jnp.where((q == 0) & (below == -jnp.inf), 0, below)
+    return jnp.log1p(r) - jnp.where((q == 0) & (below == -jnp.inf), 0, below)
 
 
 def _smoothed(t: Float[Array, "*n k"], smoothing: float) -> Float[Array, "*n k"]:
@@ -95,17 +93,6 @@ def _smoothed(t: Float[Array, "*n k"], smoothing: float) -> Float[Array, "*n k"]
     if smoothing == 0:
         return t
     return (1 - smoothing) * t + smoothing * jnp.mean(t, axis=-1, keepdims=True)
-
-
-def _is_top(z: Float[Array, "*n k"]) -> Bool[Array, "*n k"]:
-    """[j = c], with c the first of the classes that have the maximum."""
-    classes = lax.broadcasted_iota(jnp.int32, (1,) * (z.ndim - 1) + z.shape[-1:], z.ndim - 1)
-    return jnp.argmax(z, axis=-1, keepdims=True).astype(jnp.int32) == classes
-
-
-def _at(top: Bool[Array, "*n k"], values: Float[Array, "*n k"]) -> Float[Array, "*n 1"]:
-    """The value at c."""
-    return jnp.sum(jnp.where(top, values, 0), axis=-1, keepdims=True)
 
 
 soft_cross_entropy = jax.custom_vjp(soft_cross_entropy_definition, nondiff_argnums=(2,))

@@ -79,6 +79,8 @@ CASES = {  # operation, definition, arguments
     "soft": (*soft(), [3 * normal(2, 3, 5), uniform(2, 3, 5)]),
     "soft_smooth": (*soft(0.1), [3 * normal(2, 3, 5), uniform(2, 3, 5)]),
     "soft_uniform_target": (*soft(1.0), [normal(3, 5), uniform(3, 5)]),
+    "soft_even": (*soft(0.1), [3 * normal(4, 6), uniform(4, 6)]),
+    "soft_tied": (*soft(), [np.array([[1.0, 1.0, 0.0], [2.0, 2.0, 2.0]]), uniform(2, 3)]),
     "soft_one_hot": (*soft(), [3 * normal(4, 5), np.eye(4, 5)]),
     "soft_one_example": (*soft(0.1), [normal(4), uniform(4)]),
     "soft_one_class": (*soft(), [normal(2, 1), uniform(2, 1)]),

@@ -131,6 +131,7 @@ def test_vmap(case):
         ("softmax_smooth", [P("data")]),
         ("soft_smooth", [P("data"), P("data")]),
         ("soft_smooth", [P("data"), P(None, None, None)]),
+        ("soft_even", [P(None, "data"), P(None, "data")]),
         ("sigmoid", [P("data"), P("data")]),
         ("sigmoid", [P("data"), P(None, None)]),
         ("mean_squared", [P(None, "data"), P(None, "data")]),

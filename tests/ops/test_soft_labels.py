@@ -94,7 +94,7 @@ def test_logits_that_are_no_distribution(ops):
 
 @both
 def test_equal_logits_have_equal_gradients(ops):
-    """The class of the maximum that the rule takes apart is no other than the rest."""
+    """Several classes have the maximum."""
     t = jnp.full((1, 4), 0.25)
     losses, (dz, dt) = value_and_gradients(ops.softmax_cross_entropy, [jnp.ones((1, 4)), t])
     np.testing.assert_allclose(losses, np.log(4), rtol=1e-6)
