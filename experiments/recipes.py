@@ -109,7 +109,9 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         deviation = f"{100 * accuracies.std(ddof=1):.2f}" if len(group) > 1 else ""
         each = ", ".join(f"{100 * accuracy:.2f}" for accuracy in accuracies)
         mean = f"**{accuracies.mean():.2%}**"
-        lines.append((recipe, options, str(len(group)), mean, deviation, each, f"{minutes:.1f}", device))
+        lines.append(
+            (recipe, options, str(len(group)), mean, deviation, each, f"{minutes:.1f}", device)
+        )
     return markdown.table(HEADINGS, lines)
 
 
