@@ -11,7 +11,7 @@ from matplotlib.font_manager import FontProperties, findfont, fontManager, get_f
 
 DEFAULT = "DejaVu Sans"  # comes with matplotlib
 BOXES = "lastresort"  # fonts that have a box for each character of Unicode
-MOST_FAMILIES = 2000  # looked at, of those that are installed
+MOST_FONTS = 2000  # looked at, of those that are installed
 
 
 class PictureNames(NamedTuple):
@@ -114,13 +114,10 @@ def _families(characters: frozenset[str]) -> tuple[tuple[str, ...], frozenset[st
 
 
 def _installed() -> Iterable[tuple[str, str]]:
-    """Family and file of an upright font of each installed family."""
-    seen: set[str] = set()
-    for entry in fontManager.ttflist[:MOST_FAMILIES]:
-        boxes = BOXES in entry.name.replace(" ", "").lower()
-        if entry.name not in seen and entry.style == "normal" and not boxes:
-            seen.add(entry.name)
-            yield entry.name, entry.fname
+    """Installed families, each with the file that matplotlib draws it with."""
+    for family in dict.fromkeys(entry.name for entry in fontManager.ttflist[:MOST_FONTS]):
+        if BOXES not in family.replace(" ", "").lower():
+            yield family, findfont(FontProperties(family=family))
 
 
 def _covered(file: str, characters: frozenset[str]) -> frozenset[str]:
