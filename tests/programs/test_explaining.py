@@ -142,15 +142,15 @@ def test_a_network_without_places_has_the_gradient_alone(tmp_path):
     jaxcnn.save(tmp_path / "flat", *drawn(flat()), **about)
     found = Explainer(jaxcnn.load(tmp_path / "flat", model=flat))(images(1)[0], 0)
     assert (found.places, found.method, found.layer) == (None, "", "")
-    assert len(picture(images(1)[0], found, "a.png", "a", 0.5).axes) == 2
+    assert len(picture(images(1)[0], found, "a.png", 0, ["a"], 0.5).axes) == 2
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_a_picture_says_what_it_shows(channels, pooled):
     image = images(1)[0].repeat(channels, axis=2)
     explanation = Explainer(pooled)(images(1)[0], 0)
-    figure = picture(image, explanation, "x/$a_b$\n.png", "cat", 0.25)
+    figure = picture(image, explanation, "x/$a_b$\n.png", 1, ["dog", "cat"], 0.25)
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == ["as the network saw it", "input gradient", "class activation map, 2_relu"]
-    assert figure.get_suptitle() == r"'$a_b$\n.png'" + "\ncat, 25.0%"
+    assert figure.get_suptitle() == r"$a_b$\n.png" + "\ncat, 25.0%"
     figure.draw_without_rendering()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from jaxcnn.programs.figures import ORANGE
-from jaxcnn.programs.options import shown
+from jaxcnn.programs.picture_names import picture_names
 from jaxcnn.programs.predict.explaining import Explanation
 from jaxcnn.stored.files import write_whole
 
@@ -21,7 +21,12 @@ SHARE = 99.5  # the percentile of a gradient that is drawn as the brightest
 
 
 def picture(
-    image: np.ndarray, explanation: Explanation, file: str, answer: str, probability: float
+    image: np.ndarray,
+    explanation: Explanation,
+    file: str,
+    answer: int,
+    classes: Sequence[str],
+    probability: float,
 ) -> Figure:
     """The image, and beside it what drove the answer.
 
@@ -29,7 +34,8 @@ def picture(
       image: (h, w, c), uint8, as the model saw it.
       explanation: of the answer.
       file: the name of the image.
-      answer: the class, with this probability.
+      answer: the number of the class, with this probability.
+      classes: the names of all. Where no font has the name, the number is shown.
     """
     panels = 2 if explanation.places is None else 3
     height, width = image.shape[:2]
@@ -46,10 +52,9 @@ def picture(
         _shade(axes[2], explanation.places, (height, width))
     for panel in axes:
         panel.set(xticks=[], yticks=[], xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-    name = _text(Path(file).name)
-    figure.suptitle(
-        f"{name}\n{_text(answer)}, {probability:.1%}", parse_math=False, fontsize="medium"
-    )
+    names = picture_names([*classes, Path(file).name], most=60)
+    title = f"{names.names[-1]}\n{names.names[answer]}, {probability:.1%}"
+    figure.suptitle(title, fontsize="medium", **names.style)
     return figure
 
 
@@ -59,10 +64,7 @@ def write_picture(figure: Figure, path: Path) -> None:
     Raises:
       OSError: with the name of `path`, if it cannot be written.
     """
-    with warnings.catch_warnings():
-        # A name in a script that the font lacks is drawn as boxes.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        write_whole(path, lambda partial: figure.savefig(partial, format="png", dpi=110))
+    write_whole(path, lambda partial: figure.savefig(partial, format="png", dpi=110))
 
 
 def _show(panel: Axes, image: np.ndarray, title: str) -> None:
@@ -79,8 +81,3 @@ def _shade(panel: Axes, places: np.ndarray, size: tuple[int, int]) -> None:
     shade[..., 3] = DENSEST * places / (float(places.max()) or 1.0)
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
     panel.imshow(shade, extent=extent, interpolation="bilinear")
-
-
-def _text(name: str) -> str:
-    """A name in one short line."""
-    return name if name.isprintable() and len(name) <= 60 else shown(name)

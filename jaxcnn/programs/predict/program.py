@@ -116,10 +116,12 @@ def answered(config: Config, stored: StoredModel) -> Iterator[Answer | Unread]:
             order = np.argsort(-row, kind="stable")
             answer = Answer(each.file, {stored.classes[k]: float(row[k]) for k in order})
             if explainer and config.explain:
-                path = config.explain / explanation_name(each.file, taken)
-                explanation = explainer(each.image, int(order[0]))
+                best, path = int(order[0]), config.explain / explanation_name(each.file, taken)
+                explanation = explainer(each.image, best)
                 probability = answer.probabilities[answer.best]
-                figure = picture(each.image, explanation, each.file, answer.best, probability)
+                figure = picture(
+                    each.image, explanation, each.file, best, stored.classes, probability
+                )
                 write_picture(figure, path)
                 answer = answer._replace(explanation=path)
             yield answer

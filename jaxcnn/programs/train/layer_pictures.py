@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from jaxcnn.programs.messages import plural
+from jaxcnn.programs.picture_names import picture_names
 from jaxcnn.programs.train.panels import SIGNED, grid, in_unit_range, set_title, show_image
-from jaxcnn.programs.train.picture_names import picture_names
 
 MOST_KERNELS = 64
 MOST_PAIRS = 4  # inputs and outputs each

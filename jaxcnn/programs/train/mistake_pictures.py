@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike
 from sklearn import metrics
 
 from jaxcnn.programs.figures import BLUE
+from jaxcnn.programs.picture_names import picture_names, width
 from jaxcnn.programs.train.panels import grid, in_unit_range, set_title, show_image
-from jaxcnn.programs.train.picture_names import picture_names, width
 
 MOST_MISTAKES = 24
 MOST_CLASSES_WITH_COUNTS = 20  # beyond it the cells are too small for numbers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -93,6 +94,10 @@ def _fitting(name: str, most: int) -> str:
             break
         end += 1
     return name[:end]
+
+
+# It tells of each font whose weight it does not know.
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 
 @lru_cache(maxsize=8)
