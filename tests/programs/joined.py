@@ -67,7 +67,7 @@ def act(machines: Machines) -> dict[str, object]:
         machines.same_everywhere({"epochs": 3, "learning_rate": 0.1 * (machines.index + 1)})
     if options.act == "fail" and machines.index == 1:
         raise OSError(28, "No space left on device", "/full")
-    if options.act == "kill" and machines.index == machines.count - 1:
+    if options.act == f"kill {machines.index}":
         os.kill(os.getpid(), signal.SIGKILL)
     return {"any": machines.any(True)}  # others wait in here for one that does not come
 

@@ -135,6 +135,7 @@ def together(
     program: str,
     *,
     advice: str = "",
+    refused: tuple[type[Exception], ...] = (),
     arrival: float = ARRIVAL,
     silence: float = SILENCE,
 ) -> Iterator[Machines]:
@@ -156,6 +157,8 @@ def together(
       program: its name in front of the line.
       advice: the end of the line, such as "; --resume goes on from the last
         checkpoint".
+      refused: more exceptions than ConfigError that mean wrong options, as of
+        `run_program`.
       arrival: seconds in which all processes must come.
       silence: seconds without a sign of life after which a process counts as gone.
 
@@ -188,10 +191,12 @@ def together(
     except BaseException as error:
         with ignored():
             why = None
-            if not isinstance(error, (ConfigError, OSError)):
+            if not isinstance(error, (ConfigError, OSError, *refused)):
                 # If another is gone, then mostly the watch ends this one meanwhile.
                 why = watch.verdict(VERDICT)
-            watch.tell_failure(*_reason(error))
+            text = " ".join(str(error).split()) or type(error).__name__
+            status = 2 if isinstance(error, (ConfigError, *refused)) else 1
+            watch.tell_failure(f"ended ({text[:500]})", status)
         if _is_of_others(error):
             failed = f"a computation with the other processes failed: {why or error}"
             raise LostError(failed) from error
@@ -251,11 +256,6 @@ def _without_chatter() -> None:
     os.dup2(nowhere, 1)
     os.close(nowhere)
     sys.stdout = os.fdopen(own, "w", buffering=1, encoding=stdout.encoding)
-
-
-def _reason(error: BaseException) -> tuple[str, int]:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return f"ended ({text[:500]})", 2 if isinstance(error, ConfigError) else 1
 
 
 def _is_of_others(error: BaseException) -> bool:

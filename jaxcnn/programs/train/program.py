@@ -99,7 +99,7 @@ def main(config: Config, console: Console | None = None, words: str = NAME) -> R
     check(config)
     check_model(config.model)
     with (
-        together(config, NAME, advice=ADVICE) as machines,
+        together(config, NAME, advice=ADVICE, refused=(DataError,)) as machines,
         _claimed(config, machines) as output,
     ):
         if output is None:
