@@ -36,6 +36,7 @@ OVER_WHITE = np.asarray(
     )
 )
 SIXTEEN_BITS = GREY.astype(np.uint16) * 256 + GREY[::-1]  # the lower byte is another one
+NOISE = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
 PALETTE = Image.fromarray(COLOUR).quantize(16)
 
 
@@ -164,12 +165,13 @@ def test_the_right_size_is_left_alone():
     np.testing.assert_array_equal(read(encoded(COLOUR), size=(24, 32)), COLOUR)
 
 
-def test_a_large_jpeg_is_near_to_what_resizing_all_of_it_gives():
+@pytest.mark.parametrize("size", [(1600, 1200), (192, 144)])
+def test_a_large_jpeg_is_near_to_what_resizing_all_of_it_gives(size):
     """It is decoded at a fraction of its size."""
-    large = Image.fromarray(COLOUR).resize((1600, 1200))
+    large = Image.fromarray(NOISE).resize(size, Image.Resampling.BICUBIC)
     expected = np.asarray(large.resize((32, 24), Image.Resampling.BICUBIC))
     image = read(encoded(large, "JPEG", quality=95), size=(24, 32))
-    assert np.abs(image.astype(int) - expected).mean() < 2
+    assert np.abs(image.astype(int) - expected).mean() < 4
 
 
 def test_an_array_is_brought_to_a_size_as_a_file_is():
@@ -184,7 +186,6 @@ def test_an_array_is_brought_to_a_size_as_a_file_is():
 
 
 JPEG = encoded(COLOUR, "JPEG")
-NOISE = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
 REFUSED = [
     pytest.param(b"", "is empty", id="empty"),
     pytest.param(b"hello\n" * 100, "is no image that Pillow reads", id="text"),

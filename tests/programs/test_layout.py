@@ -83,6 +83,10 @@ def test_a_class_may_be_called_train(tmp_path):
     assert layout_of(write(tmp_path, train=5, car=5, ship=5)).classes == ("car", "ship", "train")
 
 
+def test_a_folder_beside_train_alone_is_no_class(tmp_path):
+    assert layout_of(write(tmp_path, train__a=5, train__b=5, raw=5)).classes == ("a", "b")
+
+
 def test_the_chosen_classes_are_taken_in_their_order(tmp_path):
     options = write(tmp_path, train__a=1, train__b=2, train__c=3, test__a=4, test__b=5, test__c=6)
     layout = layout_of(replace(options, classes=("c", "a")))
