@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
+import jax
 import pytest
 from file_server import Server
 from idx_files import GOOD
 from picture_files import write_classes
-from training_runs import few, with_images, without_pictures
+from training_runs import few, train, with_images, without_pictures
 
 REAL_MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist"
 
@@ -59,6 +61,23 @@ def quick_runs(monkeypatch):
     """Runs of `training_runs.train`: few images, and no pictures at the end."""
     with_images(monkeypatch, few())
     without_pictures(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory):
+    """A run of two epochs, a checkpoint after each; for all to read."""
+    with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):
+        with_images(patch, few())
+        without_pictures(patch)
+        output = tmp_path_factory.mktemp("finished") / "run"
+        assert train(output, "--checkpoint-epochs", "1") == 0
+    return output
+
+
+@pytest.fixture
+def copied_run(finished_run, tmp_path):
+    """A copy of `finished_run`."""
+    return Path(shutil.copytree(finished_run, tmp_path / "run"))
 
 
 @pytest.fixture

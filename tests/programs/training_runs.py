@@ -112,7 +112,8 @@ def rows(output: Path) -> list[dict[str, float]]:
 
 def newest_number(output: Path) -> int:
     """Of the last checkpoint."""
-    return max(int(path.name) for path in (output / "checkpoints").iterdir() if path.is_dir())
+    names = [path.name for path in (output / "checkpoints").iterdir()]
+    return max(int(name) for name in names if name.isdigit())
 
 
 def saved(output: Path) -> dict[str, np.ndarray]:
@@ -120,6 +121,15 @@ def saved(output: Path) -> dict[str, np.ndarray]:
     folder = output.resolve() / "checkpoints" / str(newest_number(output)) / "arrays"
     with orbax.Checkpointer(orbax.PyTreeCheckpointHandler()) as reader:
         return {name: np.asarray(array) for name, array in reader.restore(folder).items()}
+
+
+def content(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """All files, with the times at which they were changed."""
+    return {
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def assert_same_run(output: Path, expected: Path) -> None:

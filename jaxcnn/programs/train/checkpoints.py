@@ -24,6 +24,7 @@ from orbax.checkpoint.checkpoint_managers import AnyPreservationPolicy, BestN, L
 
 from jaxcnn.programs.loading import in_one_line
 from jaxcnn.programs.options import ConfigError
+from jaxcnn.programs.train.checkpoint_errors import telling
 from jaxcnn.stored.files import keep, naming, remove_partial_files, write_whole
 
 FOLDER = "checkpoints"
@@ -133,7 +134,7 @@ class Checkpoints:
         """
         saving, self._saving = self._saving, None
         if saving is not None:
-            with _telling(self.folder):
+            with telling(self.folder):
                 saving.result()
 
     def _write(self, number: int, args: orbax.args.Composite, accuracy: float) -> None:
@@ -271,23 +272,3 @@ def _described(array: Any) -> str:
 
 def _accuracy(metrics: Mapping[str, float]) -> float:
     return metrics[ACCURACY]
-
-
-class _telling:  # noqa: N801  # a context
-    """Makes what orbax raises an OSError that names the folder."""
-
-    def __init__(self, folder: Path):
-        self._folder = folder
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind, error, traceback) -> None:
-        if isinstance(error, Exception):
-            words = " ".join(str(error).split())[:300] or type(error).__name__
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else words
-            raise OSError(
-                getattr(error, "errno", None) or 5,
-                f"a checkpoint could not be written ({reason}); earlier ones are whole",
-                str(self._folder),
-            ) from error

@@ -47,13 +47,13 @@ from jaxcnn.programs.train.resuming import (
 )
 from jaxcnn.programs.train.run import DivergedError, Run
 from jaxcnn.programs.train.run_files import (
-    REPORT,
     append_metrics,
     check_free,
     claimed_output,
     common_options,
     description,
     keep_best,
+    tidy,
     write_description,
     write_metrics,
 )
@@ -180,7 +180,7 @@ def _train(
     folder."""
     config, done = run.config, None
     if output is not None:
-        (output / REPORT).unlink(missing_ok=True)
+        tidy(output)
         write_description(output, about)
         write_metrics(output, place.rows)
     with (

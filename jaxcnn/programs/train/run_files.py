@@ -84,6 +84,14 @@ def description(config: Config, dataset: Dataset, mesh: Mesh, machines: Machines
     }
 
 
+def tidy(output: Path) -> None:
+    """Remove what a killed run left half written, and the report of one that was
+    finished and goes on."""
+    (output / REPORT).unlink(missing_ok=True)
+    if (output / BEST).is_dir():
+        remove_partial_files(output / BEST)
+
+
 def write_description(output: Path, about: dict[str, Any]) -> None:
     """config.json, whole."""
     text = f"{json.dumps(about, indent=2, ensure_ascii=False)}\n"
@@ -108,5 +116,4 @@ def keep_best(output: Path, done: Done, about: Description) -> None:
     if accuracies[-1] > max(accuracies[:-1], default=-1.0):
         best = output / BEST
         best.mkdir(exist_ok=True)
-        remove_partial_files(best)
         write_model(best, *done.weights, about)
