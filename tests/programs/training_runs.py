@@ -43,8 +43,11 @@ def few(seed: int = 0) -> Dataset:
 
 
 def without_pictures(monkeypatch) -> None:
-    """They take most of the time of a short run, and are tested elsewhere."""
+    """Pictures and the report take most of the time of a short run, and are tested
+    elsewhere."""
     monkeypatch.setattr(finishing, "pictures", lambda *_: iter(()))
+    monkeypatch.setattr(finishing, "report_of", lambda *_: None)
+    monkeypatch.setattr(finishing, "write_report", lambda path, _: path.write_text("report"))
 
 
 def with_images(monkeypatch, dataset: Dataset) -> None:
