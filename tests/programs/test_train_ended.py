@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_runs import at_batch, ends, rows, train
+from training_runs import assert_same_run, at_batch, ends, rows, train
 
-from jaxcnn.programs.train import finishing, program
+from jaxcnn.programs.train import checkpoints, finishing, program
 from jaxcnn.programs.train.checkpoints import Checkpoints
 from jaxcnn.programs.train.run import Run
+from jaxcnn.stored.files import write_whole
 
 pytestmark = pytest.mark.usefixtures("standard_promotion", "quick_runs")
 
@@ -178,6 +179,27 @@ def test_a_full_disk_is_told_with_the_file(name, tmp_path, capsys, monkeypatch):
     monkeypatch.undo()
     left = {path.name for path in tmp_path.rglob("*")}
     assert not {one for one in left if one.endswith(".partial") or one == name}
+
+
+def test_a_full_disk_loses_no_earlier_checkpoint(finished_run, tmp_path, capsys):
+    """When there is room again, the run goes on from it to the same end."""
+
+    def full(path, write):
+        if path.name == "12.sha256.json":
+            raise OSError(28, "No space left on device")
+        write_whole(path, write)
+
+    run = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoints, "write_whole", full)
+        assert train(run, "--checkpoint-epochs", "1") == 1
+    assert capsys.readouterr().err == (
+        f"jaxcnn train: {run}/checkpoints: a checkpoint could not be written (No space left on"
+        " device); earlier ones are whole\n"
+    )
+    assert train(run, "--resume") == 0
+    assert "12 was not written to the end: the one before it is used" in capsys.readouterr().out
+    assert_same_run(run, finished_run)
 
 
 @pytest.mark.slow
