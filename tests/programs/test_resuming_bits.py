@@ -35,7 +35,7 @@ def test_whatever_a_state_has_goes_on(tmp_path, monkeypatch):
     """In the middle of an epoch, and of the gradients that are averaged."""
     check(tmp_path, monkeypatch, *ALL)
     names = " ".join(saved(tmp_path / "parts"))
-    for part in ("params", "state", "opt", "average", "step", "key", "acc_grads"):
+    for part in (".params", ".model_state", ".opt_state", ".average", ".step", ".key", "acc_grads"):
         assert part in names, part
 
 

@@ -18,7 +18,7 @@ from training_runs import train
 
 from jaxcnn.models import lenet
 from jaxcnn.ops import AUTODIFF
-from jaxcnn.programs.data.dataset import digits, scaled
+from jaxcnn.programs.data.dataset import digits
 from jaxcnn.programs.train.config import Config
 from jaxcnn.programs.train.program import main
 from jaxcnn.programs.train.run_files import PICTURES, RUN_FILES
@@ -114,7 +114,7 @@ def test_saved_parameters_give_the_reported_accuracy(runs):
     dataset = digits()
     # With JAX's own operations: they are the same network.
     logits, _ = jax.jit(partial(lenet().apply, params, {}, ops=AUTODIFF))(
-        scaled(dataset.test.images)
+        dataset.normalisation(dataset.test.images)
     )
     assert np.mean(np.argmax(logits, axis=1) == dataset.test.labels) == pytest.approx(
         result.rows[-1]["test_accuracy"], abs=1e-6
@@ -144,8 +144,11 @@ def test_a_pipe_gets_a_line_for_each_epoch_and_a_table(runs):
 
 
 @pytest.mark.parametrize("smoothing", ["0.1", "0"])
-def test_the_table_says_how_small_a_smoothed_loss_can_be(smoothing, quick_runs, tmp_path, capsys):
+def test_the_table_says_how_small_a_smoothed_loss_can_be(
+    smoothing, quick_runs, tmp_path, capsys, monkeypatch
+):
     """By hand: the entropy of one label of 0.91 and nine of 0.01."""
+    monkeypatch.setenv("COLUMNS", "200")
     assert train(tmp_path / "run", "--label-smoothing", smoothing, epochs=1) == 0
     found = re.findall(
         r"least possible test loss, labels smoothed\W+(\S+)", capsys.readouterr().out
