@@ -139,7 +139,8 @@ def test_damage_to_any_file_is_found_out_and_the_one_before_is_used(how, two, tm
         assert line.startswith(f"checkpoint {output}/checkpoints/2 ")
         assert line.endswith(": the one before it is used")
         assert reason is None or reason in line
-        assert hashes or f"is damaged ({name.partition('/')[2]})" in line
+        file = name.partition("/")[2]
+        assert hashes or (f"has lost {file}" if how == "gone" else f"is damaged ({file})") in line
         left = [] if reason == "was not written to the end" else ["2.damaged"]
         assert there(output) == sorted([*whole(1), *left])
 
@@ -155,7 +156,8 @@ def test_damage_to_an_older_one_does_not_stop_the_run(how, two, tmp_path):
         found = newest(output, ARRAYS, told.append)
         assert found is not None
         assert found.number == 2, name
-        assert len(told) == is_seen(name)
+        lost = how == "gone" and not name.endswith("json")
+        assert len(told) == (is_seen(name) and not lost)
         assert all(": it is left out" in line for line in told)
         with Checkpoints(output) as checkpoints:
             checkpoints.save(3, changed(3), {}, 0.7)
@@ -212,6 +214,15 @@ def test_one_of_another_network_is_refused_and_kept(shapes, message, output):
 
 
 # What killed processes leave.
+
+
+def test_an_old_one_that_was_being_removed_is_removed(output):
+    """It lacks files; nothing is wrong with the run, so nothing is said."""
+    shutil.rmtree(output / "checkpoints" / "1" / "arrays")
+    found = newest(output, ARRAYS, pytest.fail)
+    assert found is not None
+    assert found.number == 2
+    assert there(output) == whole(2)
 
 
 def test_leftovers_of_a_killed_process_are_no_checkpoints_and_go(output):

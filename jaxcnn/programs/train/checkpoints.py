@@ -33,6 +33,7 @@ TIMES = "_CHECKPOINT_METADATA"
 """The file in which orbax notes when it wrote; it does so after the hashes."""
 DAMAGED = ".damaged"
 UNFINISHED = "was not written to the end"
+LACKS = "has lost"
 LATEST = 3
 """How many are kept, beside the one with the best accuracy."""
 ACCURACY = "accuracy"
@@ -156,6 +157,8 @@ def newest(
 
     Those that are damaged are told and renamed to NUMBER.damaged, and those that were
     not written to the end are told and removed, older ones too: orbax reads them all.
+    An older one that lacks files was being removed when the process was killed, which
+    is done now.
 
     Args:
       output: the run's folder.
@@ -174,9 +177,11 @@ def newest(
         if fault is None:
             found = found or one
             continue
+        half_removed = found is not None and fault.startswith(LACKS)
         what = "the one before it is used" if found is None else "it is left out"
-        say(f"checkpoint {output / FOLDER / str(number)} {fault}: {what}")
-        _put_aside(one, keep_it=fault != UNFINISHED)
+        if not half_removed:
+            say(f"checkpoint {output / FOLDER / str(number)} {fault}: {what}")
+        _put_aside(one, keep_it=not half_removed and fault != UNFINISHED)
     return None if found is None else _read(found, shapes)
 
 
@@ -218,8 +223,11 @@ def _fault(folder: Path) -> str | None:
         found = _hashes(folder)
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    wrong = [name for name in sorted({*written, *found}) if written.get(name) != found.get(name)]
-    return f"is damaged ({wrong[0]})" if wrong else None
+    wrong = [name for name in sorted(found) if written.get(name) != found[name]]
+    if wrong:
+        return f"is damaged ({wrong[0]})"
+    lost = sorted(written.keys() - found.keys())
+    return f"{LACKS} {lost[0]}" if lost else None
 
 
 def _read(folder: Path, shapes: Mapping[str, Any]) -> Saved:
