@@ -20,13 +20,14 @@ from jaxcnn.programs.machines.place import MachineOptions
 from jaxcnn.programs.machines.together import Machines, abandon, together
 from jaxcnn.training.placement import own_copy
 
-parser = argparse.ArgumentParser()
-for name in ("processes", "process_id"):
-    parser.add_argument(f"--{name.replace('_', '-')}", type=int)
-parser.add_argument("--coordinator")
-parser.add_argument("--act", default="compute")
-options = parser.parse_args()
-jax.config.update("jax_num_cpu_devices", 2)
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    for name in ("processes", "process_id"):
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int)
+    parser.add_argument("--coordinator")
+    parser.add_argument("--act", default="compute")
+    return parser.parse_args()
 
 
 def compute(machines: Machines) -> dict[str, object]:
@@ -60,24 +61,31 @@ def compute(machines: Machines) -> dict[str, object]:
     return found
 
 
-def act(machines: Machines) -> dict[str, object]:
-    if options.act == "compute":
+def act(machines: Machines, name: str) -> dict[str, object]:
+    if name == "compute":
         return compute(machines)
-    if options.act == "differ":
+    if name == "differ":
         machines.same_everywhere({"epochs": 3, "learning_rate": 0.1 * (machines.index + 1)})
-    if options.act == "fail" and machines.index == 1:
+    if name == "fail" and machines.index == 1:
         raise OSError(28, "No space left on device", "/full")
-    if options.act == f"kill {machines.index}":
+    if name == f"kill {machines.index}":
         os.kill(os.getpid(), signal.SIGKILL)
     return {"any": machines.any(True)}  # others wait in here for one that does not come
 
 
-def body() -> None:
-    machine_options = MachineOptions(options.coordinator, options.processes, options.process_id)
-    with together(machine_options, "joined", advice="; so there", arrival=60) as machines:
-        print(json.dumps(act(machines)))
+def main() -> int:
+    options = read_options()
+    jax.config.update("jax_num_cpu_devices", 2)
+    own = MachineOptions(options.coordinator, options.processes, options.process_id)
+
+    def body() -> None:
+        with together(own, "joined", advice="; so there", arrival=60) as machines:
+            print(json.dumps(act(machines, options.act)))
+
+    status = run_program("joined", body, failed=(LostError,))
+    abandon(status)
+    return status
 
 
-status = run_program("joined", body, failed=(LostError,))
-abandon(status)
-sys.exit(status)
+if __name__ == "__main__":
+    sys.exit(main())
