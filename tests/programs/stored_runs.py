@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 import jaxcnn
-from tests.stored._models import OWN, own_arrays
+from tests.stored._stored_models import OWN, own_arrays
 
 CLASSES = ["dark", "[b]mid", "明るい"]
 

@@ -12,7 +12,7 @@ import jaxcnn
 from jaxcnn import layers
 from jaxcnn.programs.predict.explaining import Explainer, last_features
 from jaxcnn.programs.predict.picture import picture
-from tests.stored._models import ABOUT, arrays, build, drawn, images
+from tests.stored._stored_models import ABOUT, arrays, build, drawn, images
 
 
 @pytest.fixture(scope="module")

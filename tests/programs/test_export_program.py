@@ -16,7 +16,7 @@ from stored_runs import build, write_run
 import jaxcnn
 from jaxcnn.programs.export import program
 from jaxcnn.programs.export.program import ExportError, command_line, exported
-from tests.stored._models import ABOUT, arrays, images
+from tests.stored._stored_models import ABOUT, arrays, images
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide.md"
 MODEL = ("--model", "stored_runs:build")

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from jaxcnn.programs.train import picture_names
+from jaxcnn.programs import picture_names
 from jaxcnn.programs.train.layer_pictures import feature_maps
 from jaxcnn.programs.train.learning_curves import learning_curves
 from jaxcnn.programs.train.mistake_pictures import confusion_matrix, worst_mistakes

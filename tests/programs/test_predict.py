@@ -19,7 +19,7 @@ import jaxcnn
 from jaxcnn.programs.predict import program, reading
 from jaxcnn.programs.predict.program import command_line
 from jaxcnn.programs.predict.reading import names
-from tests.stored._models import drawn
+from tests.stored._stored_models import drawn
 
 DARK, MID, LIGHT = CLASSES
 MODEL = ("--model", "stored_runs:build")

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from jaxcnn.programs.checkpoint import load_arrays
 from processes import Processes
 
 from jaxcnn.programs.train.run_files import RUN_FILES
+from jaxcnn.stored.arrays import load_arrays
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,7 @@ from jaxcnn.stored import loading
 from jaxcnn.stored.errors import StoredError
 from jaxcnn.stored.loading import read_description
 from jaxcnn.stored.saving import DESCRIPTION, NEXT, WEIGHTS, sha256_of
-from tests.stored._models import ABOUT, OWN, arrays, build, own_arrays
+from tests.stored._stored_models import ABOUT, OWN, arrays, build, own_arrays
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import jaxcnn
 from jaxcnn.stored import model as of_models
 from jaxcnn.stored.description import Normalisation
 from jaxcnn.stored.inference import make_logits, normalised
-from tests.stored._models import ABOUT, OWN, arrays, build, images, own_arrays
+from tests.stored._stored_models import ABOUT, OWN, arrays, build, images, own_arrays
 
 MEAN, STD = 0.4, 0.2
 

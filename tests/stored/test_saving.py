@@ -11,7 +11,7 @@ import pytest
 
 import jaxcnn
 from jaxcnn.stored.saving import DESCRIPTION, WEIGHTS
-from tests.stored._models import ABOUT, OWN, arrays, build, content, own_arrays, same
+from tests.stored._stored_models import ABOUT, OWN, arrays, build, content, own_arrays, same
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import jaxcnn
-from tests.stored._models import ABOUT, arrays, build
+from tests.stored._stored_models import ABOUT, arrays, build
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import jaxcnn
 from jaxcnn.stored import files, saving
 from jaxcnn.stored.errors import StoredError
 from jaxcnn.stored.saving import DESCRIPTION, WEIGHTS
-from tests.stored._models import ABOUT, arrays, content, same
+from tests.stored._stored_models import ABOUT, arrays, content, same
 
 ROOT = Path(__file__).parents[2]
 
@@ -156,7 +156,7 @@ KILLED = """
 import sys
 sys.path.insert(0, {root!r})
 import jaxcnn
-from tests.stored._models import ABOUT, arrays
+from tests.stored._stored_models import ABOUT, arrays
 
 print("begun", flush=True)
 for seed in range(1, 10_000):
