@@ -76,11 +76,12 @@ def test_what_was_saved_comes_back_bit_for_bit(output):
 @pytest.mark.parametrize(
     ("accuracies", "kept"),
     [
-        ((-1, -1, -1, -1, -1), (3, 4, 5)),
-        ((0.2, 0.9, -1, 0.5, 0.6, -1, 0.3), (2, 5, 6, 7)),
-        ((0.2, 0.3, 0.4, 0.5, 0.6), (3, 4, 5)),
+        pytest.param((0.2, 0.9, -1, 0.5, 0.6, -1, 0.3), (2, 5, 6, 7), id="the best is old"),
+        pytest.param((-1, -1, -1, -1, -1), (3, 4, 5), id="no test", marks=pytest.mark.slow),
+        pytest.param(
+            (0.2, 0.3, 0.4, 0.5, 0.6), (3, 4, 5), id="the best is new", marks=pytest.mark.slow
+        ),
     ],
-    ids=["no test", "the best is old", "the best is new"],
 )
 def test_the_last_three_and_the_best_are_kept(accuracies, kept, tmp_path):
     write(tmp_path, *accuracies)
@@ -145,7 +146,9 @@ def test_damage_to_any_file_is_found_out_and_the_one_before_is_used(how, two, tm
         assert there(output) == sorted([*whole(1), *left])
 
 
-@pytest.mark.parametrize("how", ["gone", "cut", "flipped"])
+@pytest.mark.parametrize(
+    "how", ["cut", *(pytest.param(how, marks=pytest.mark.slow) for how in ("gone", "flipped"))]
+)
 def test_damage_to_an_older_one_does_not_stop_the_run(how, two, tmp_path):
     """Orbax reads the accuracies of all checkpoints, and stops at one that it cannot
     read."""

@@ -60,18 +60,22 @@ def test_each_kind_of_run_goes_on(words, batch, tmp_path, monkeypatch):
     check(tmp_path, monkeypatch, *words, batch=batch)
 
 
-def test_an_epochs_end_goes_on_before_and_after_its_test(tmp_path, monkeypatch):
-    """Ended in the last batch of an epoch, which is before the test, and in the test,
-    which is ended after it."""
-    assert train(tmp_path / "whole") == 0
-    for name, where, number in (("before", at_batch, 5), ("after", in_test, 6)):
-        output = tmp_path / name
-        with monkeypatch.context() as patch:
-            where(patch, {at_batch: 4, in_test: 1}[where], ends())
-            assert train(output) == 143
-            assert newest_number(output) == number
-        assert train(output, "--resume") == 0
-        assert_same_run(output, tmp_path / "whole")
+@pytest.mark.parametrize(
+    ("end", "epoch_or_batch", "number"),
+    [
+        pytest.param(in_test, 1, 6, id="after the test"),
+        pytest.param(at_batch, 4, 5, id="before the test", marks=pytest.mark.slow),
+    ],
+)
+def test_an_epochs_end_goes_on(end, epoch_or_batch, number, finished_run, tmp_path, monkeypatch):
+    """A signal in the last batch of an epoch ends the run before the test, and one in
+    the test ends it after that."""
+    with monkeypatch.context() as patch:
+        end(patch, epoch_or_batch, ends())
+        assert train(tmp_path / "run") == 143
+    assert newest_number(tmp_path / "run") == number
+    assert train(tmp_path / "run", "--resume") == 0
+    assert_same_run(tmp_path / "run", finished_run)
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ def test_a_signal_while_the_last_checkpoint_is_written_is_not_lost(tmp_path, cap
     )
 
 
-@pytest.mark.parametrize("moment", ["compile", "arrays"])
+@pytest.mark.parametrize("moment", ["compile", pytest.param("step", marks=pytest.mark.slow)])
 def test_before_a_batch_is_done_there_is_nothing_to_keep(moment, tmp_path, capsys, monkeypatch):
     """While it compiles, or, by a second signal, while the first batch is
     computed."""
@@ -117,6 +117,7 @@ def test_before_a_batch_is_done_there_is_nothing_to_keep(moment, tmp_path, capsy
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_interruption_among_the_pictures_says_how_to_get_them(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(finishing, "pictures", lambda *_: ends()() or ())
     assert train(tmp_path / "run") == 143
@@ -163,7 +164,9 @@ def test_divergence_is_one_line_and_keeps_what_came_before(tmp_path, capsys, mon
     assert not (tmp_path / "run" / "model.json").exists()
 
 
-@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", pytest.param("config.json", marks=pytest.mark.slow)]
+)
 def test_a_full_disk_is_told_with_the_file(name, tmp_path, capsys, monkeypatch):
     write = Path.write_text if name == "config.json" else Path.write_bytes
 
