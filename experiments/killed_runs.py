@@ -35,11 +35,11 @@ from jaxcnn.stored.files import append_line
 
 COMMON = "--checkpoint-minutes 0.002 --epochs"
 RUNS = (
-    "30 --batch-size 64",
-    "20 --average-decay 0.99 --accumulate 3 --optimizer sgd --learning-rate 0.05 --crop 1",
-    "12 --model vgg --batch-size 64 --devices 2 --mixup 0.2",
-    "40 --steps-per-dispatch 7 --batch-size 128 --cutout 3 --alternate-flips --balance",
-    "16 --model cnn_basics --optimizer lion --learning-rate 1e-4 --compute-dtype bfloat16",
+    "12 --batch-size 64",
+    "6 --average-decay 0.99 --accumulate 3 --optimizer sgd --learning-rate 0.05 --crop 1",
+    "5 --model vgg --batch-size 64 --devices 2 --mixup 0.2",
+    "25 --steps-per-dispatch 7 --batch-size 128 --cutout 3 --alternate-flips --balance",
+    "5 --model cnn_basics --optimizer lion --learning-rate 1e-4 --compute-dtype bfloat16",
 )
 """Options of the runs: different models, optimizers and states, all on the digits."""
 LONGEST = 2.5  # seconds of training before a kill
