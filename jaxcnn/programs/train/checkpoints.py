@@ -34,6 +34,10 @@ TIMES = "_CHECKPOINT_METADATA"
 DAMAGED = ".damaged"
 UNFINISHED = "was not written to the end"
 LACKS = "has lost"
+ALONE = orbax.options.MultiprocessingOptions(
+    primary_host=0, active_processes={0}, barrier_sync_key_prefix="checkpoints"
+)
+"""Of several processes, number 0 alone reads and writes, and waits for no other."""
 LATEST = 3
 """How many are kept, beside the one with the best accuracy."""
 ACCURACY = "accuracy"
@@ -80,10 +84,7 @@ class Checkpoints:
             cleanup_tmp_directories=True,
             # In a thread of ours, because the hashes come when orbax is done.
             enable_async_checkpointing=False,
-            # Process 0 alone writes, and waits for no other.
-            multiprocessing_options=orbax.options.MultiprocessingOptions(
-                primary_host=0, active_processes={0}, barrier_sync_key_prefix="checkpoints"
-            ),
+            multiprocessing_options=ALONE,
         )
         self._manager = orbax.CheckpointManager(self.folder, options=options)
 
@@ -233,8 +234,10 @@ def _fault(folder: Path) -> str | None:
 def _read(folder: Path, shapes: Mapping[str, Any]) -> Saved:
     handlers = orbax.Checkpointer(
         orbax.CompositeCheckpointHandler(
-            arrays=orbax.PyTreeCheckpointHandler(), place=orbax.JsonCheckpointHandler()
-        )
+            arrays=orbax.PyTreeCheckpointHandler(multiprocessing_options=ALONE),
+            place=orbax.JsonCheckpointHandler(multiprocessing_options=ALONE),
+        ),
+        multiprocessing_options=ALONE,
     )
     args = orbax.args.Composite(arrays=orbax.args.PyTreeRestore(), place=orbax.args.JsonRestore())
     try:
