@@ -34,6 +34,13 @@ class Interruption(KeyboardInterrupt):
     number: int = signal.SIGINT
 
 
+def interruption(number: int, message: str = "") -> Interruption:
+    """The exception of a signal."""
+    error = Interruption(*([message] if message else []))
+    error.number = number
+    return error
+
+
 def word_and_status(error: KeyboardInterrupt) -> tuple[str, int]:
     """The word for an interruption and its exit status, which is the shell's: 130 for
     Ctrl-C, 143 for SIGTERM.
@@ -73,9 +80,7 @@ def as_exceptions() -> Iterator[None]:
     unraisable = sys.unraisablehook
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        error = Interruption()
-        error.number = number
-        raise error
+        raise interruption(number)
 
     def come_again(lost: sys.UnraisableHookArgs) -> None:
         if isinstance(lost.exc_value, Interruption):
@@ -93,34 +98,30 @@ def as_exceptions() -> Iterator[None]:
 
 
 class Noticed:
-    """Whether a signal came."""
+    """The number of the signal that came; 0 if none did."""
 
-    def __init__(self) -> None:
-        self.interruption: Interruption | None = None
+    number: int = 0
 
 
 @contextmanager
 def noticed() -> Iterator[Noticed]:
     """Inside, the first signal is only noticed, so that the program ends where it
-    suits: it looks at `interruption` now and then, and raises it. One that was not
-    raised is raised at the end. The second one ends what is going on, as in
-    `as_exceptions`."""
+    suits: it looks at `number` now and then. Where it went on to the end, the signal is
+    raised there. A second one ends what is going on, as in `as_exceptions`."""
     seen = Noticed()
 
     def notice(number: int, frame: FrameType | None) -> None:
-        error = Interruption()
-        error.number = number
-        if seen.interruption is not None:
-            raise error
-        seen.interruption = error
+        if seen.number:
+            raise interruption(number)
+        seen.number = number
 
     earlier = _install(notice)
     try:
         yield seen
     finally:
         _restore(earlier)
-    if seen.interruption is not None:
-        raise seen.interruption
+    if seen.number:
+        raise interruption(seen.number)
 
 
 @contextmanager

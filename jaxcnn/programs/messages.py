@@ -7,9 +7,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 
-def plural(count: int, noun: str) -> str:
-    """1 image, 2 images."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def plural(count: int, noun: str, several: str | None = None) -> str:
+    """1 image, 2 images.
+
+    >>> plural(2, "batch", "batches")
+    '2 batches'
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {several or f'{noun}s'}"
 
 
 def times(sizes: Sequence[int]) -> str:

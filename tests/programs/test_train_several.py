@@ -77,7 +77,7 @@ def test_one_killed_at_random_ends_the_others_in_bounded_time(count, tmp_path):
         assert each.status == 1
         assert each.stderr == (
             f"jaxcnn train (process {index} of {count}): process {who} ended without a word, and"
-            " no other can go on without it\n"
+            " no other can go on without it; --resume goes on from the last checkpoint\n"
         )
         assert each.when - ended[who].when < 10
     assert [row["epoch"] for row in rows(tmp_path / "run")]
@@ -90,9 +90,25 @@ def test_a_signal_to_one_ends_all_and_saves_what_there_is(tmp_path):
         processes.signal(1, signal.SIGTERM)
         first, second = processes.ended(30)
     assert first.status == second.status == 143
-    assert first.stderr.startswith(f"jaxcnn train: terminated; {run} has the weights and the")
+    assert first.stderr.startswith(f"jaxcnn train: terminated; {run} has a checkpoint after ")
     assert second.stderr == "jaxcnn train: terminated\n"
-    assert load_arrays(run / "model.safetensors")["params"]
+    assert list((run / "checkpoints").glob("*.sha256.json"))
+
+
+def test_all_go_on_after_one_was_killed_and_give_the_same_bits(tmp_path):
+    whole, run, epochs = tmp_path / "whole", tmp_path / "run", ["--epochs", "12"]
+    with train(2, whole, *epochs) as processes:
+        assert [each.status for each in processes.ended(10 * MINUTES)] == [0, 0]
+    with train(2, run, *epochs, "--checkpoint-epochs", "1") as processes:
+        processes.until(run / "checkpoints", 5 * MINUTES)
+        time.sleep(random.uniform(0, 1))
+        processes.signal(1, signal.SIGKILL)
+        processes.ended(30)
+    assert len(rows(run)) < 12, "it was killed too late to show anything"
+    with train(2, run, *epochs, "--resume") as processes:
+        assert [each.status for each in processes.ended(10 * MINUTES)] == [0, 0]
+    for name in ("model.safetensors", "model.json"):
+        assert (run / name).read_bytes() == (whole / name).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -117,7 +133,7 @@ def test_a_folder_that_holds_a_run_is_refused_by_all(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with train(2, tmp_path) as processes:
         first, second = processes.ended(2 * MINUTES)
-    refusal = f"{tmp_path} holds a run already"
+    refusal = f"{tmp_path} holds config.json: pass --resume to go on"
     assert first.status == second.status == 2
     assert first.stderr.startswith(f"jaxcnn train: {refusal}")
     assert second.stderr.startswith(f"jaxcnn train (process 1 of 2): process 0 ended ({refusal}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxcnn.programs.interruption import Noticed, ignored
+from jaxcnn.programs.interruption import Noticed, ignored, interruption
 from jaxcnn.programs.messages import plural
 from jaxcnn.programs.train.checkpoints import Checkpoints, Saved, newest
 from jaxcnn.programs.train.epochs import START, Place
@@ -50,13 +50,11 @@ class Saver:
           Interruption: after a signal, when the place is saved; its message says so.
           OSError: if a checkpoint could not be written.
         """
-        interrupted = self._signals.interruption
-        if self._run.machines.any(interrupted is not None):
+        number = -self._run.machines.least(-self._signals.number)
+        if number:  # in one of the processes
             with ignored():
                 self.save(place)
-            error = interrupted or KeyboardInterrupt()
-            error.args = (self._where(place),)
-            raise error
+            raise interruption(number, self._where(place))
         if self._is_time(place):
             self.save(place, wait=False)
 
@@ -81,12 +79,12 @@ class Saver:
         return bool(every and epochs and not place.batches and epochs % every == 0)
 
     def _where(self, place: Place) -> str:
-        if place == START or self._output is None:
+        if self._output is None:
+            return ""
+        if place == START:
             return "nothing was saved: no batch was done"
-        config = self._run.config
-        done = f"{len(place.rows)} of {plural(config.epochs, 'epoch')}"
-        batches = f" and {plural(place.batches, 'batch')}" if place.batches else ""
-        batches = batches.replace("batchs", "batches")
+        done = f"{len(place.rows)} of {plural(self._run.config.epochs, 'epoch')}"
+        batches = f" and {plural(place.batches, 'batch', 'batches')}" if place.batches else ""
         return f"{self._output} has a checkpoint after {done}{batches}: --resume goes on from it"
 
 
