@@ -89,7 +89,8 @@ class Session:
         kills = damaged = 0
         while True:
             process = self._start(kind, output, "--resume")
-            if _wait(process, output, chance):
+            # Later and later, so that each run ends, on a slow machine too.
+            if _wait(process, output, chance, LONGEST * (1 + kills / 4)):
                 break
             process.kill()
             process.communicate()
@@ -118,16 +119,18 @@ class Session:
         )
 
 
-def _wait(process: subprocess.Popen[str], output: Path, chance: random.Random) -> bool:
+def _wait(
+    process: subprocess.Popen[str], output: Path, chance: random.Random, longest: float
+) -> bool:
     """Wait for the random moment; True if the process ended before it."""
     if chance.random() < ANYWHEN:
-        return _ends_within(process, chance.uniform(0, 4 * LONGEST))
+        return _ends_within(process, chance.uniform(0, 4 * longest))
     before = _began(output)
     while _began(output) == before:  # config.json is written when training begins
         if process.poll() is not None:
             return True
         time.sleep(0.01)
-    return _ends_within(process, chance.uniform(0, LONGEST))
+    return _ends_within(process, chance.uniform(0, longest))
 
 
 def _ends_within(process: subprocess.Popen[str], seconds: float) -> bool:

@@ -18,7 +18,7 @@ from jaxcnn.programs.export import program
 from jaxcnn.programs.export.program import ExportError, command_line, exported
 from tests.stored._stored_models import ABOUT, arrays, images
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guide.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "training.md"
 MODEL = ("--model", "stored_runs:build")
 
 ELSEWHERE = """

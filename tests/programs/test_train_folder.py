@@ -61,7 +61,7 @@ def test_a_run_on_pictures_is_the_same_in_memory_and_streamed(pictures, tmp_path
         lines = (output / "metrics.jsonl").read_text().splitlines()
         rows[name] = [{**json.loads(line), "seconds": 0} for line in lines]
         config = json.loads((output / "config.json").read_text())
-        assert config["classes"] == ["bird", "cat", "dog"]
+        assert config["class_names"] == ["bird", "cat", "dog"]
         assert config["image_shape"] == [16, 16, 3]
     assert rows["kept"] == rows["streamed"]
     assert rows["kept"][-1]["test_accuracy"] > 0.5
