@@ -43,6 +43,7 @@ RUNS = (
 )
 """Options of the runs: different models, optimizers and states, all on the digits."""
 LONGEST = 2.5  # seconds of training before a kill
+MOST = 40  # kills of one run, which then goes on to its end
 ANYWHEN = 0.2  # share of kills that come at any time
 DAMAGED = 0.1  # share of kills after which the newest checkpoint is damaged
 
@@ -90,7 +91,7 @@ class Session:
         while True:
             process = self._start(kind, output, "--resume")
             # Later and later, so that each run ends, on a slow machine too.
-            if _wait(process, output, chance, LONGEST * (1 + kills / 4)):
+            if kills == MOST or _wait(process, output, chance, LONGEST * (1 + kills / 4)):
                 break
             process.kill()
             process.communicate()

@@ -66,7 +66,7 @@ def test_the_result_is_that_of_one_process(count, alone, tmp_path):
 def test_one_killed_at_random_ends_the_others_in_bounded_time(count, tmp_path):
     who, wait = random.randrange(count), random.uniform(0, 1)
     with train(count, tmp_path / "run", "--epochs", "1000") as processes:
-        processes.until(tmp_path / "run" / "metrics.jsonl", 5 * MINUTES)
+        processes.until(tmp_path / "run" / "best" / "model.json", 5 * MINUTES)
         time.sleep(wait)
         processes.signal(who, signal.SIGKILL)
         ended = processes.ended(20)
@@ -86,7 +86,7 @@ def test_one_killed_at_random_ends_the_others_in_bounded_time(count, tmp_path):
 def test_a_signal_to_one_ends_all_and_saves_what_there_is(tmp_path):
     run = tmp_path / "run"
     with train(2, run, "--epochs", "1000") as processes:
-        processes.until(run / "metrics.jsonl", 5 * MINUTES)
+        processes.until(run / "best" / "model.json", 5 * MINUTES)
         processes.signal(1, signal.SIGTERM)
         first, second = processes.ended(30)
     assert first.status == second.status == 143
@@ -96,15 +96,15 @@ def test_a_signal_to_one_ends_all_and_saves_what_there_is(tmp_path):
 
 
 def test_all_go_on_after_one_was_killed_and_give_the_same_bits(tmp_path):
-    whole, run, epochs = tmp_path / "whole", tmp_path / "run", ["--epochs", "12"]
+    whole, run, epochs = tmp_path / "whole", tmp_path / "run", ["--epochs", "9"]
     with train(2, whole, *epochs) as processes:
         assert [each.status for each in processes.ended(10 * MINUTES)] == [0, 0]
     with train(2, run, *epochs, "--checkpoint-epochs", "1") as processes:
-        processes.until(run / "checkpoints", 5 * MINUTES)
-        time.sleep(random.uniform(0, 1))
+        processes.until(run / "best" / "model.json", 5 * MINUTES)
+        time.sleep(random.uniform(0, 0.3))
         processes.signal(1, signal.SIGKILL)
         processes.ended(30)
-    assert len(rows(run)) < 12, "it was killed too late to show anything"
+    assert len(rows(run)) < 9, "it was killed too late to show anything"
     with train(2, run, *epochs, "--resume") as processes:
         assert [each.status for each in processes.ended(10 * MINUTES)] == [0, 0]
     for name in ("model.safetensors", "model.json"):
