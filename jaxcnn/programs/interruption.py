@@ -3,9 +3,8 @@ come, not a traceback and not silence.
 
 While a program imports, they end it at once (`end_at_once`). Later they are exceptions
 (`as_exceptions`), so that the program can save its work, or are noticed and asked for
-(`noticed`), and in places they have to wait (`held_back`). A signal that is ignored, as
-under `nohup`, stays ignored. Nothing slow is imported here, because `end_at_once` comes
-before the imports that it guards.
+(`noticed`). A signal that is ignored, as under `nohup`, stays ignored. Nothing slow is
+imported here, because `end_at_once` comes before the imports that it guards.
 """
 
 from __future__ import annotations
@@ -122,19 +121,6 @@ def noticed() -> Iterator[Noticed]:
         _restore(earlier)
     if seen.number:
         raise interruption(seen.number)
-
-
-@contextmanager
-def held_back() -> Iterator[None]:
-    """Inside, signals wait; when the context ends, the first that came is delivered."""
-    came: list[int] = []
-    earlier = _install(lambda number, frame: came.append(number))
-    try:
-        yield
-    finally:
-        _restore(earlier)
-        if came:
-            signal.raise_signal(came[0])
 
 
 @contextmanager

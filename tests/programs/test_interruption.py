@@ -15,7 +15,6 @@ import pytest
 from jaxcnn.programs.cli import run_program
 from jaxcnn.programs.interruption import (
     as_exceptions,
-    held_back,
     ignored,
     noticed,
     word_and_status,
@@ -123,23 +122,10 @@ def test_a_signal_that_comes_in_a_finaliser_is_not_lost():
     assert word_and_status(caught.value) == ("terminated", 143)
 
 
-def test_signals_wait_while_they_are_held_back():
-    seen = []
-    with pytest.raises(KeyboardInterrupt) as caught, as_exceptions():
-        with held_back():
-            signal.raise_signal(signal.SIGTERM)
-            signal.raise_signal(signal.SIGINT)
-            seen.append("inside")
-        seen.append("behind")
-    assert seen == ["inside"]
-    assert word_and_status(caught.value) == ("terminated", 143)
-
-
 def test_another_signal_is_ignored_while_the_first_is_seen_to():
     with as_exceptions(), ignored():
         signal.raise_signal(signal.SIGINT)
-        with held_back():
-            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt), as_exceptions():
         signal.raise_signal(signal.SIGINT)
 

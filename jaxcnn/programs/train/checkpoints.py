@@ -8,7 +8,6 @@ is told and passed over, and the run goes on from the one before.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -26,6 +25,7 @@ from jaxcnn.programs.loading import in_one_line
 from jaxcnn.programs.options import ConfigError
 from jaxcnn.programs.train.checkpoint_errors import telling
 from jaxcnn.stored.files import keep, naming, remove_partial_files, write_whole
+from jaxcnn.stored.saving import sha256_of
 
 FOLDER = "checkpoints"
 HASHES = ".sha256.json"
@@ -267,14 +267,11 @@ def _hashes_of(folder: Path) -> Path:
 
 def _hashes(folder: Path) -> dict[str, str]:
     """The SHA-256 of each file, by its path in the folder."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != TIMES:
-            with path.open("rb") as file:
-                found[path.relative_to(folder).as_posix()] = hashlib.file_digest(
-                    file, "sha256"
-                ).hexdigest()
-    return found
+    return {
+        path.relative_to(folder).as_posix(): sha256_of(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != TIMES
+    }
 
 
 def _described(array: Any) -> str:

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.programs.train.run import Run
+from jaxcnn.stored.inference import probabilities_of
 
 Row = dict[str, float]
 """The metrics of one epoch, a line of metrics.jsonl."""
@@ -71,6 +73,11 @@ class Done(NamedTuple):
     weights: tuple[Any, Any]
     logits: np.ndarray
     speed: tuple[float, float]
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Of the test images, (n, classes)."""
+        return np.asarray(probabilities_of(jnp.asarray(self.logits)))
 
     @property
     def rows(self) -> tuple[Row, ...]:

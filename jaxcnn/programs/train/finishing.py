@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from rich.console import Console
 
@@ -76,7 +75,7 @@ def report_of(run: Run, done: Done, about: Mapping[str, Any], output: Path) -> R
         planned_epochs=config.epochs,
         images=dataset.test.images,
         labels=dataset.test.labels,
-        probabilities=np.asarray(jax.nn.softmax(done.logits, axis=-1)),
+        probabilities=done.probabilities,
         files=dataset.test.files,
         curves=found[CURVES],
         pictures=[found[name] for name in OTHERS if name in found],

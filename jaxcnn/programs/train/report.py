@@ -57,13 +57,12 @@ def pictures(config: Config, run: Run, done: Done) -> Iterator[tuple[str, Figure
         "confusion_matrix.png",
         confusion_matrix(dataset.test.labels, predictions, dataset.classes, _title(config)),
     )
-    probabilities = np.asarray(jax.nn.softmax(done.logits, axis=-1))
     yield (
         "worst_mistakes.png",
         worst_mistakes(
             dataset.test.images,
             dataset.test.labels,
-            probabilities,
+            done.probabilities,
             dataset.classes,
             _title(config),
         ),

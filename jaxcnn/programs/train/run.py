@@ -80,9 +80,11 @@ class Run:
             config, config.epochs, max(1, self.batches // config.accumulate)
         )
         self._optimizer = make_optimizer(config, self.schedule)
-        weights = class_weights(dataset.train.labels, len(dataset.classes))
+        loss = self.loss
+        if config.balance:
+            loss = balanced(loss, class_weights(dataset.train.labels, len(dataset.classes)))
         self._objective = _Objective(
-            loss=balanced(self.loss, weights) if config.balance else self.loss,
+            loss=loss,
             ops=self.ops,
             augment=self._make_prepare(),
             compute_dtype=(
