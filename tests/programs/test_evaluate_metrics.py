@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from jaxcnn.programs.evaluate import tables
-from jaxcnn.programs.evaluate.metrics import evaluation
+from jaxcnn.programs.evaluation import evaluation
 from jaxcnn.programs.readable import NONE
 
 CLASSES = ("cat", "dog", "[b]owl[/b]", "猫")

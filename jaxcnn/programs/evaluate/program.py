@@ -27,8 +27,8 @@ from jaxcnn.programs.data.errors import DataError
 from jaxcnn.programs.data.options import DataOptions
 from jaxcnn.programs.data.splits import Split
 from jaxcnn.programs.evaluate.config import Config
-from jaxcnn.programs.evaluate.metrics import Evaluation, evaluation
 from jaxcnn.programs.evaluate.tables import class_table, confusion_table, sentence
+from jaxcnn.programs.evaluation import Evaluation, evaluation
 from jaxcnn.programs.options import ConfigError, require_paths
 from jaxcnn.programs.runs import data_options, read_model_of_pictures
 from jaxcnn.stored.errors import StoredError

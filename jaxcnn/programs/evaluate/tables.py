@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from jaxcnn.programs.evaluate.metrics import CONFIDENCE, Evaluation
+from jaxcnn.programs.evaluation import CONFIDENCE, Evaluation
 from jaxcnn.programs.messages import plural
 from jaxcnn.programs.readable import NONE, count
 
@@ -17,7 +17,7 @@ MOST_CONFUSIONS = 10
 def sentence(found: Evaluation) -> str:
     """The accuracy in one line.
 
-    >>> from jaxcnn.programs.evaluate.metrics import evaluation
+    >>> from jaxcnn.programs.evaluation import evaluation
     >>> sentence(evaluation([0, 0, 1], [0, 1, 1], ["cat", "dog"]))
     'accuracy 66.67%: 2 of 3 images right; 95% interval 20.77% to 93.85%'
     """

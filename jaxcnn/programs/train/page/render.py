@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from jaxcnn.programs.evaluation import CONFIDENCE
 from jaxcnn.programs.pages.environment import page_environment
 from jaxcnn.programs.readable import MINUS, NONE
 from jaxcnn.programs.train.page.content import ReportContent
 from jaxcnn.programs.train.page.mistakes import data_uri, mistakes
-from jaxcnn.programs.train.page.scores import CONFIDENCE, scores
+from jaxcnn.programs.train.page.scores import scores
 from jaxcnn.stored.files import write_whole
 
 MOST_CELLS = 20  # classes of which the table of confusions is shown

@@ -1,15 +1,13 @@
-"""How good the predictions are: accuracy with its interval, each class, and what is
-taken for what."""
+"""How good the predictions are, as the report shows it: `programs.evaluation`, with
+classes by number, and what each is most often taken for."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binomtest
-from sklearn import metrics
 
-CONFIDENCE = 0.95
+from jaxcnn.programs.evaluation import OfClass, evaluation
 
 
 class ClassScore(NamedTuple):
@@ -80,28 +78,27 @@ def scores(labels: np.ndarray, predictions: np.ndarray, classes: int) -> Scores:
     >>> found.confusions(3)
     [Confusion(true=0, predicted=1, images=1, share=0.5)]
     """
-    matrix = metrics.confusion_matrix(labels, predictions, labels=np.arange(classes))
-    right = int(np.trace(matrix))
-    interval = binomtest(right, len(labels)).proportion_ci(CONFIDENCE, method="wilson")
-    each = tuple(_of_class(number, matrix) for number in range(classes))
-    accuracy = right / len(labels)
+    found = evaluation(labels, predictions, [str(number) for number in range(classes)])
+    each = tuple(
+        _of_class(number, of_class, found.confusion[number])
+        for number, of_class in enumerate(found.per_class.values())
+    )
     return Scores(
-        right, len(labels), accuracy, float(interval.low), float(interval.high), each, matrix
+        found.correct, found.images, found.accuracy, *found.interval, each, found.confusion
     )
 
 
-def _of_class(number: int, matrix: np.ndarray) -> ClassScore:
-    images, predicted = int(matrix[number].sum()), int(matrix[:, number].sum())
-    right = int(matrix[number, number])
-    wrong = matrix[number].copy()
+def _of_class(number: int, of_class: OfClass, taken: np.ndarray) -> ClassScore:
+    """The scores of a class whose images were `taken` for each class, (k,)."""
+    wrong = taken.copy()
     wrong[number] = 0
     most = int(wrong.argmax())
     return ClassScore(
         number,
-        images,
-        predicted,
-        right,
-        right / predicted if predicted else None,
-        right / images if images else None,
+        of_class.images,
+        of_class.predicted,
+        int(taken[number]),
+        of_class.precision,
+        of_class.recall,
         (most, int(wrong[most])) if wrong[most] else None,
     )
