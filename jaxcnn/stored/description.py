@@ -41,10 +41,19 @@ LARGEST = 3
 
 class Normalisation(NamedTuple):
     """What is subtracted from each channel, and what it is then divided by, in units of
-    [0, 1]: x = (image / 255 - mean) / std."""
+    [0, 1]: x = (image / 255 - mean) / std. No std is 0.
+
+    >>> Normalisation((0.5,), (0.25,))(np.array([[[255]]], np.uint8))
+    array([[[2.]]], dtype=float32)
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Images (..., c), uint8, to float32, by NumPy."""
+        mean, std = (np.array(values, np.float32) for values in self)
+        return (np.divide(images, 255, dtype=np.float32) - mean) / std
 
 
 @dataclass(frozen=True)

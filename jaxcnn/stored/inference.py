@@ -33,8 +33,13 @@ def normalised(images: Array, normalisation: Normalisation) -> Array:
     >>> normalised(image, Normalisation(mean=(0.5,), std=(0.25,))).tolist()
     [[[[2.0]]]]
     """
+    return standardised(images.astype(jnp.float32) / 255, normalisation)
+
+
+def standardised(x: Array, normalisation: Normalisation) -> Array:
+    """(x - mean) / std of images (..., h, w, c) that are float32 in [0, 1]."""
     mean, std = (jnp.asarray(numbers, jnp.float32) for numbers in normalisation)
-    return (images.astype(jnp.float32) / 255 - mean) / std
+    return (x - mean) / std
 
 
 def mirrored(images: Array) -> Array:

@@ -10,6 +10,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxcnn.stored.description import Normalisation
+
 
 class Images(Protocol):
     """Images (n, h, w, c), uint8: an array, or `StreamedImages`, which are decoded when
@@ -28,23 +30,6 @@ class Streamed(Protocol):
     """Images that are decoded ahead of their use, batch by batch."""
 
     def stream(self, order: Iterable[np.ndarray]) -> Iterator[np.ndarray]: ...
-
-
-class Normalisation(NamedTuple):
-    """What makes (x / 255 - mean) / std of images x, per channel, in units of [0, 1].
-    No std is 0.
-
-    >>> Normalisation((0.5,), (0.25,))(np.array([[[255]]], np.uint8))
-    array([[[2.]]], dtype=float32)
-    """
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Images (..., c), uint8, to float32."""
-        mean, std = (np.array(values, np.float32) for values in self)
-        return (np.divide(images, 255, dtype=np.float32) - mean) / std
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from jaxcnn.programs.data.splits import Normalisation
+from jaxcnn.stored.description import Normalisation
 
 CHUNK = 2**16  # pixels at a time
 DIGEST = 16  # bytes

@@ -23,7 +23,7 @@ from jaxcnn.programs.train.config import Config
 from jaxcnn.programs.train.network import describe_network, network
 from jaxcnn.programs.train.optimizer import make_optimizer, make_schedule
 from jaxcnn.programs.train.state_arrays import from_arrays, to_arrays
-from jaxcnn.stored.inference import make_logits
+from jaxcnn.stored.inference import make_logits, standardised
 from jaxcnn.training import (
     Loss,
     TrainState,
@@ -80,7 +80,7 @@ class Run:
             config, config.epochs, max(1, self.batches // config.accumulate)
         )
         self._optimizer = make_optimizer(config, self.schedule)
-        loss = self.loss
+        loss: Loss = self.loss
         if config.balance:
             loss = balanced(loss, class_weights(dataset.train.labels, len(dataset.classes)))
         self._objective = _Objective(
@@ -202,8 +202,7 @@ class Run:
             x = x.astype(jnp.float32) / 255
             if augment is not None:
                 x, y = augment(key, x, y, step)
-            mean, std = (jnp.asarray(numbers, jnp.float32) for numbers in normalisation)
-            return (x - mean) / std, y
+            return standardised(x, normalisation), y
 
         return prepare
 
