@@ -24,6 +24,14 @@ CALLS = {
     "vgg": {"conv": 6, "batch_norm": 6, "relu": 7, "max_pool": 3, "dense": 2, "dropout": 1},
     "vgg16": {"conv": 13, "relu": 15, "max_pool": 5, "dense": 3, "dropout": 2},
     "resnet20": {"conv": 21, "batch_norm": 21, "relu": 19, "global_avg_pool": 1, "dense": 1},
+    "identity_cnn": {
+        "conv": 7,
+        "batch_norm": 6,
+        "gelu": 7,
+        "max_pool": 3,
+        "global_max_pool": 1,
+        "dense": 1,
+    },
     "mobilenet": {"conv": 11, "batch_norm": 11, "relu": 11, "global_avg_pool": 1, "dense": 1},
     "mobilenet_v1": {"conv": 27, "batch_norm": 27, "relu": 27, "global_avg_pool": 1, "dense": 1},
 }
