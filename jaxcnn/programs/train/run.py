@@ -98,9 +98,14 @@ class Run:
         config = self.config
         x_shape = (config.batch_size, *self.dataset.image_shape)
         key, average = jax.random.key(config.seed), config.average_decay is not None
-        self.state = replicate(
-            init_train_state(self.model, self._optimizer, key, x_shape, average=average), self.mesh
+        first_state = partial(
+            init_train_state,
+            self.model,
+            self._optimizer,
+            input_shape=x_shape,
+            average=average,
         )
+        self.state = replicate(jax.jit(first_state)(key), self.mesh)  # one program, not 88
         decay = config.average_decay or 0.0
         steps = scan_steps(
             make_train_step(self.model, self._optimizer, average_decay=decay, **self._objective)
