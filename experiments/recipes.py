@@ -8,8 +8,8 @@
 
 Each run is a process of its own, as a person would start it, and adds a line to the
 results: the recipe, the seed, the accuracy of the last epoch, seconds from start to
-finish, and the machine. The table has a row for each recipe, its options and its
-machine.
+finish, and the machine. The table has a row for each recipe, its options, its machine
+and its note.
 """
 
 from __future__ import annotations
@@ -36,7 +36,17 @@ from jaxcnn.programs.options import ConfigError, require, require_seed
 from jaxcnn.programs.train.recipe import shipped_names
 from jaxcnn.stored.files import append_line
 
-HEADINGS = ("recipe", "options", "n", "accuracy", "deviation", "each", "minutes", "device")
+HEADINGS = (
+    "recipe",
+    "options",
+    "n",
+    "accuracy",
+    "deviation",
+    "each",
+    "minutes",
+    "device",
+    "note",
+)
 PATHS = ("--data-dir", "--output")
 
 
@@ -52,6 +62,8 @@ class Config:
     options: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Another option of `jaxcnn train`, as one word: --options=--data-dir=DIR; can be
     given several times."""
+    note: str = ""
+    """What the times do not show, such as other programs on the machine."""
     table: bool = False
     """Print the table of all results."""
     results: Path = Path("experiments/results/recipes.jsonl")
@@ -99,18 +111,29 @@ def without_paths(options: Sequence[str]) -> str:
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """A line for each recipe, options and device."""
-    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
-        groups[row["recipe"], row["options"], f"{row['device']}, {row['cores']} cores"].append(row)
+        device = f"{row['device']}, {row['cores']} cores"
+        groups[row["recipe"], row["options"], device, row.get("note", "")].append(row)
     lines = []
-    for (recipe, options, device), group in groups.items():
+    for (recipe, options, device, note), group in groups.items():
         accuracies = np.array([row["accuracy"] for row in group])
         minutes = np.median([row["seconds"] for row in group]) / 60
         deviation = f"{100 * accuracies.std(ddof=1):.2f}" if len(group) > 1 else ""
         each = ", ".join(f"{100 * accuracy:.2f}" for accuracy in accuracies)
         mean = f"**{accuracies.mean():.2%}**"
         lines.append(
-            (recipe, options, str(len(group)), mean, deviation, each, f"{minutes:.1f}", device)
+            (
+                recipe,
+                options,
+                str(len(group)),
+                mean,
+                deviation,
+                each,
+                f"{minutes:.1f}",
+                device,
+                note,
+            )
         )
     return markdown.table(HEADINGS, lines)
 
@@ -131,7 +154,7 @@ def main(config: Config) -> None:
     for seed in config.seeds:
         require_seed(seed)
     for seed in config.seeds:
-        row = train(config.recipe, seed, config.options)
+        row = train(config.recipe, seed, config.options) | {"note": config.note}
         append_line(config.results, json.dumps(row))
         print(f"{config.recipe}, seed {seed}: {row['accuracy']:.2%} in {row['seconds']:.0f} s")
 

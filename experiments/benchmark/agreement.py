@@ -39,11 +39,13 @@ def loss_after_two_steps(dispatch: Dispatch) -> float:
     return losses[2]
 
 
-def check_losses(losses: Mapping[str, float], where: str) -> None:
+def check_losses(
+    losses: Mapping[str, float], where: str, tolerance: float = LOSS_TOLERANCE
+) -> None:
     """Raises DisagreementError where a loss is not that of the first column."""
     first, expected = next(iter(losses.items()))
     for column, loss in losses.items():
-        if not math.isclose(loss, expected, rel_tol=LOSS_TOLERANCE):
+        if not math.isclose(loss, expected, rel_tol=tolerance):
             raise DisagreementError(
                 f"{where}: the loss of {column} is {loss:.6g}, that of {first} is {expected:.6g}"
             )

@@ -1,6 +1,6 @@
 """The peak memory of training steps, in a process of its own; one line of JSON.
 
-    python -m experiments.benchmark.memory lenet explicit "one by one"
+    python -m experiments.benchmark.memory lenet explicit "one by one" float32
 
 The resident set is measured: all memory that the process really has. It includes the
 buffers that XLA's kernels take for themselves, which XLA's own figure, `temp_bytes`,
@@ -24,7 +24,7 @@ import jax
 
 from experiments.benchmark.agreement import torch_networks
 from experiments.benchmark.columns import PYTORCH
-from experiments.benchmark.networks import CLASSES, NETWORKS, make_batch, place_batch
+from experiments.benchmark.networks import CLASSES, make_batch, network_of, place_batch
 from experiments.benchmark.training_steps import (
     make_dispatch,
     make_state,
@@ -39,7 +39,7 @@ STATUS = Path("/proc/self/status")
 FORGET = Path("/proc/self/clear_refs")
 
 
-def measure(network: str, column: str, mode: str) -> dict[str, Any]:
+def measure(network: str, column: str, mode: str, dtype: str = "float32") -> dict[str, Any]:
     """The memory of a few calls of a step on one device, in bytes.
 
     Returns:
@@ -54,16 +54,17 @@ def measure(network: str, column: str, mode: str) -> dict[str, Any]:
         torch = torch_networks()
         if torch is None:
             raise ValueError("PyTorch is not installed, or JAX is not on the CPU")
-        dispatch = torch.training(network, mode, *batch, CLASSES)
+        params = jax.device_get(make_state(network, mode).params)
+        dispatch = torch.training(network, mode, *batch, CLASSES, params, dtype)
         before = resident()
     else:
-        mesh = make_mesh(1, NETWORKS[network].batch, 1)
+        mesh = make_mesh(1, network_of(network).batch, 1)
         state, placed = (
             place_state(mesh, make_state(network, mode)),
             place_batch(mesh, network, mode),
         )
         before = resident()
-        compiled = make_step(network, column, mode).lower(state, *placed).compile()
+        compiled = make_step(network, column, mode, dtype).lower(state, *placed).compile()
         dispatch = make_dispatch(compiled, state, placed)
         del state
     ready = resident()
@@ -120,8 +121,7 @@ def _maximum() -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    network, column, mode = arguments
-    print(json.dumps(measure(network, column, mode)))
+    print(json.dumps(measure(*arguments)))
     return 0
 
 

@@ -64,9 +64,10 @@ def measure_memory(network: str, mode: str, columns: Sequence[str]) -> Row:
     }
 
 
-def in_a_process(network: str, column: str, mode: str) -> Row:
+def in_a_process(network: str, column: str, mode: str, dtype: str = "float32") -> Row:
     """What `python -m experiments.benchmark.memory` prints."""
-    command = [sys.executable, "-m", "experiments.benchmark.memory", network, column, mode]
+    what = (network, column, mode, dtype)
+    command = [sys.executable, "-m", "experiments.benchmark.memory", *what]
     # Large arrays go back to the system as soon as they are free, page by page.
     # Otherwise memory that malloc keeps for later would count.
     environment = os.environ | {

@@ -21,6 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812, its usual name
 
+from experiments.benchmark.networks import PAPERS
+from experiments.benchmark.yardstick import torch_parts
 from jaxcnn.programs.devices import usable_cores
 
 Batch = tuple[Tensor, Tensor]  # images and labels
@@ -197,9 +199,24 @@ def load(network: nn.Module, params: Mapping[str, Any]) -> None:
             parameter.copy_(torch.tensor(array))
 
 
+def make(
+    name: str, image: Sequence[int], classes: int, params: Mapping[str, Any] | None
+) -> nn.Module:
+    """The network, with the values of jaxcnn's `params`; without, those of PyTorch,
+    which the networks of papers do not have."""
+    if name in PAPERS:
+        if params is None:
+            raise ValueError(f"{name} needs the params of jaxcnn's network")
+        return torch_parts.Network(PAPERS[name][1].network(torch_parts, classes), params)
+    network = NETWORKS[name](image, classes)
+    if params is not None:
+        load(network, params)
+    return network.to(**CHANNELS_LAST)
+
+
 def batch_of(x: np.ndarray, labels: np.ndarray) -> Batch:
-    """Images (n, height, width, c) and labels as PyTorch takes them."""
-    images = torch.tensor(x).permute(0, 3, 1, 2).to(**CHANNELS_LAST)
+    """Images (n, *space, c) and labels as PyTorch takes them."""
+    images = torch_parts.channels_last(torch.tensor(x).movedim(-1, 1))
     return images, torch.tensor(labels, dtype=torch.int64)
 
 
@@ -226,6 +243,7 @@ def training(
     labels: np.ndarray,
     classes: int,
     params: Mapping[str, Any] | None = None,
+    dtype: str = "float32",
 ) -> Callable[[], float]:
     """A function that trains for one dispatch of the mode and returns the last loss, on
     as many threads as there are cores.
@@ -238,35 +256,37 @@ def training(
         front.
       classes: the number of classes.
       params: jaxcnn's, to begin with; None for PyTorch's own.
+      dtype: "bfloat16" lets autocast choose what is computed in it.
     """
     torch.set_num_threads(usable_cores())
     if mode == "one by one":
         xs, labels = xs[None], labels[None]
-    network = NETWORKS[name](xs.shape[2:], classes)
-    if params is not None:
-        load(network, params)
-    network = network.to(**CHANNELS_LAST)
+    network = make(name, xs.shape[2:], classes, params)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
     batches = [batch_of(*batch) for batch in zip(xs, labels, strict=True)]
     updates = [batches] if mode == "accumulated" else [[batch] for batch in batches]
 
     def dispatch() -> float:
         for micro_batches in updates:
-            loss = update(network, optimizer, micro_batches)
+            loss = update(network, optimizer, micro_batches, dtype)
         return loss
 
     return dispatch
 
 
 def update(
-    network: nn.Module, optimizer: torch.optim.Optimizer, micro_batches: Sequence[Batch]
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    micro_batches: Sequence[Batch],
+    dtype: str = "float32",
 ) -> float:
     """One update by the mean of the micro-batches' gradients; the mean of their losses
     before it."""
     optimizer.zero_grad()
     total = 0.0
     for x, labels in micro_batches:
-        loss = F.cross_entropy(network(x), labels) / len(micro_batches)
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
+            loss = F.cross_entropy(network(x), labels) / len(micro_batches)
         loss.backward()
         total += loss.item()
     optimizer.step()

@@ -18,7 +18,7 @@ from jax import Array
 from jax.sharding import Mesh
 
 from experiments.benchmark.columns import OPS
-from experiments.benchmark.networks import BATCHES_PER_CALL, CLASSES, NETWORKS
+from experiments.benchmark.networks import BATCHES_PER_CALL, CLASSES, network_of
 from jaxcnn.layers import Layer
 from jaxcnn.ops import Ops
 from jaxcnn.training import (
@@ -42,16 +42,23 @@ def make_optimizer(mode: str) -> optax.GradientTransformation:
     return sgd
 
 
-def make_step(network: str, column: str, mode: str) -> jax.stages.Wrapped:
+def make_step(network: str, column: str, mode: str, dtype: str = "float32") -> jax.stages.Wrapped:
     """The jitted function of one call, (state, x, y) -> (new state, metrics)."""
-    return make_step_of(NETWORKS[network].model(CLASSES), OPS[column], mode, make_optimizer(mode))
+    model = network_of(network).model(CLASSES)
+    return make_step_of(model, OPS[column], mode, make_optimizer(mode), dtype)
 
 
 def make_step_of(
-    model: Layer, ops: Ops, mode: str, optimizer: optax.GradientTransformation
+    model: Layer,
+    ops: Ops,
+    mode: str,
+    optimizer: optax.GradientTransformation,
+    dtype: str = "float32",
 ) -> jax.stages.Wrapped:
-    """`make_step` of any model. The optimiser must accumulate if the mode does."""
-    step = make_train_step(model, optimizer, ops=ops)
+    """`make_step` of any model. The optimiser must accumulate if the mode does; `dtype`
+    is that of the model inside."""
+    compute_dtype = None if dtype == "float32" else dtype
+    step = make_train_step(model, optimizer, ops=ops, compute_dtype=compute_dtype)
     if mode == "one by one":
         return step
     several = scan_steps(step)
@@ -70,9 +77,10 @@ def make_step_of(
 
 def make_state(network: str, mode: str) -> TrainState:
     """The state to begin with, the same for every column."""
-    batch, image = NETWORKS[network].batch, NETWORKS[network].image
-    model = NETWORKS[network].model(CLASSES)
-    return init_train_state(model, make_optimizer(mode), jax.random.key(0), (batch, *image))
+    _, model, batch, image, *_ = network_of(network)
+    shape = (batch, *image)
+    init = partial(init_train_state, model(CLASSES), make_optimizer(mode), input_shape=shape)
+    return jax.jit(init)(jax.random.key(0))
 
 
 def place_state(mesh: Mesh, state: TrainState) -> TrainState:

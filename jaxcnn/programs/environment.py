@@ -6,6 +6,7 @@ from __future__ import annotations
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,14 +14,19 @@ import jax
 import jaxcnn
 from jaxcnn.programs.devices import usable_cores
 
+CPUINFO = Path("/proc/cpuinfo")
+FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16")
+"""Of a processor, on which the speed of a network depends."""
+
 
 def environment(*packages: str) -> dict[str, Any]:
     """What a result depends on besides its options, as one flat dict for JSON.
 
     Its keys: date (UTC, ISO 8601); the versions of jaxcnn, jax, jaxlib, numpy and of
     `packages`, each under its name; python, system and machine; platform, device and
-    devices as JAX has them; cores that this process may use. A program adds what is its
-    own, such as its command.
+    devices as JAX has them; cores that this process may use; features, those of
+    `FEATURES` that the processor says it has (Linux). A program adds what is its own,
+    such as its command.
 
     Args:
       packages: names of distributions, as pip has them, whose versions matter too. One
@@ -42,7 +48,17 @@ def environment(*packages: str) -> dict[str, Any]:
         "device": device.device_kind,
         "devices": jax.device_count(),
         "cores": usable_cores(),
+        "features": _features(),
     }
+
+
+def _features() -> list[str]:
+    """In the order of `FEATURES`; none where there is no /proc/cpuinfo."""
+    if not CPUINFO.is_file():
+        return []
+    lines = CPUINFO.read_text(encoding="utf-8").splitlines()
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    return [feature for feature in FEATURES if feature in flags]
 
 
 def _version(package: str) -> str | None:
