@@ -1,12 +1,14 @@
 """The recipes of `jaxcnn train`, each over several seeds: accuracy and time.
 
+    python -m experiments.recipes default --seeds 0 1 2 3 4
     python -m experiments.recipes digits --seeds 0 1 2 3 4
     python -m experiments.recipes mnist --seeds 0 1 2
     python -m experiments.recipes cifar10 --seeds 0 1 2 \
         --options=--dataset=folder --options=--data-dir=DIR
     python -m experiments.recipes --table
 
-Each run is a process of its own, as a person would start it, and adds a line to the
+The recipe "default" is no recipe: the options that the program has by itself. Each run
+is a process of its own, as a person would start it, and adds a line to the
 results: the recipe, the seed, the accuracy of the last epoch, seconds from start to
 finish, and the machine. The table has a row for each recipe, its options, its machine
 and its note.
@@ -48,6 +50,7 @@ HEADINGS = (
     "note",
 )
 PATHS = ("--data-dir", "--output")
+DEFAULT = "default"
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Config:
     print the table of all results."""
 
     recipe: tyro.conf.Positional[str | None] = None
-    """The recipe that is trained."""
+    """The recipe that is trained; default for none."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """The seeds, one run each."""
     options: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
@@ -78,14 +81,15 @@ def train(recipe: str, seed: int, options: Sequence[str]) -> dict[str, Any]:
     """
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "run"
-        words = ["train", "--recipe", recipe, "--seed", str(seed), "--output", str(output)]
+        words = ["train", "--seed", str(seed), "--output", str(output)]
+        words += [] if recipe == DEFAULT else ["--recipe", recipe]
         start = time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-m", "jaxcnn", *words, *options], stderr=subprocess.PIPE, text=True
         )
         seconds = time.perf_counter() - start
         if done.returncode:
-            raise OSError(f"--recipe {recipe} with seed {seed} failed: {done.stderr.strip()}")
+            raise OSError(f"recipe {recipe} with seed {seed} failed: {done.stderr.strip()}")
         about = json.loads((output / "config.json").read_text(encoding="utf-8"))
         last = json.loads((output / "metrics.jsonl").read_text().splitlines()[-1])
     return {
@@ -147,7 +151,7 @@ def main(config: Config) -> None:
     if config.table:
         print(table([json.loads(line) for line in config.results.read_text().splitlines()]))
         return
-    names = shipped_names()
+    names = [DEFAULT, *shipped_names()]
     if config.recipe is None:
         raise ConfigError(f"a recipe is needed, {' or '.join(names)}, or --table")
     require("recipe", " or ".join(names), config.recipe in names, config.recipe)
