@@ -5,7 +5,7 @@
     python -m experiments.recipes mnist --seeds 0 1 2
     python -m experiments.recipes cifar10 --seeds 0 1 2 \
         --options=--dataset=folder --options=--data-dir=DIR
-    python -m experiments.recipes --table
+    python -m experiments.recipes --table --page experiments/results/training.md
 
 The recipe "default" is no recipe: the options that the program has by itself. Each run
 is a process of its own, as a person would start it, and adds a line to the
@@ -69,6 +69,9 @@ class Config:
     """What the times do not show, such as other programs on the machine."""
     table: bool = False
     """Print the table of all results."""
+    page: Path | None = None
+    """A Markdown file whose text between <!-- recipes --> and <!-- /recipes --> is
+    replaced by the table. Goes with --table."""
     results: Path = Path("experiments/results/recipes.jsonl")
     """The file to which each run adds a line."""
 
@@ -148,8 +151,13 @@ def main(config: Config) -> None:
     Raises:
       ConfigError: if there is no such recipe, or it cannot be trained.
     """
+    if config.page is not None and not config.table:
+        raise ConfigError("--page goes with --table")
     if config.table:
-        print(table([json.loads(line) for line in config.results.read_text().splitlines()]))
+        text = table([json.loads(line) for line in config.results.read_text().splitlines()])
+        print(text)
+        if config.page is not None:
+            markdown.write_between_marks("--page", config.page, "recipes", text)
         return
     names = [DEFAULT, *shipped_names()]
     if config.recipe is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,16 @@ def test_the_table_has_a_row_for_each_recipe_machine_and_note():
     ]
 
 
+def test_the_table_goes_into_a_page(tmp_path, capsys):
+    results, page = tmp_path / "results.jsonl", tmp_path / "page.md"
+    results.write_text(json.dumps(line("digits", 0, 0.98)) + "\n")
+    page.write_text("before <!-- recipes -->old<!-- /recipes --> after")
+    main(Config(table=True, results=results, page=page))
+    assert page.read_text() == (
+        f"before <!-- recipes -->\n{capsys.readouterr().out.strip()}\n<!-- /recipes --> after"
+    )
+
+
 WHERE = "1 x cpu: cpu, 2 cores"
 
 
@@ -46,8 +57,9 @@ WHERE = "1 x cpu: cpu, 2 cores"
         ({}, "a recipe is needed, default or cifar10 or digits or mnist, or --table"),
         ({"recipe": "no"}, "--recipe must be default or .*, got no"),
         ({"recipe": "digits", "seeds": (-1,)}, "--seed must be between 0 and"),
+        ({"recipe": "digits", "page": Path("page.md")}, "--page goes with --table"),
     ],
-    ids=["none", "unknown", "seed"],
+    ids=["none", "unknown", "seed", "page"],
 )
 def test_refused(options, message):
     with pytest.raises(ConfigError, match=message):
