@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jaxcnn.check import checks, differences
+from jaxcnn.check import checks, composing, differences, estimates, identities
 from jaxcnn.check.measure import Check
 from jaxcnn.check.subject import Subject
 
@@ -12,19 +12,19 @@ CHECKS: dict[str, Callable[[Subject], list[Check]]] = {
     "structure": checks.structure,
     "integers": checks.integers,
     "accuracy": checks.accuracy,
-    "linearity": checks.linearity,
-    "conservation": checks.conservation,
-    "adjoint": checks.adjoint,
+    "linearity": identities.linearity,
+    "conservation": identities.conservation,
+    "adjoint": identities.adjoint,
     "differences": differences.differences,
     "reference": differences.reference,
     "second order": checks.second_order,
-    "unbiased": checks.unbiased,
-    "bias": checks.bias,
+    "unbiased": estimates.unbiased,
+    "bias": estimates.bias,
     "zeros": checks.zeros,
-    "repeats": checks.repeats,
-    "jit": checks.jit,
-    "vmap": checks.vmap,
-    "scan": checks.scan,
+    "repeats": composing.repeats,
+    "jit": composing.jit,
+    "vmap": composing.vmap,
+    "scan": composing.scan,
 }
 """In the order in which they are made."""
 

@@ -1,5 +1,10 @@
-"""The checks that `certify` makes. Each is a function of one `Subject` that returns its
-verdicts. `certification.py` has their table."""
+"""The checks that `certify` makes of a rule's values. Each is a function of one
+`Subject` that returns its verdicts. `applicability.py` has the table of all checks.
+
+Of identities between a function and its gradients: `identities.py`; of how a rule works
+under JAX's transformations: `composing.py`; of gradients that are not meant to be the
+exact ones: `estimates.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +16,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcnn.check import draw
-from jaxcnn.check._arguments import among
 from jaxcnn.check.diagnose import diagnose
 from jaxcnn.check.differences import slope_of_gradient
 from jaxcnn.check.gradients import value_and_gradients
@@ -20,10 +23,7 @@ from jaxcnn.check.measure import (
     OUTSIDE,
     Check,
     compare_arrays,
-    compare_bits,
-    compare_inner,
     difference,
-    dot,
     finite,
     largest,
     norm,
@@ -38,12 +38,6 @@ from jaxcnn.check.subject import (
     is_finite,
     numbered,
 )
-
-DRAWS = 1024
-"""The number of keys over which "unbiased" averages."""
-
-
-# The checks.
 
 
 def structure(s: Subject) -> list[Check]:
@@ -160,82 +154,6 @@ def _operands(s: Subject, k: int, x: list[np.ndarray], dy: Any):
     return operands, recompute
 
 
-def linearity(s: Subject) -> list[Check]:
-    """<dy, f> = <g_i, argument i> where f is linear in argument i (Euler's
-    identity)."""
-    x, dy, value, g = s.point
-    return [
-        compare_inner(
-            "linearity",
-            label,
-            s.data,
-            dot(dy, value),
-            dot(g[k], x[k]),
-            1e-12,
-            norm(dy) * norm(value),
-        )
-        for k, label in enumerate(s.labels)
-        if label in s.linear_in
-    ]
-
-
-def conservation(s: Subject) -> list[Check]:
-    """sum g_i = k sum dy where f(argument i + c) = f + k c, as of a mean or a maximum
-    (k = 1) or a normalisation (k = 0)."""
-    rng = s.rng("conservation")
-    whole = s.whole_numbers(rng, near=True)
-    checks = []
-    for data, x, dy in (
-        (s.data, *s.point[:2]),
-        ("integers", whole, as_float64(s.cotangent(rng, draw.integers))),
-    ):
-        value, g = s.run(x, dy)
-        for i, label in enumerate(s.labels):
-            rates = []
-            # A given array is moved by little, since it may be near an end of the
-            # domain, and to both sides, since it may have ties.
-            unit = _unit(s.distinct[i])
-            for c in (0.375 * unit, -2.0 * unit) if s.came[i] else (0.375, 2.0):
-                moved = s.run([a + c if j == i else a for j, a in enumerate(x)], dy)[0]
-                both = zip(jax.tree.leaves(value), jax.tree.leaves(moved), strict=True)
-                with np.errstate(invalid="ignore"):
-                    rates += [(np.asarray(b) - np.asarray(a)) / c for a, b in both]
-            for k in (0.0, 1.0):
-                if x[i].size and all(np.allclose(rate, k, rtol=0, atol=1e-10) for rate in rates):
-                    total = k * dot(dy, full(s.out, 1.0))
-                    scale = norm(g[i]) * math.sqrt(x[i].size) + norm(dy)
-                    checks.append(
-                        compare_inner(
-                            "conservation", label, data, float(np.sum(g[i])), total, 1e-10, scale
-                        )
-                    )
-    return checks
-
-
-def _unit(a: np.ndarray) -> float:
-    """A thousandth of the smallest entry that is not 0, but large enough to show more
-    than rounding."""
-    size = np.abs(a[a != 0])
-    least = (
-        max(2.0**-10 * np.min(size, initial=np.inf), 2.0**-16 * np.max(size, initial=0.0))
-        if size.size
-        else 1.0
-    )
-    return 2.0 ** math.frexp(least)[1]
-
-
-def adjoint(s: Subject) -> list[Check]:
-    """<dy, J v> = <g, v>, with J v from the forward mode of F."""
-    x, dy, _, g = s.point
-    v = s.directions(s.rng("adjoint"))
-    pushed = jax.jit(lambda x, v: jax.jvp(s.ref, tuple(x), tuple(v))[1])(x, v)
-    return [
-        compare_inner(
-            "adjoint", "all", s.data, dot(dy, pushed), dot(g, v), 1e-12, norm(g) * norm(v)
-        )
-    ]
-
-
 def second_order(s: Subject) -> list[Check]:
     """Reverse over reverse: the gradients of sum_i <g_i, u_i> against F's, and against
     central differences of g."""
@@ -307,169 +225,3 @@ def _at_zero(s: Subject) -> list[Check]:
         Check("zeros", of, not words, math.inf if words else 0.0, 0.0, "zeros", words)
         for of, words in details.items()
     ]
-
-
-def repeats(s: Subject) -> list[Check]:
-    """The same bits in every run."""
-    dy = s.cotangent(s.rng("repeats"))
-    first, *others = (s.run(s.low, dy) for _ in range(4))
-    return [
-        compare_bits(
-            "repeats",
-            label,
-            s.data,
-            [leaves[k] for leaves in map(jax.tree.leaves, (first, *others))],
-        )
-        for k, label in enumerate(s.results)
-    ]
-
-
-def jit(s: Subject) -> list[Check]:
-    """Without `jit`, operation by operation, the same results as under `jit`."""
-    args, dy, want = _two_points(s)
-    got = [
-        value_and_gradients(s.f)(*jax.tree.map(lambda a, k=k: jnp.asarray(a[k]), (args, dy)))
-        for k in (0, 1)
-    ]
-    return _consistent(s, "jit", args, got, want)
-
-
-def vmap(s: Subject) -> list[Check]:
-    """Two sets of arguments at once."""
-    args, dy, want = _two_points(s)
-    both = jax.jit(jax.vmap(value_and_gradients(s.f)))(args, dy)
-    return _consistent(
-        s, "vmap", args, [jax.tree.map(lambda a, k=k: a[k], both) for k in (0, 1)], want
-    )
-
-
-def scan(s: Subject) -> list[Check]:
-    """Two sets of arguments in the steps of a loop."""
-    args, dy, want = _two_points(s)
-
-    def step(carry, operands):
-        return carry, value_and_gradients(s.f)(*operands)
-
-    both = jax.jit(lambda *operands: jax.lax.scan(step, None, operands)[1])(args, dy)
-    return _consistent(
-        s, "scan", args, [jax.tree.map(lambda a, k=k: a[k], both) for k in (0, 1)], want
-    )
-
-
-def _two_points(s: Subject):
-    """Two sets of arguments, stacked, and the results of each alone. They are whole
-    numbers if these are exact."""
-    rng = s.rng("two points")
-    drawn, point = (draw.integers, s.whole_numbers) if s.whole else (draw.distinct, s.another)
-    points = [(s.rounded(point(rng)), s.cotangent(rng, drawn)) for _ in (0, 1)]
-    if not s.whole:
-        points[0] = (s.low, points[0][1])
-    args, dys = jax.tree.map(lambda *a: np.stack(a), *points)
-    return args, dys, [s.run(*point) for point in points]
-
-
-def _consistent(
-    s: Subject, name: str, args: Sequence[Any], got: Sequence[Any], want: Sequence[Any]
-) -> list[Check]:
-    """For each result, the check of the worse of the two points."""
-    checks = []
-    data, tolerance = ("integers", 0.0) if s.whole else (s.data, s.loosest)
-    for k, label in enumerate(s.results):
-        both = []
-        for n in (0, 1):
-            a, b = (jax.tree.leaves(side[n])[k] for side in (got, want))
-            check = compare_arrays(name, label, data, a, b, tolerance)
-            if OUTSIDE in check.detail and s.is_finite([x[n] for x in args]):
-                check = compare_arrays(
-                    name, label, data, a, b, tolerance, why="the reference is finite there"
-                )
-            both.append(check)
-        checks.append(max(both, key=lambda check: (not check.passed, check.error)))
-    return checks
-
-
-def unbiased(s: Subject) -> list[Check]:
-    """The mean of g_i over many keys is G_i, within what their scatter allows: along
-    G_i, and entry by entry."""
-    x, dy, _, _ = s.point
-    keys = [
-        i for i, a in enumerate(s.args) if jnp.issubdtype(jnp.result_type(a), jax.dtypes.prng_key)
-    ]
-    want = s.truth(x, dy)[1]
-
-    @jax.jit
-    def moments(x, want):
-        def step(total, n):
-            args = [jax.random.fold_in(a, n) if i in keys else a for i, a in enumerate(s.args)]
-            g = jax.vjp(among(s.explicit, args, s.numbers), *x)[1](dy)
-            off = [a - b for a, b in zip(g, want, strict=True)]
-            along = [jnp.vdot(a, b) for a, b in zip(off, want, strict=True)]
-            return [total[0] + jnp.stack(along), total[1] + jnp.stack(along) ** 2,
-                    [t + a for t, a in zip(total[2], off, strict=True)],
-                    [t + a * a for t, a in zip(total[3], off, strict=True)]], None  # fmt: skip
-
-        zero = [
-            jnp.zeros(len(x)),
-            jnp.zeros(len(x)),
-            [jnp.zeros(a.shape) for a in x],
-            [jnp.zeros(a.shape) for a in x],
-        ]
-        return jax.lax.scan(step, zero, jnp.arange(DRAWS))[0]
-
-    along, along2, off, off2 = moments(x, want)
-    checks = []
-    for k, label in enumerate(s.labels):
-        size = max(1, x[k].size)
-        entries = _scores(off[k], off2[k], largest(want[k]))
-        most = 4.5 + math.sqrt(2 * math.log(size))
-        whole = _scores(along[k], along2[k], norm(want[k]) ** 2)
-        for words, scores, limit in (
-            ("entry by entry", entries, most),
-            ("along the gradient", whole, 5.0),
-        ):
-            z = float(np.max(np.abs(scores), initial=0.0))
-            passed = bool(z <= limit)
-            detail = (
-                ""
-                if passed
-                else f"{words}, the mean of {DRAWS} draws is {z:.1f} standard errors off"
-            )
-            checks.append(Check("unbiased", label, passed, z, limit, s.data, detail))
-    return checks
-
-
-def _scores(total, total2, scale: float) -> np.ndarray:
-    """The distance of a mean from 0, in standard errors; without scatter, in roundings
-    of `scale`.
-
-    An entry that jumps once in thousands of draws may seem not to scatter at all,
-    although its mean is off. So a part of the largest scatter is added to each standard
-    error, as much as ten jumps would have changed.
-    """
-    mean = np.asarray(total) / DRAWS
-    scatter = np.sqrt(np.maximum(np.asarray(total2) / DRAWS - mean**2, 0.0))
-    return mean / (
-        scatter / math.sqrt(DRAWS)
-        + 10 / DRAWS * np.max(scatter, initial=0.0)
-        + 1e-13 * scale
-        + 1e-300
-    )
-
-
-def bias(s: Subject) -> list[Check]:
-    """The distance of a biased gradient from the exact one, which must still point the
-    same way: <g_i, G_i> > 0."""
-    x, dy, _, g = s.point
-    want = s.truth(x, dy)[1]
-    checks = []
-    for label, a, b in zip(s.labels, g, want, strict=True):
-        error = difference(a, b)[0]
-        length = norm(a) * norm(b)
-        cosine = dot(a, b) / length if length else 1.0 if norm(b) == 0 else 0.0
-        passed = bool(math.isfinite(error) and cosine > 0)
-        ratio = norm(a) / norm(b) if norm(b) else math.inf
-        detail = f"cosine {cosine:.4f}, length {ratio:.4f} of the exact one's"
-        checks.append(Check("bias", label, passed, error, math.inf, s.data, detail))
-    exact = all(check.error <= 1e-12 for check in checks)
-    detail = "no gradient differs from the exact one: the label is wrong" if exact else ""
-    return [*checks, Check("bias", "label", not exact, 0.0, 0.0, s.data, detail)]
