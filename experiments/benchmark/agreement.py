@@ -32,11 +32,11 @@ def torch_networks() -> ModuleType | None:
     return import_module("experiments.benchmark.torch_networks")
 
 
-def loss_after_two_steps(dispatch: Dispatch) -> float:
+def loss_after(updates: int, dispatch: Dispatch) -> float:
     losses: list[float] = []
-    while len(losses) <= 2:
+    while len(losses) <= updates:
         losses += np.ravel(np.asarray(dispatch())).tolist()
-    return losses[2]
+    return losses[updates]
 
 
 def check_losses(

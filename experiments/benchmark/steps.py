@@ -25,7 +25,7 @@ from rich.console import Console
 from experiments.benchmark.agreement import (
     check_losses,
     first_losses,
-    loss_after_two_steps,
+    loss_after,
     torch_networks,
 )
 from experiments.benchmark.columns import OPS, PYTORCH
@@ -136,7 +136,7 @@ def measure_network(network: str, devices: int, repetitions: int) -> Iterator[Ro
             column: make_dispatch(c.step, place_state(mesh, initial), placed)
             for column, c in compiled.items()
         }
-        losses = {column: loss_after_two_steps(dispatch) for column, dispatch in dispatches.items()}
+        losses = {column: loss_after(2, dispatch) for column, dispatch in dispatches.items()}
         check_losses(losses, f"{network}, {mode}, after two steps on {plural(devices, 'device')}")
         if torch is not None:
             dispatches[PYTORCH] = torch.training(network, mode, *make_batch(network, mode), CLASSES)
