@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.table import Table
 
 from experiments.benchmark.columns import OPS, PYTORCH
 from experiments.benchmark.networks import NETWORKS
-from experiments.benchmark.step_targets import Result, Row, interval, verdicts
+from experiments.benchmark.step_targets import Result, Row, Verdict, interval, verdicts
 from jaxcnn.programs.readable import NONE, TIMES, size
 
 
@@ -17,17 +17,17 @@ def step_tables(result: Result) -> list[Table]:
     tables = [_time_table(result["steps"])] if result["steps"] else []
     if result["memory"]:
         tables.append(_memory_table(result["memory"]))
-    targets = Table(title="Targets of training steps", title_justify="left")
+    return [*tables, target_table(verdicts(result))]
+
+
+def target_table(judged: Iterable[Verdict]) -> Table:
+    table = Table(title="Targets of training steps", title_justify="left")
     for heading in ("of", "target", "got", "met"):
-        targets.add_column(heading)
-    for verdict in verdicts(result):
-        targets.add_row(
-            verdict.subject,
-            verdict.target,
-            verdict.got,
-            "[green]yes[/]" if verdict.met else "[red]no[/]",
-        )
-    return [*tables, targets]
+        table.add_column(heading)
+    for verdict in judged:
+        met = "[green]yes[/]" if verdict.met else "[red]no[/]"
+        table.add_row(verdict.subject, verdict.target, verdict.got, met)
+    return table
 
 
 def _time_table(rows: Sequence[Row]) -> Table:

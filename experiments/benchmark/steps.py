@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 from jax.sharding import Mesh
 from rich.console import Console
 
@@ -102,16 +103,25 @@ def compile_steps(
     """The steps of the JAX columns, each traced, lowered and compiled from nothing,
     beginning with the column number `first`."""
     state, batch = place_state(mesh, initial), place_batch(mesh, network, mode)
-    jax.jit(jnp.sin).lower(1.0).compile()  # whatever has to be set up once
     columns = list(OPS)
     found = {}
     for column in columns[first:] + columns[:first]:
-        step = make_step(network, column, mode)
-        jax.clear_caches()
-        start = time.perf_counter()
-        compiled = step.lower(state, *batch).compile()
-        found[column] = Compiled(compiled, time.perf_counter() - start)
+        found[column] = from_nothing(make_step(network, column, mode), state, batch)
     return {column: found[column] for column in columns}
+
+
+def from_nothing(
+    step: jax.stages.Wrapped,
+    state: TrainState,
+    batch: tuple[Array, Array],
+    options: dict[str, str | bool] | None = None,
+) -> Compiled:
+    """The step, traced, lowered and compiled with these options of the compiler."""
+    jax.jit(jnp.sin).lower(1.0).compile()  # whatever has to be set up once
+    jax.clear_caches()
+    start = time.perf_counter()
+    compiled = step.lower(state, *batch).compile(options)
+    return Compiled(compiled, time.perf_counter() - start)
 
 
 def measure_network(network: str, devices: int, repetitions: int) -> Iterator[Row]:

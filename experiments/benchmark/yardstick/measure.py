@@ -14,12 +14,10 @@ itself one by one; plain JAX, which can take minutes there, is timed once.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from experiments.benchmark.agreement import check_losses, loss_after, torch_networks
 from experiments.benchmark.columns import PYTORCH
@@ -33,6 +31,7 @@ from experiments.benchmark.networks import (
     place_batch,
 )
 from experiments.benchmark.repetitions import ratios_to_explicit, seconds_of, time_calls
+from experiments.benchmark.steps import Compiled, from_nothing
 from experiments.benchmark.training_steps import (
     Dispatch,
     make_dispatch,
@@ -54,12 +53,6 @@ COLUMNS = {"plain": ("plain", None), "option": ("plain", OPTION), "explicit": ("
 TOLERANCES = {"float32": 1e-3, "bfloat16": 5e-2}
 """Of the losses after an update, relative. After more of them a network like DCGAN has
 made a percent of a rounding."""
-
-
-class Built(NamedTuple):
-    step: jax.stages.Compiled
-    seconds: float
-    """To trace, lower and compile it from nothing."""
 
 
 def measure(network: str, dtype: str, repetitions: int) -> Row:
@@ -108,19 +101,14 @@ def measure(network: str, dtype: str, repetitions: int) -> Row:
     }
 
 
-def build(network: str, column: str, mode: str, dtype: str) -> Built:
+def build(network: str, column: str, mode: str, dtype: str) -> Compiled:
     """The compiled step of a column."""
     ops, options = COLUMNS[column]
     state, batch = make_state(network, mode), place_batch(mesh_of(network), network, mode)
-    step = make_step(network, ops, mode, dtype)
-    jax.jit(jnp.sin).lower(1.0).compile()  # whatever has to be set up once
-    jax.clear_caches()
-    begin = time.perf_counter()
-    compiled = step.lower(state, *batch).compile(options)
-    return Built(compiled, time.perf_counter() - begin)
+    return from_nothing(make_step(network, ops, mode, dtype), state, batch, options)
 
 
-def start(network: str, mode: str, built: Built) -> Dispatch:
+def start(network: str, mode: str, built: Compiled) -> Dispatch:
     """A function that trains by this step, from the beginning."""
     mesh = mesh_of(network)
     batch = place_batch(mesh, network, mode)

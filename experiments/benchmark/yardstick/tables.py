@@ -10,7 +10,13 @@ from rich.table import Table
 from experiments.benchmark.columns import PYTORCH
 from experiments.benchmark.means import Spread, spread
 from experiments.benchmark.networks import network_of
-from experiments.benchmark.step_targets import Verdict
+from experiments.benchmark.step_tables import target_table
+from experiments.benchmark.step_targets import (
+    COMPILE_RATIO,
+    MEMORY_RATIO,
+    SCAN_OVER_ONE_BY_ONE,
+    Verdict,
+)
 from jaxcnn.programs.readable import NONE, TIMES, size
 
 Row = dict[str, Any]
@@ -21,9 +27,6 @@ AGAINST_PYTORCH = {"float32": (1.0, 0.85), "bfloat16": (0.9, 0.7)}
 """How many times as long as explicit: the least in the geometric mean, and of any
 network."""
 FLOAT32_OVER_BFLOAT16 = 0.95  # of explicit, the least of any network
-SCAN_OVER_ONE_BY_ONE = 1.1  # of explicit, the most of any network
-COMPILE_RATIO = 1.5  # explicit over plain, the most
-MEMORY_RATIO = 1.0  # explicit over plain, the most
 
 
 def said(row: Row) -> str:
@@ -39,7 +42,7 @@ def tables(rows: Sequence[Row]) -> list[Table]:
     for machine in dict.fromkeys(map(machine_of, rows)):
         latest = {(row["network"], row["dtype"]): row for row in rows if machine_of(row) == machine}
         measured = sorted(latest.values(), key=lambda row: row["dtype"], reverse=True)
-        found += [time_table(measured, machine), target_table(measured)]
+        found += [time_table(measured, machine), target_table(verdicts(measured))]
     return found
 
 
@@ -77,16 +80,6 @@ def time_table(rows: Sequence[Row], machine: str) -> Table:
             f"{row['compile_seconds']['explicit']:.1f}, {compile_ratio(row):.2f}{TIMES}",
             f"{size(row['memory_bytes']['explicit'])}, {memory_ratio(row):.2f}{TIMES}",
         )
-    return table
-
-
-def target_table(rows: Sequence[Row]) -> Table:
-    table = Table(title="Targets", title_justify="left")
-    for heading in ("of", "target", "got", "met"):
-        table.add_column(heading)
-    for verdict in verdicts(rows):
-        met = "[green]yes[/]" if verdict.met else "[red]no[/]"
-        table.add_row(verdict.subject, verdict.target, verdict.got, met)
     return table
 
 
