@@ -70,7 +70,7 @@ def fold(
         moved = lax.pad(values, jnp.zeros((), values.dtype), [(0, 0, 0), *pads, (0, 0, 0)])
         sums[phase] = sums[phase] + moved if phase in sums else moved
     zeros = jnp.zeros_like(next(iter(sums.values())))
-    total = _interleave(lambda *phase: sums.get(phase, zeros), window.stride)
+    total = interleave(lambda *phase: sums.get(phase, zeros), window.stride)
     return lax.slice(
         total,
         (0,) * total.ndim,
@@ -160,12 +160,12 @@ def fold_along(
     return lax.slice_in_dim(lax.pad(flat, jnp.zeros((), flat.dtype), ends), 0, span, b, at)
 
 
-def _interleave(phases: Callable[..., Array], strides: Sequence[int], axis: int = 1) -> Array:
+def interleave(phases: Callable[..., Array], strides: Sequence[int], axis: int = 1) -> Array:
     """One array of arrays with phases (0, ..., s - 1) along each axis of space."""
     if not strides:
         return phases()
     s, *others = strides
-    parts = [_interleave(partial(phases, phase), others, axis + 1) for phase in range(s)]
+    parts = [interleave(partial(phases, phase), others, axis + 1) for phase in range(s)]
     if s == 1:
         return parts[0]
     shape = list(parts[0].shape)

@@ -61,6 +61,16 @@ PROGRAMS = {
         "Show a network layer by layer: shapes, parameters, methods.",
         "jaxcnn summary resnet20 --input-shape 32 32 3",
     ),
+    "tune": Program(
+        "jaxcnn.programs.tune.program",
+        "Time each convolution of a network by every method.",
+        "jaxcnn tune lenet --output tuned.json",
+    ),
+    "onednn": Program(
+        "jaxcnn.programs.onednn.program",
+        "Say whether oneDNN computes here, and try it.",
+        "jaxcnn onednn --probe",
+    ),
     "receptive-field": Program(
         "jaxcnn.programs.receptive_field.program",
         "Draw which pixels a layer sees, and how much each matters.",

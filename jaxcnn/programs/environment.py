@@ -12,6 +12,7 @@ from typing import Any
 import jax
 
 import jaxcnn
+from jaxcnn.ops._onednn.certain import certain_dtypes
 from jaxcnn.programs.devices import usable_cores
 
 CPUINFO = Path("/proc/cpuinfo")
@@ -25,8 +26,8 @@ def environment(*packages: str) -> dict[str, Any]:
     Its keys: date (UTC, ISO 8601); the versions of jaxcnn, jax, jaxlib, numpy and of
     `packages`, each under its name; python, system and machine; platform, device and
     devices as JAX has them; cores that this process may use; features, those of
-    `FEATURES` that the processor says it has (Linux). A program adds what is its own,
-    such as its command.
+    `FEATURES` that the processor says it has (Linux); onednn, the dtypes in which it
+    computes convolutions on a CPU. A program adds what is its own, such as its command.
 
     Args:
       packages: names of distributions, as pip has them, whose versions matter too. One
@@ -49,6 +50,7 @@ def environment(*packages: str) -> dict[str, Any]:
         "devices": jax.device_count(),
         "cores": usable_cores(),
         "features": _features(),
+        "onednn": list(certain_dtypes()),
     }
 
 

@@ -18,6 +18,8 @@ from jaxcnn.ops.convolution.methods import (
     IM2COL,
     LAX,
     NHWC,
+    ONEDNN,
+    PORTABLE,
     SIDE_BY_SIDE,
 )
 from jaxcnn.padding import make_window
@@ -31,6 +33,8 @@ METHODS = {
     "im2col": IM2COL,
     "groupwise": GROUPWISE,
     "depthwise": DEPTHWISE,
+    "portable": PORTABLE,
+    "onednn": ONEDNN,
     "auto": AUTO,
 }
 

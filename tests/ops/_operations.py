@@ -14,6 +14,7 @@ from jaxcnn.ops.convolution.methods import (
     IM2COL,
     LAX,
     NHWC,
+    ONEDNN,
     SIDE_BY_SIDE,
 )
 
@@ -52,6 +53,8 @@ OPERATIONS = {
     "conv-blocked_outputs": conv(BLOCKED_OUTPUTS, C, stride=2, padding=1),
     "conv-im2col": conv(IM2COL, C, stride=2, padding=1),
     "conv-groupwise": conv(GROUPWISE, 2, padding="same"),
+    "conv-onednn": conv(ONEDNN, C, padding=((2, 0), (-1, 1))),
+    "conv-grouped-onednn": conv(ONEDNN, 2, padding="same"),
     "conv-auto": conv(AUTO, C, padding=((2, 0), (-1, 1))),
     "conv-grouped-lax": conv(LAX, 2, padding="same"),
     "conv-grouped-nhwc": conv(NHWC, 2, padding="same"),

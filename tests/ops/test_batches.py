@@ -14,7 +14,15 @@ from jax.sharding import PartitionSpec as P
 
 from jaxcnn.check import draw
 from jaxcnn.ops._sharding import devices_of
-from jaxcnn.ops.convolution.methods import IM2COL, LAX, Problem, auto, batches, nhwc, side_by_side
+from jaxcnn.ops.convolution.methods import (
+    IM2COL,
+    LAX,
+    Problem,
+    batches,
+    nhwc,
+    portable,
+    side_by_side,
+)
 from jaxcnn.ops.convolution.methods.im2col import images_of_a_sum
 
 X, W = (4, 6, 7, 16), (3, 3, 16, 16)
@@ -174,7 +182,7 @@ def test_devices_that_the_compiler_divides_among():
 
     def see(name, a):
         seen[name] = devices_of(a, jnp.ones(3))
-        chosen[name] = auto.choose(ROWS, "forward", a, jnp.ones(3))["cpu"]
+        chosen[name] = portable.module_of("forward", a, jnp.ones(3), ROWS)
         return a
 
     jax.jit(partial(see, "jit"))(x)

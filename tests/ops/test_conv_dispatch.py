@@ -1,4 +1,4 @@
-"""Which method AUTO takes, and that it makes no difference."""
+"""Which methods PORTABLE and AUTO take, and that it makes no difference."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -6,14 +6,13 @@ import pytest
 
 import jaxcnn
 from jaxcnn.check import draw
-from jaxcnn.ops.convolution.methods import AUTO, LAX, Problem
+from jaxcnn.ops.convolution.methods import AUTO, LAX, Method, Problem, portable
 from jaxcnn.padding import make_window
 
 
 def names(*args, **options):
-    return [
-        choice.name for choice in jaxcnn.explain_conv(*args, platform="cpu", **options).values()
-    ]
+    problem = Problem.of(*args, **options)
+    return [portable.choose(problem, name).name for name in Method._fields]
 
 
 def test_dispatch_is_the_list_of_its_docstring():

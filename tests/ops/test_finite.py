@@ -13,7 +13,7 @@ import pytest
 import jaxcnn
 from jaxcnn.check import draw
 from jaxcnn.check.cases import CONV_CASES, POOL_CASES, ConvCase
-from jaxcnn.ops.convolution.methods import IM2COL, NHWC
+from jaxcnn.ops.convolution.methods import AUTO, IM2COL, NHWC, PORTABLE, Problem, portable
 from jaxcnn.padding import make_window
 from tests import naive
 from tests.daily import daily
@@ -132,7 +132,8 @@ DAILY = {
     ("case", "forward", "input_grad"),
     daily([pytest.param(*row, id=row[0].id) for row in CASES], DAILY),
 )
-def test_convolution(case, forward, input_grad):
+@pytest.mark.parametrize("method", [AUTO, PORTABLE], ids=["auto", "portable"])
+def test_convolution(case, forward, input_grad, method):
     groups = case.options.get("groups", 1)
     window = make_window(
         case.w[:-2], case.x[1:-1], **{k: v for k, v in case.options.items() if k != "groups"}
@@ -142,13 +143,15 @@ def test_convolution(case, forward, input_grad):
     x, w, dy = (draw.integers(rng, shape).astype(np.float32) for shape in (case.x, case.w, y_shape))
     w[w == 0] = 1
     if forward:
-        chosen = jaxcnn.explain_conv(case.x, case.w, platform="cpu", **case.options)
-        assert (chosen["forward"].name, chosen["input_grad"].name) == (forward, input_grad)
+        problem = Problem.of(case.x, case.w, **case.options)
+        chosen = [portable.choose(problem, name).name for name in ("forward", "input_grad")]
+        assert chosen == [forward, input_grad]
 
     of_x, of_dy = pairs_of(window, case.x[1:-1])
-    run = jax.jit(lambda x, w: jaxcnn.conv(x, w, **case.options))
+    options = {**case.options, "method": method}
+    run = jax.jit(lambda x, w: jaxcnn.conv(x, w, **options))
     check(run, (x, w), y_shape, groups, of_x)
-    run = jax.jit(lambda dy, w: jaxcnn.conv_input_grad(dy, w, case.x, **case.options))
+    run = jax.jit(lambda dy, w: jaxcnn.conv_input_grad(dy, w, case.x, **options))
     check(run, (dy, w), case.x, groups, of_dy)
 
 

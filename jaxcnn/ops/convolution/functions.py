@@ -16,7 +16,7 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array
 
 from jaxcnn.arguments import described
-from jaxcnn.ops._arrays import as_array, check_floating
+from jaxcnn.ops._arrays import as_array, as_dtype, check_floating
 from jaxcnn.ops._bias import add_bias
 from jaxcnn.ops._layout import (
     Layout,
@@ -150,6 +150,7 @@ def explain_conv(
     w_shape: Sequence[int],
     *,
     platform: str | None = None,
+    dtype: DTypeLike = jnp.float32,
     **options: Unpack[ConvOptions],
 ) -> dict[str, Choice]:
     """The method that computes each map of `conv` by default, and why.
@@ -157,6 +158,7 @@ def explain_conv(
     Args:
       x_shape, w_shape: the shapes of x and w, in `layout`.
       platform: "cpu", "gpu" or "tpu"; by default JAX's own.
+      dtype: of x and w.
       Others as in `conv`.
 
     Returns:
@@ -178,9 +180,12 @@ def explain_conv(
     check_ranks(x_shape, w_shape)
     if platform is not None and not isinstance(platform, str):
         raise ValueError(f"platform must be 'cpu', 'gpu', 'tpu' or None, got {described(platform)}")
+    checked = as_dtype("dtype", dtype)
+    if checked is None:
+        raise ValueError("dtype must be a floating dtype, such as jnp.float32, got None")
     x_shape = shape_to_channels_last(x_shape, layout)
     w_shape = shape_to_channels_last(w_shape, layout, kernel=True)
-    by_map = explain(Problem.of(x_shape, w_shape, **options))
+    by_map = explain(Problem.of(x_shape, w_shape, **options), checked)
     return {
         name: choices.get(platform or jax.default_backend(), choices["default"])
         for name, choices in by_map.items()

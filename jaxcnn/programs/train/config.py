@@ -91,6 +91,8 @@ class Config(MachineOptions, OptimizerOptions, AugmentOptions, DataOptions, Netw
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     """The dtype in which training steps compute; parameters and predictions are float32
     in any case."""
+    tuned: Path | None = None
+    """A file of `jaxcnn tune`: the methods of the convolutions on this machine."""
     steps_per_dispatch: int = 1
     """Steps in one compiled loop, which does not go back to Python in between."""
     devices: int | None = None

@@ -10,7 +10,7 @@ from typing import Any
 from jaxcnn.programs.options import ConfigError, shown
 from jaxcnn.programs.output import LOCK
 from jaxcnn.programs.train.checkpoints import has_any
-from jaxcnn.programs.train.run_files import CONFIG, REPORT
+from jaxcnn.programs.train.run_files import CONFIG, NOTHING, REPORT
 
 FREE = frozenset(
     {
@@ -28,8 +28,13 @@ FREE = frozenset(
 )
 """Options that may change: the result does not depend on them, or it is compared in
 another way."""
-BITS = ("device", "processes", "versions")
-"""What may change, but then gives other bits."""
+BITS = {
+    "device": "the device",
+    "processes": "the processes",
+    "onednn": "what oneDNN computes",
+    "versions": "the versions",
+}
+"""What may change, but then gives other bits, and how it is called."""
 KINDS = {"fingerprint": str, "epochs": int, "commands": list}
 """What is needed of an earlier config.json, whatever its options."""
 
@@ -100,8 +105,8 @@ def tell_changes(
     earlier: Mapping[str, Any], now: Mapping[str, Any], say: Callable[[str], object]
 ) -> None:
     """Say what changed that makes other bits."""
-    for name in BITS:
-        before, after = earlier.get(name), now[name]
+    for name, called in BITS.items():
+        before, after = earlier.get(name, NOTHING), now[name]
         if before == after:
             continue
         if isinstance(before, dict) and isinstance(after, dict):
@@ -113,6 +118,6 @@ def tell_changes(
                     )
         else:
             say(
-                f"the {name} was {before} when the run began, and is {after} now: the result will"
+                f"{called} was {before} when the run began, and is {after} now: the result will"
                 " not be the same bit for bit"
             )

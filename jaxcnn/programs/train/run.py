@@ -14,12 +14,13 @@ from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxcnn.ops import AUTODIFF, EXPLICIT, Ops
+from jaxcnn.ops.convolution.methods import tuned
 from jaxcnn.programs.data.order import epoch_order
 from jaxcnn.programs.data.splits import Dataset, Split
 from jaxcnn.programs.machines.together import ALONE, Machines
 from jaxcnn.programs.train.augment.chosen import make_augment
 from jaxcnn.programs.train.balance import balanced, class_weights
-from jaxcnn.programs.train.config import Config
+from jaxcnn.programs.train.config import Config, ConfigError
 from jaxcnn.programs.train.network import describe_network, network
 from jaxcnn.programs.train.optimizer import make_optimizer, make_schedule
 from jaxcnn.programs.train.state_arrays import from_arrays, to_arrays
@@ -36,6 +37,22 @@ from jaxcnn.training.placement import own_copy, replicate, split_batch
 
 OPS = {"explicit": EXPLICIT, "autodiff": AUTODIFF}
 EVALUATION_BATCH = 1000
+
+
+def ops_of(config: Config) -> Ops:
+    """The operations of a run.
+
+    Raises:
+      ConfigError: if --tuned is no file of `jaxcnn tune`.
+    """
+    ops = OPS[config.gradients]
+    if config.tuned is None:
+        return ops
+    try:
+        method = tuned(config.tuned)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--tuned: {error}") from error
+    return ops._replace(conv=partial(ops.conv, method=method))
 
 
 class DivergedError(ArithmeticError):
@@ -69,7 +86,7 @@ class Run:
 
     def __init__(self, config: Config, dataset: Dataset, mesh: Mesh, machines: Machines = ALONE):
         self.config, self.dataset, self.mesh, self.machines = config, dataset, mesh, machines
-        self.ops = OPS[config.gradients]
+        self.ops = ops_of(config)
         self.batches = len(dataset.train) // config.batch_size
         self.about = describe_network(config, dataset)
         self.model = network(config.model, self.about)

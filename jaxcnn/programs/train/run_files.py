@@ -32,6 +32,7 @@ PICTURES = {
 """The files of a run's pictures, each with a title and a sentence."""
 CONFIG, METRICS, REPORT, BEST = "config.json", "metrics.jsonl", "report.html", "best"
 RUN_FILES = (CONFIG, METRICS, "model.safetensors", "model.json", REPORT, BEST, FOLDER, *PICTURES)
+NOTHING = "nothing"
 VERSIONS = ("jaxcnn", "jax", "jaxlib", "optax", "numpy", "scikit-learn")
 
 
@@ -79,6 +80,7 @@ def description(config: Config, dataset: Dataset, mesh: Mesh, machines: Machines
         "fingerprint": dataset.fingerprint,
         "device": f"{mesh.devices.size} x {found['platform']}: {found['device']}",
         "processes": machines.count,
+        "onednn": ", ".join(found["onednn"] if found["platform"] == "cpu" else ()) or NOTHING,
         "versions": {name: found[name] for name in VERSIONS},
         "python": found["python"],
     }

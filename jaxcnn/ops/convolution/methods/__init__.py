@@ -13,12 +13,16 @@ Each is one file with `forward`, `input_grad` and `kernel_grad`:
                       input gradient
     GROUPWISE         each group by itself, as a dense convolution
     DEPTHWISE         one elementwise multiply-add per tap, for depthwise convolutions
-    AUTO              the default: for each map the method that measurements found
-                      fastest for such shapes on this platform
+    PORTABLE          for each map the one of those above that measurements favour for
+                      such shapes on a CPU
+    ONEDNN            oneDNN's convolution; where that is not certain to work, PORTABLE
+    AUTO              the default: ONEDNN or PORTABLE on a CPU, LAX elsewhere
 
 A `Problem` describes the convolution to them. `jaxcnn.explain_conv` says which method
 AUTO takes, and `docs/methods.md` has the measurements behind each.
 """
+
+from os import PathLike
 
 from jaxcnn.ops.convolution.methods import (
     auto,
@@ -27,7 +31,10 @@ from jaxcnn.ops.convolution.methods import (
     groupwise,
     im2col,
     nhwc,
+    onednn,
+    portable,
     side_by_side,
+    tuning,
 )
 from jaxcnn.ops.convolution.methods import lax as lax_method
 from jaxcnn.ops.convolution.methods.method import Method
@@ -42,6 +49,8 @@ BLOCKED_OUTPUTS = Method(
 )
 IM2COL = Method(im2col.forward, im2col.input_grad, im2col.kernel_grad)
 GROUPWISE = Method(groupwise.forward, groupwise.input_grad, groupwise.kernel_grad)
+PORTABLE = Method(portable.forward, portable.input_grad, portable.kernel_grad)
+ONEDNN = Method(onednn.forward, onednn.input_grad, onednn.kernel_grad)
 AUTO = Method(auto.forward, auto.input_grad, auto.kernel_grad)
 
 METHODS = {
@@ -52,8 +61,21 @@ METHODS = {
     "IM2COL": IM2COL,
     "GROUPWISE": GROUPWISE,
     "DEPTHWISE": DEPTHWISE,
+    "PORTABLE": PORTABLE,
+    "ONEDNN": ONEDNN,
     "AUTO": AUTO,
 }
+
+
+def tuned(path: str | PathLike[str]) -> Method:
+    """The method that obeys a file of `jaxcnn tune`: see `tuning.py`.
+
+    Raises:
+      OSError: if it cannot be read.
+      ValueError: if it is no such file.
+    """
+    return tuning.tuned(path, METHODS)
+
 
 __all__ = [
     "AUTO",
@@ -64,7 +86,10 @@ __all__ = [
     "LAX",
     "METHODS",
     "NHWC",
+    "ONEDNN",
+    "PORTABLE",
     "SIDE_BY_SIDE",
     "Method",
     "Problem",
+    "tuned",
 ]

@@ -41,6 +41,7 @@ from jax import lax
 from jaxtyping import Array, Num
 
 from jaxcnn.ops._arrays import at_least_float32
+from jaxcnn.ops._onednn import products
 from jaxcnn.ops._tap_loops import MANY_TAPS
 from jaxcnn.ops._windows import few_steps, fold, fold_along, unfold_along
 from jaxcnn.ops.convolution.methods import batches
@@ -102,7 +103,7 @@ def forward(
         _patches(x.astype(dtype), problem.window, problem.groups, range(x.ndim - 2)),
         _grouped_kernel(w.astype(dtype), problem.groups),
     )
-    y = _product(p, w, (p.ndim - 1,), (w.ndim - 2,), problem)
+    y = _product(p, w, -1, -2, problem)
     return _join(y, problem.groups).astype(problem.accumulation_dtype or dtype)
 
 
@@ -117,7 +118,7 @@ def input_grad(
         return _gathered(dy, w, problem)
     dtype, taps, g = operand_dtype(dy, w, problem), problem.taps, problem.groups
     dy, grouped = _split(dy.astype(dtype), g), _grouped_kernel(w.astype(dtype), g)
-    dp = _product(dy, grouped, (dy.ndim - 1,), (grouped.ndim - 1,), problem)
+    dp = _product(dy, grouped, -1, -1, problem)
     if taps >= MANY_TAPS:
         dx = _fold_by_axes(dp, problem)
     else:
@@ -177,7 +178,7 @@ def kernel_grad(
     sides = [(p, (*beside_x, "c")), (e, (*beside_dy, "o"))]
     # Long rows of sums are faster.
     (narrow, rows), (wide, columns) = sorted(sides, key=lambda side: side[0].shape[-1])
-    dw = _product(narrow, wide, (narrow.ndim - 2,), (wide.ndim - 2,), problem)
+    dw = _product(narrow, wide, -2, -2, problem)
     *taps, c, go = problem.w_shape
     now, order = ("g", *rows, *columns), (*range(len(taps)), "c", "g", "o")
     sizes = {**dict(enumerate(taps)), "c": c, "g": g, "o": go // g}
@@ -187,19 +188,27 @@ def kernel_grad(
     return jnp.flip(dw, beside_dy).astype(problem.accumulation_dtype or dtype)
 
 
-def _product(
-    a: Array, b: Array, a_axes: tuple[int, ...], b_axes: tuple[int, ...], problem: Problem
-) -> Array:
-    """The product, summed over the given axes, and with groups along the first axis of
-    both. 16-bit floats are summed in float32."""
+def _product(a: Array, b: Array, a_axis: int, b_axis: int, problem: Problem) -> Array:
+    """The product, summed over one of the last two axes of each, and with groups along
+    the first axis of both. 16-bit floats are summed in float32.
+
+    oneDNN computes it where it is certain to.
+    """
     refuse_sharded("IM2COL", a, b)
-    batch = ((), ()) if problem.groups == 1 else ((0,), (0,))
+    g = problem.groups
+    dtype = problem.accumulation_dtype or at_least_float32(a).dtype
+    if products.takes(a, b, problem.precision, dtype):
+        of_groups = (c.reshape(g, -1, c.shape[-1]) for c in (a, b))
+        y = products.product(*of_groups, 3 + a_axis, 3 + b_axis, dtype)
+        rows = a.shape[:-1] if a_axis == -1 else (*a.shape[:-2], a.shape[-1])
+        return y.reshape(*rows, y.shape[-1])
+    axes = ((a.ndim + a_axis,), (b.ndim + b_axis,))
     return lax.dot_general(
         a,
         b,
-        ((a_axes, b_axes), batch),
+        (axes, ((), ()) if g == 1 else ((0,), (0,))),
         precision=problem.precision,
-        preferred_element_type=problem.accumulation_dtype or at_least_float32(a).dtype,
+        preferred_element_type=dtype,
     )
 
 

@@ -1,0 +1,13 @@
+"""oneDNN, which lies inside jaxlib's wheel for Linux on x86: where it is certain to
+work, and how it is called.
+
+    processor.py    the dtypes that the processor has instructions for
+    certain.py      the dtypes in which this process calls it
+    calls.py        the two custom calls, of a convolution and of a matrix product
+    bilinear.py     what makes such a call a primitive of JAX
+    products.py     the matrix product as a primitive
+    probe.py        a trial of all of it in child processes, with a time limit
+
+The convolution as a primitive is `convolution/methods/onednn.py`. A call that does not
+fit ends the process, so everything is checked in Python before.
+"""

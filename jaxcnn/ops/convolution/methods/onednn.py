@@ -1,0 +1,153 @@
+"""Forward and input gradient by oneDNN's convolution, as a primitive of JAX.
+
+It computes (1) of `rule.py` channels last, with strides, dilation, groups and pads of 0
+or more. The input gradient is (1) of dy and the flipped kernel; with a stride, each of
+its phases is (`phases.py`). The kernel gradient is a matrix product, which the portable
+methods lay out.
+
+The map is bilinear, so the primitive's derivatives are the two other maps. A batch of
+problems is one problem: if the kernels are the same, the batch joins the images, else
+the groups. `takes` says where oneDNN is certain. Elsewhere, on other platforms and in
+programs that are exported, the portable methods compute.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching
+from jax.sharding import reshard
+from jaxtyping import Array, Num
+
+from jaxcnn.ops._onednn import calls
+from jaxcnn.ops._onednn.bilinear import Axes, complete
+from jaxcnn.ops._onednn.certain import certain_dtypes, is_plain
+from jaxcnn.ops._sharding import align_varying, sharding_of
+from jaxcnn.ops.convolution.methods import phases, portable
+from jaxcnn.ops.convolution.methods.method import flip_and_exchange, operand_dtype
+from jaxcnn.ops.convolution.methods.portable import kernel_grad as kernel_grad
+from jaxcnn.ops.convolution.problem import Problem
+from jaxcnn.sizes import is_known
+from jaxcnn.window import Window
+
+convolution_p = Primitive("onednn_convolution")
+
+
+def takes(problem: Problem, dtype: Any) -> bool:
+    """Whether oneDNN computes the forward map of the problem: known sizes, operands of
+    a dtype that is certain, a result in it or in float32."""
+    window = problem.window
+    sizes = (*problem.x_shape, *problem.w_shape)
+    return (
+        np.dtype(dtype).name in certain_dtypes()
+        and problem.accumulation_dtype in (None, dtype, np.float32)
+        and is_known(*sizes)
+        and set(window.base_dilation) == {1}
+        and is_plain(problem.precision)
+        and 0 not in (*sizes, *problem.y_shape)
+        and all(cut.start < cut.stop for cut in window.crop(problem.space)[0])
+    )
+
+
+def forward(
+    x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], problem: Problem
+) -> Num[Array, "n *j go"]:
+    """y[n, j, (g o)] = sum_{t, c} x[n, s j + d t - p_lo, (g c)] w[t, c, (g o)]"""
+    dtype = operand_dtype(x, w, problem)
+    if not takes(problem, dtype) or any(_shared(w)) or any(_shared(x)[1:]):
+        return portable.forward(x, w, problem)
+    slices, window = problem.window.crop(problem.space)
+    x, w = align_varying(x[:, *slices].astype(dtype), w.astype(dtype))
+    result = np.dtype(problem.accumulation_dtype or dtype)
+    y = _bind(x, w, problem._replace(window=window, accumulation_dtype=result))
+    return y if problem.out_sharding is None else reshard(y, problem.out_sharding)
+
+
+def input_grad(
+    dy: Num[Array, "n *j go"], w: Num[Array, "*t c go"], problem: Problem
+) -> Num[Array, "n *i gc"]:
+    """dx[n, i, (g c)]: `forward` of dy and the flipped kernel; one for each phase of a
+    stride"""
+    dtype = operand_dtype(dy, w, problem)
+    if takes(problem, dtype) and overlap(problem.window):
+        return phases.input_grad(dy, w, problem, forward)
+    if not problem.strided and takes(problem.adjoint, dtype):
+        return forward(dy, flip_and_exchange(w, problem.groups), problem.adjoint)
+    return portable.input_grad(dy, w, problem)
+
+
+def overlap(window: Window) -> bool:
+    """Whether the windows have a stride and several of them meet an input; if none do,
+    one product of dy is all there is to compute."""
+    sizes = zip(window.size, window.stride, strict=True)
+    return max(window.stride) > 1 and any(k > s for k, s in sizes)
+
+
+def _shared(a: Array) -> tuple[Any, ...]:
+    """What devices share of an array, by its type: a mesh axis, or None, per axis."""
+    sharding = sharding_of(a)
+    return () if sharding is None else tuple(sharding.spec)
+
+
+# The primitive. Its window has no negative pad, its problem the dtype of the result.
+
+
+def _bind(x: Array, w: Array, problem: Problem) -> Array:
+    problem = problem._replace(x_shape=x.shape, w_shape=w.shape, out_sharding=None)
+    return convolution_p.bind(x, w, problem=problem)
+
+
+@convolution_p.def_abstract_eval
+def _type(x, w, *, problem):
+    """The images of y are shared as those of x."""
+    return x.update(shape=problem.y_shape, dtype=problem.accumulation_dtype, weak_type=False)
+
+
+def _cotangent_of_x(dy, x, w, *, problem):
+    return input_grad(dy, w, problem).astype(x.aval.dtype)
+
+
+def _cotangent_of_w(dy, x, w, *, problem):
+    return kernel_grad(x, dy, problem).astype(w.aval.dtype)
+
+
+ad.defbilinear(convolution_p, _cotangent_of_x, _cotangent_of_w)
+
+
+def _of_a_batch(operands, axes, *, problem):
+    """[b, n] is one axis of images, or, of the groups g, (b g) one of groups."""
+    (x, w), (of_x, of_w) = operands, axes
+    if of_w is None:
+        x = jnp.moveaxis(x, of_x, 0)
+        y = _bind(x.reshape(-1, *x.shape[2:]), w, problem)
+        return y.reshape(*x.shape[:2], *y.shape[1:]), 0
+    b = w.shape[of_w]
+    x = jnp.broadcast_to(x[None], (b, *x.shape)) if of_x is None else jnp.moveaxis(x, of_x, 0)
+    x, w = (jnp.moveaxis(a, 0, -2) for a in (x, jnp.moveaxis(w, of_w, 0)))
+    x, w = (a.reshape(*a.shape[:-2], -1) for a in (x, w))
+    y = _bind(x, w, problem._replace(groups=b * problem.groups))
+    return y.reshape(*y.shape[:-1], b, -1), y.ndim - 1
+
+
+batching.primitive_batchers[convolution_p] = _of_a_batch
+
+
+def _call(x: Array, w: Array, *, problem: Problem) -> Array:
+    return calls.convolution(x, w, problem.window, problem.groups, problem.accumulation_dtype)
+
+
+def _portable(x: Array, w: Array, *, problem: Problem) -> Array:
+    return portable.forward(x, w, problem).astype(problem.accumulation_dtype)
+
+
+def _axes(problem: Problem) -> Axes:
+    """Devices may share the images."""
+    axes = range(len(problem.window.size))
+    i, j, t = ([f"{name}{axis}" for axis in axes] for name in "ijt")
+    return Axes(("n", *i, "gc"), (*t, "c", "go"), ("n", *j, "go"), ("n",))
+
+
+complete(convolution_p, _call, _portable, _axes)
