@@ -72,7 +72,7 @@ def conv(
         options.pop("size"),
         as_function("kernel_init", kernel_init, "(key, shape) -> array"),
     )
-    method = as_method(method)
+    as_method(method)  # a wrong one is named here; with None the operations choose
 
     def init(key, input_shape):
         check_images(input_shape)

@@ -15,6 +15,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxcnn.ops import AUTODIFF, EXPLICIT, Ops
 from jaxcnn.ops.convolution.methods import tuned
+from jaxcnn.ops.convolution.methods.tuning import with_default
 from jaxcnn.programs.data.order import epoch_order
 from jaxcnn.programs.data.splits import Dataset, Split
 from jaxcnn.programs.machines.together import ALONE, Machines
@@ -52,7 +53,7 @@ def ops_of(config: Config) -> Ops:
         method = tuned(config.tuned)
     except (OSError, ValueError) as error:
         raise ConfigError(f"--tuned: {error}") from error
-    return ops._replace(conv=partial(ops.conv, method=method))
+    return ops._replace(conv=with_default(ops.conv, method))
 
 
 class DivergedError(ArithmeticError):

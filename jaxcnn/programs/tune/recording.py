@@ -15,6 +15,7 @@ from jaxcnn.ops import EXPLICIT, Ops
 from jaxcnn.ops.convolution.functions import conv
 from jaxcnn.ops.convolution.methods import LAX, Method
 from jaxcnn.ops.convolution.methods.method import operand_dtype
+from jaxcnn.ops.convolution.methods.tuning import with_default
 from jaxcnn.ops.convolution.problem import Problem
 
 
@@ -45,7 +46,7 @@ def recorded(run: Callable[[Ops], Any]) -> dict[Map, int]:
         return getattr(LAX, name)(a, b, problem)
 
     maps = (partial(note, name) for name in Method._fields)
-    run(EXPLICIT._replace(conv=partial(conv, method=Method(*maps))))
+    run(EXPLICIT._replace(conv=with_default(conv, Method(*maps))))
     return found
 
 

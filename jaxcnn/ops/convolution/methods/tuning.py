@@ -13,8 +13,8 @@ method that was fastest, and AUTO for all others.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import partial, wraps
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,17 @@ def tuned(path: str | PathLike[str], methods: Mapping[str, Method]) -> Method:
         raise ValueError(f"{path} names methods that are not here: {', '.join(unknown)}")
     choices = {key: methods[name] for key, name in names.items()}
     return Method(*(partial(_chosen, name, choices, methods["AUTO"]) for name in Method._fields))
+
+
+def with_default(conv: Callable[..., Array], method: Method) -> Callable[..., Array]:
+    """A convolution of an `Ops`, with another method where none is named."""
+
+    @wraps(conv)
+    def convolution(*args: Any, **options: Any) -> Array:
+        options["method"] = options.get("method") or method
+        return conv(*args, **options)
+
+    return convolution
 
 
 def _chosen(
