@@ -24,6 +24,12 @@ BY_LAX = Choice(
     lax_method, "XLA's own kernels, until a measurement on this platform says otherwise"
 )
 BY_ONEDNN = Choice(onednn, "oneDNN's convolution, on all cores and in the dtype's own instructions")
+FUSED_TAPS = 25
+"""Depthwise windows of fewer taps are multiply-adds that XLA fuses with the norm and the
+activation beside them."""
+FEW_CHANNELS = 8
+"""Input channels below which an input gradient is a product that leaves no register
+empty."""
 
 
 def explain(problem: Problem, dtype: Any) -> dict[str, dict[str, Choice]]:
@@ -45,11 +51,16 @@ def _on_cpu(problem: Problem, map_name: str, dtype: Any) -> Choice:
 
 def _by_onednn(problem: Problem, map_name: str, dtype: Any) -> bool:
     """Whether oneDNN's convolution is certain, and faster."""
+    back = map_name == "input_grad"
     if map_name == "kernel_grad" or problem.taps == 1:
         return False
-    if map_name == "input_grad" and problem.strided:
+    if problem.depthwise and (problem.taps < FUSED_TAPS or (back and problem.strided)):
+        return False
+    if back and problem.groups == 1 and problem.c < FEW_CHANNELS:
+        return False
+    if back and problem.strided:
         return onednn.overlap(problem.window) and onednn.takes(problem, dtype)
-    return onednn.takes(problem if map_name == "forward" else problem.adjoint, dtype)
+    return onednn.takes(problem.adjoint if back else problem, dtype)
 
 
 def forward(
