@@ -30,7 +30,7 @@ operations = [
             x, w[:, :, : 4 // groups], w[0, 0, 0],
             groups=groups, stride=2, padding=((2, 0), (-1, 1)), method=method,
         )
-        for method in (M.LAX, M.NHWC, M.BLOCKED_OUTPUTS, M.IM2COL, None)
+        for method in (M.LAX, M.NHWC, M.ONEDNN, M.IM2COL, None)
         for groups in (1, 2, 4)
     ),
     lambda x, w: jaxcnn.conv(x, w[:, :, :1], groups=4, method=jaxcnn.methods.DEPTHWISE),

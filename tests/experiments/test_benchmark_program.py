@@ -61,7 +61,7 @@ def run(*options: str) -> Run:
         ),
         (
             ["--methods", "LAX"],
-            "--methods has LAX; there are lax, nhwc, side_by_side, blocked_outputs",
+            "--methods has LAX; there are lax, nhwc, side_by_side, im2col",
         ),
         (["--cases", "9x9"], '--cases has 9x9; there are "3x3 16->16"'),
         (["--repetitions", "0"], "--repetitions must be at least 1, got 0"),

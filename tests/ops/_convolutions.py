@@ -12,7 +12,6 @@ from jaxcnn.check import draw
 from jaxcnn.check.cases import CONV_CASES, ConvCase
 from jaxcnn.ops.convolution.methods import (
     AUTO,
-    BLOCKED_OUTPUTS,
     DEPTHWISE,
     GROUPWISE,
     IM2COL,
@@ -29,7 +28,6 @@ METHODS = {
     "lax": LAX,
     "nhwc": NHWC,
     "side_by_side": SIDE_BY_SIDE,
-    "blocked_outputs": BLOCKED_OUTPUTS,
     "im2col": IM2COL,
     "groupwise": GROUPWISE,
     "depthwise": DEPTHWISE,

@@ -8,7 +8,6 @@ import jaxcnn
 from jaxcnn.check import draw
 from jaxcnn.ops.convolution.methods import (
     AUTO,
-    BLOCKED_OUTPUTS,
     DEPTHWISE,
     GROUPWISE,
     IM2COL,
@@ -50,7 +49,6 @@ OPERATIONS = {
     "conv-lax": conv(LAX, C, stride=2, padding=1),
     "conv-nhwc": conv(NHWC, C, stride=2, padding=1),
     "conv-side_by_side": conv(SIDE_BY_SIDE, C, padding=1),
-    "conv-blocked_outputs": conv(BLOCKED_OUTPUTS, C, stride=2, padding=1),
     "conv-im2col": conv(IM2COL, C, stride=2, padding=1),
     "conv-groupwise": conv(GROUPWISE, 2, padding="same"),
     "conv-onednn": conv(ONEDNN, C, padding=((2, 0), (-1, 1))),

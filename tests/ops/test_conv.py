@@ -46,7 +46,7 @@ BASE_DILATED = {
             pytest.param(
                 method, groups, marks=() if (method, groups) == ("auto", 2) else pytest.mark.slow
             )
-            for method in ("lax", "nhwc", "blocked_outputs", "im2col", "auto")
+            for method in ("lax", "nhwc", "im2col", "onednn", "auto")
             for groups in (1, 2, 4)
         ),
     ],
@@ -121,7 +121,7 @@ def test_dtypes(method, dtype):
         *(
             pytest.param(g, m, marks=pytest.mark.slow if g > 1 else ())
             for g in (1, 2, 4)
-            for m in ("lax", "nhwc", "blocked_outputs", "im2col", "auto")
+            for m in ("lax", "nhwc", "im2col", "onednn", "auto")
         ),
     ],
 )

@@ -81,7 +81,7 @@ def test_images_larger_than_a_16_bit_float_can_count(name, dtype):
         assert (dx.sum(), np.argmax(dx)) == (1024, np.argmax(exact))
 
 
-NAMED = ("LAX", "NHWC", "BLOCKED_OUTPUTS", "IM2COL", "DEPTHWISE", "GROUPWISE", "AUTO")
+NAMED = ("LAX", "NHWC", "ONEDNN", "IM2COL", "DEPTHWISE", "GROUPWISE", "AUTO")
 
 
 @pytest.mark.parametrize("name", NAMED)

@@ -7,8 +7,6 @@ Each is one file with `forward`, `input_grad` and `kernel_grad`:
                       needs
     SIDE_BY_SIDE      NHWC of several images side by side, so that rows are long enough
                       for all cores
-    BLOCKED_OUTPUTS   NHWC with neighbouring outputs as channels of one, for few output
-                      channels
     IM2COL            one matrix product of all windows' inputs; its adjoint for the
                       input gradient
     GROUPWISE         each group by itself, as a dense convolution
@@ -26,7 +24,6 @@ from os import PathLike
 
 from jaxcnn.ops.convolution.methods import (
     auto,
-    blocked_outputs,
     depthwise,
     groupwise,
     im2col,
@@ -44,9 +41,6 @@ LAX = Method(lax_method.forward, lax_method.input_grad, lax_method.kernel_grad)
 NHWC = Method(nhwc.forward, nhwc.input_grad, nhwc.kernel_grad)
 DEPTHWISE = Method(depthwise.forward, depthwise.input_grad, depthwise.kernel_grad)
 SIDE_BY_SIDE = Method(side_by_side.forward, side_by_side.input_grad, side_by_side.kernel_grad)
-BLOCKED_OUTPUTS = Method(
-    blocked_outputs.forward, blocked_outputs.input_grad, blocked_outputs.kernel_grad
-)
 IM2COL = Method(im2col.forward, im2col.input_grad, im2col.kernel_grad)
 GROUPWISE = Method(groupwise.forward, groupwise.input_grad, groupwise.kernel_grad)
 PORTABLE = Method(portable.forward, portable.input_grad, portable.kernel_grad)
@@ -57,7 +51,6 @@ METHODS = {
     "LAX": LAX,
     "NHWC": NHWC,
     "SIDE_BY_SIDE": SIDE_BY_SIDE,
-    "BLOCKED_OUTPUTS": BLOCKED_OUTPUTS,
     "IM2COL": IM2COL,
     "GROUPWISE": GROUPWISE,
     "DEPTHWISE": DEPTHWISE,
@@ -79,7 +72,6 @@ def tuned(path: str | PathLike[str]) -> Method:
 
 __all__ = [
     "AUTO",
-    "BLOCKED_OUTPUTS",
     "DEPTHWISE",
     "GROUPWISE",
     "IM2COL",

@@ -2,8 +2,8 @@
 shapes.
 
 It takes the first line that fits. They were measured by `python -m
-experiments.benchmark --parts operations --methods nhwc side_by_side blocked_outputs
-im2col groupwise depthwise`. There are k taps in all, c input channels in a group, and o
+experiments.benchmark --parts operations --methods nhwc side_by_side im2col
+groupwise depthwise`. There are k taps in all, c input channels in a group, and o
 outputs:
 
     forward          depthwise                                          depthwise
@@ -31,10 +31,9 @@ outputs:
                      else                                               im2col
 
 If a window has too many taps for `im2col`, `nhwc` takes its place, and in three axes
-`lax` that of `nhwc`. `blocked_outputs` is never chosen, nor are groups joined for
-forward or input gradient. Both multiply zeros with values that an output does not see,
-and 0 times a value that is not finite is NaN. Without them a first layer of few
-channels takes up to 2.5 times as long, and narrow groups up to twice as long.
+`lax` that of `nhwc`. Groups are never joined for forward or input gradient: it would
+multiply zeros with values that an output does not see, and 0 times a value that is not
+finite is NaN. Without it narrow groups take up to twice as long.
 
 XLA fuses `depthwise` into every loop that uses its result, and recomputes it in each; a
 matrix product is computed once. That is why few channels use a product, although one
