@@ -13,7 +13,8 @@ import pytest
 import jaxcnn
 from jaxcnn.check import draw
 from jaxcnn.check.cases import CONV_CASES, POOL_CASES, ConvCase
-from jaxcnn.ops.convolution.methods import AUTO, IM2COL, NHWC, PORTABLE, Problem, portable
+from jaxcnn.ops.convolution.methods import AUTO, IM2COL, NHWC, PORTABLE, Problem
+from jaxcnn.ops.convolution.methods.rules import choose
 from jaxcnn.padding import make_window
 from tests import naive
 from tests.daily import daily
@@ -144,7 +145,7 @@ def test_convolution(case, forward, input_grad, method):
     w[w == 0] = 1
     if forward:
         problem = Problem.of(case.x, case.w, **case.options)
-        chosen = [portable.choose(problem, name).name for name in ("forward", "input_grad")]
+        chosen = [choose(problem, name).name for name in ("forward", "input_grad")]
         assert chosen == [forward, input_grad]
 
     of_x, of_dy = pairs_of(window, case.x[1:-1])

@@ -31,7 +31,8 @@ from jaxcnn.ops._sharding import align_varying
 from jaxcnn.ops.convolution._checks import as_shape, check_ranks
 from jaxcnn.ops.convolution._options import as_method, layout_among
 from jaxcnn.ops.convolution.methods import Method
-from jaxcnn.ops.convolution.methods.auto import Choice, explain
+from jaxcnn.ops.convolution.methods.auto import explain
+from jaxcnn.ops.convolution.methods.rules import Choice
 from jaxcnn.ops.convolution.problem import ConvOptions, Problem
 from jaxcnn.ops.convolution.rule import conv_core, forward_map
 from jaxcnn.padding import Padding

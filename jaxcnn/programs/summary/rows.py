@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxcnn.fields import ReceptiveField
 from jaxcnn.layers import Layer, outputs
 from jaxcnn.ops.convolution.functions import explain_conv
-from jaxcnn.ops.convolution.methods.auto import Choice
+from jaxcnn.ops.convolution.methods.rules import Choice
 from jaxcnn.parts import Step, walk
 from jaxcnn.receptive import receptive_fields
 

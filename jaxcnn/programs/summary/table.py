@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from jaxcnn.ops.convolution.methods.auto import Choice
+from jaxcnn.ops.convolution.methods.rules import Choice
 from jaxcnn.programs.messages import times
 from jaxcnn.programs.summary.rows import BATCH, Row, Summary
 

@@ -1,8 +1,8 @@
 """The default method, which chooses another one for each map, from static shapes, the
 dtype and the platform.
 
-On a CPU it takes `onednn` where that is certain to work and was measured to be faster,
-else the choice of `portable`. On every other platform `lax` computes everything.
+On a CPU the rules of `rules.py` decide, and know whether oneDNN is certain to compute
+the map. On every other platform `lax` computes everything.
 """
 
 from __future__ import annotations
@@ -15,26 +15,15 @@ from jaxtyping import Array, Num
 
 from jaxcnn.ops.convolution.methods import lax as lax_method
 from jaxcnn.ops.convolution.methods import onednn, portable
-from jaxcnn.ops.convolution.methods.method import operand_dtype
-from jaxcnn.ops.convolution.methods.portable import Choice
+from jaxcnn.ops.convolution.methods.method import Method, operand_dtype
+from jaxcnn.ops.convolution.methods.rules import Choice, choose
 from jaxcnn.ops.convolution.problem import Problem
 
-MAPS = ("forward", "input_grad", "kernel_grad")
-BY_LAX = Choice(
-    lax_method, "XLA's own kernels, until a measurement on this platform says otherwise"
-)
-BY_ONEDNN = Choice(onednn, "oneDNN's convolution, on all cores and in the dtype's own instructions")
-FUSED_TAPS = 25
-"""Depthwise windows of fewer taps are multiply-adds that XLA fuses with the norm and the
-activation beside them."""
-FEW_CHANNELS = 8
-"""Input channels below which an input gradient is a product that leaves no register
-empty."""
+BY_LAX = Choice("lax", "XLA's own kernels, until a measurement on this platform says otherwise")
 
 
 def explain(problem: Problem, dtype: Any) -> dict[str, dict[str, Choice]]:
-    """The module that computes each map of a convolution, and the reason: by map, then
-    by platform.
+    """The method of each map of a convolution, with its reason: by map, then platform.
 
     "default" stands for every platform that is not named.
 
@@ -42,25 +31,13 @@ def explain(problem: Problem, dtype: Any) -> dict[str, dict[str, Choice]]:
     >>> choices["forward"]["cpu"].name, choices["kernel_grad"]["default"].name
     ('im2col', 'lax')
     """
-    return {name: {"cpu": _on_cpu(problem, name, dtype), "default": BY_LAX} for name in MAPS}
+    return {
+        name: {"cpu": _on_cpu(problem, name, dtype), "default": BY_LAX} for name in Method._fields
+    }
 
 
 def _on_cpu(problem: Problem, map_name: str, dtype: Any) -> Choice:
-    return BY_ONEDNN if _by_onednn(problem, map_name, dtype) else portable.choose(problem, map_name)
-
-
-def _by_onednn(problem: Problem, map_name: str, dtype: Any) -> bool:
-    """Whether oneDNN's convolution is certain, and faster."""
-    back = map_name == "input_grad"
-    if map_name == "kernel_grad" or problem.taps == 1:
-        return False
-    if problem.depthwise and (problem.taps < FUSED_TAPS or (back and problem.strided)):
-        return False
-    if back and problem.groups == 1 and problem.c < FEW_CHANNELS:
-        return False
-    if back and problem.strided:
-        return onednn.overlap(problem.window) and onednn.takes(problem, dtype)
-    return onednn.takes(problem.adjoint if back else problem, dtype)
+    return choose(problem, map_name, onednn.computes(problem, map_name, dtype))
 
 
 def forward(
@@ -85,12 +62,11 @@ def kernel_grad(
 
 
 def _on_its_platform(map_name: str, a: Array, b: Array, problem: Problem) -> Array:
-    by_onednn = _by_onednn(problem, map_name, operand_dtype(a, b, problem))
+    of_one = portable.of_a_device(problem, a, b)
+    choice = _on_cpu(of_one, map_name, operand_dtype(a, b, problem))
+    method = {"cpu": onednn if choice.name == "onednn" else portable, "default": lax_method}
     branches = {
-        platform: partial(getattr(method, map_name), problem=problem)
-        for platform, method in {
-            "cpu": onednn if by_onednn else portable,
-            "default": lax_method,
-        }.items()
+        platform: partial(getattr(module, map_name), problem=problem)
+        for platform, module in method.items()
     }
     return lax.platform_dependent(a, b, **branches)

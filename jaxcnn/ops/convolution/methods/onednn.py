@@ -31,7 +31,6 @@ from jaxcnn.ops.convolution.methods.method import flip_and_exchange, operand_dty
 from jaxcnn.ops.convolution.methods.portable import kernel_grad as kernel_grad
 from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.sizes import is_known
-from jaxcnn.window import Window
 
 convolution_p = Primitive("onednn_convolution")
 
@@ -50,6 +49,17 @@ def takes(problem: Problem, dtype: Any) -> bool:
         and 0 not in (*sizes, *problem.y_shape)
         and all(cut.start < cut.stop for cut in window.crop(problem.space)[0])
     )
+
+
+def computes(problem: Problem, map_name: str, dtype: Any) -> bool:
+    """Whether oneDNN's convolution computes a map. Where windows stand apart, the input
+    gradient is one product of dy, and nothing is left for a convolution."""
+    if map_name == "kernel_grad" or not is_known(*problem.x_shape, *problem.w_shape):
+        return False
+    if map_name == "forward" or not problem.strided:
+        return takes(problem if map_name == "forward" else problem.adjoint, dtype)
+    sizes = zip(problem.window.size, problem.window.stride, strict=True)
+    return any(k > s for k, s in sizes) and takes(problem, dtype)
 
 
 def forward(
@@ -71,19 +81,11 @@ def input_grad(
 ) -> Num[Array, "n *i gc"]:
     """dx[n, i, (g c)]: `forward` of dy and the flipped kernel; one for each phase of a
     stride"""
-    dtype = operand_dtype(dy, w, problem)
-    if takes(problem, dtype) and overlap(problem.window):
+    if not computes(problem, "input_grad", operand_dtype(dy, w, problem)):
+        return portable.input_grad(dy, w, problem)
+    if problem.strided:
         return phases.input_grad(dy, w, problem, forward)
-    if not problem.strided and takes(problem.adjoint, dtype):
-        return forward(dy, flip_and_exchange(w, problem.groups), problem.adjoint)
-    return portable.input_grad(dy, w, problem)
-
-
-def overlap(window: Window) -> bool:
-    """Whether the windows have a stride and several of them meet an input; if none do,
-    one product of dy is all there is to compute."""
-    sizes = zip(window.size, window.stride, strict=True)
-    return max(window.stride) > 1 and any(k > s for k, s in sizes)
+    return forward(dy, flip_and_exchange(w, problem.groups), problem.adjoint)
 
 
 def _shared(a: Array) -> tuple[Any, ...]:
