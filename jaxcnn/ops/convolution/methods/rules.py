@@ -157,7 +157,9 @@ RULES = (
     ),
     Rule(
         IMAGES,
-        lambda s: s.problem.groups > 1 and s.problem.c < MIN_INPUT_CHANNELS,
+        lambda s: (
+            s.problem.groups > 1 and s.problem.c < MIN_INPUT_CHANNELS and lays_out(s.problem.window)
+        ),
         "im2col",
         "groups of few channels: one product for each, where convolutions leave registers empty",
         ((8, 28, 28, 128), (3, 3, 4, 128), {"groups": 32}),
