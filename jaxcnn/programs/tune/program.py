@@ -75,7 +75,7 @@ def main(config: Config, console: Console | None = None) -> list[dict[str, Any]]
         found: times(found)
         for found in track(maps, "timing", console=console, disable=not console.is_terminal)
     }
-    console.print(_table(f"{title} on {sizes(shape)}, {config.dtype}", maps, timed))
+    console.print(_table(f"{title} on {sizes(shape)}, {config.dtype}", timed))
     choices = [
         {
             "map": found.name,
@@ -98,10 +98,10 @@ def main(config: Config, console: Console | None = None) -> list[dict[str, Any]]
     return choices
 
 
-def _table(title: str, maps: dict[Map, int], timed: dict[Map, dict[str, float]]) -> Table:
+def _table(title: str, timed: dict[Map, dict[str, float]]) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    for name in ("map", "x", "kernel", "times"):
-        table.add_column(name, justify="right" if name == "times" else "left")
+    for name in ("map", "x", "kernel"):
+        table.add_column(name)
     table.add_column("ms by default", justify="right")
     table.add_column("fastest, ms")
     for found, seconds in timed.items():
@@ -119,7 +119,6 @@ def _table(title: str, maps: dict[Map, int], timed: dict[Map, dict[str, float]])
             found.name,
             sizes(problem.x_shape),
             f"{sizes(problem.w_shape)}{details}{groups}",
-            str(maps[found]),
             f"{1e3 * seconds['AUTO']:.2f}" if "AUTO" in seconds else "",
             "" if best == "AUTO" else f"{best.lower()} {1e3 * seconds[best]:.2f}",
         )

@@ -33,24 +33,23 @@ class Map(NamedTuple):
         return {"forward": (x, w), "input_grad": (y, w), "kernel_grad": (x, y)}[self.name]
 
 
-def recorded(run: Callable[[Ops], Any]) -> dict[Map, int]:
-    """How often `run` computes each map, when it gets these operations.
+def recorded(run: Callable[[Ops], Any]) -> list[Map]:
+    """The maps that `run` computes with the operations that it gets, each once.
 
     `run` is traced, not computed: it takes an `Ops` and calls `jax.eval_shape`.
     """
-    found: dict[Map, int] = {}
+    found: dict[Map, None] = {}
 
     def note(name: str, a: Array, b: Array, problem: Problem) -> Array:
-        key = Map(name, problem, jnp.dtype(operand_dtype(a, b, problem)).name)
-        found[key] = found.get(key, 0) + 1
+        found[Map(name, problem, jnp.dtype(operand_dtype(a, b, problem)).name)] = None
         return getattr(LAX, name)(a, b, problem)
 
     maps = (partial(note, name) for name in Method._fields)
     run(EXPLICIT._replace(conv=with_default(conv, Method(*maps))))
-    return found
+    return list(found)
 
 
-def of_training(model: Any, x_shape: tuple[int, ...], dtype: Any) -> dict[Map, int]:
+def of_training(model: Any, x_shape: tuple[int, ...], dtype: Any) -> list[Map]:
     """The maps of the gradient of a model, to its parameters."""
 
     def run(ops: Ops) -> None:
