@@ -50,7 +50,8 @@ def recorded(run: Callable[[Ops], Any]) -> list[Map]:
 
 
 def of_training(model: Any, x_shape: tuple[int, ...], dtype: Any) -> list[Map]:
-    """The maps of the gradient of a model, to its parameters."""
+    """The maps of the gradient of a model, to its parameters. The input gradient of the
+    first layer is among them, though the compiler leaves it out."""
 
     def run(ops: Ops) -> None:
         params, state = jax.eval_shape(lambda: model.init(jax.random.key(0), x_shape))
