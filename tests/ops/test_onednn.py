@@ -1,6 +1,8 @@
 """oneDNN's convolution and product as primitives: what JAX makes of them, on one device
 and on two, is what it makes of lax's."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +13,7 @@ from jax.sharding import PartitionSpec as P
 
 import jaxcnn
 from jaxcnn.check import draw
-from jaxcnn.ops._onednn import products
+from jaxcnn.ops._onednn import certain, products
 from jaxcnn.ops._onednn.certain import certain_dtypes
 from jaxcnn.ops.convolution.methods import LAX, ONEDNN
 
@@ -190,3 +192,35 @@ def test_products(a_axis, b_axis, batch):
     found, right = results(by_onednn)(*operands), results(by_lax)(*operands)
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(right), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.fixture
+def bfloat16_is_certain(monkeypatch):
+    """On any processor: programs are lowered, and not run."""
+    certain_dtypes.cache_clear()
+    monkeypatch.setattr(certain, "_assumed", [("float32", "bfloat16")])
+    yield
+    monkeypatch.undo()
+    certain_dtypes.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("shapes", "calls"),
+    [(((64, 16, 16, 48), (3, 3, 48, 48)), 3), (((8, 8, 8, 48), (1, 1, 48, 8)), 3)],
+)
+def test_bfloat16_is_not_widened(bfloat16_is_certain, shapes, calls):
+    """Forward and gradients get operands of 16 bits, in blocks of the batch too; sums
+    are float32."""
+    x, w = (jax.ShapeDtypeStruct(shape, jnp.bfloat16) for shape in shapes)
+
+    def both(x, w):
+        y, pull = jax.vjp(lambda x, w: jaxcnn.conv(x, w, padding="same"), x, w)
+        return y, pull(y)
+
+    text = jax.jit(both).lower(x, w).as_text()
+    lines = [line for line in text.splitlines() if "__onednn$" in line]
+    assert len(lines) == calls
+    for line in lines:
+        operands, result = re.search(r": \((.*)\) -> (.*)$", line).groups()
+        assert operands.count("xbf16>") == 2, line
+        assert result.endswith("xf32>") == ("matmul" in line), line

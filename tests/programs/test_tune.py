@@ -17,6 +17,8 @@ from jaxcnn.programs.command import run
 from jaxcnn.programs.tune.recording import Map, of_training
 from jaxcnn.programs.tune.timing import times
 
+pytestmark = pytest.mark.usefixtures("standard_promotion")
+
 MODEL = layers.serial(
     layers.conv(4, 3, padding="same"),
     layers.conv(4, 3, padding="same", dilation=2),

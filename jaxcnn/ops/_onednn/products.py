@@ -19,6 +19,7 @@ from jax import Array, lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching
 
+from jaxcnn.ops._arrays import at_least_float32
 from jaxcnn.ops._onednn import calls
 from jaxcnn.ops._onednn.bilinear import Axes, complete
 from jaxcnn.ops._onednn.certain import certain_dtypes, is_plain
@@ -41,6 +42,12 @@ def takes(a: Array, b: Array, precision: lax.PrecisionLike, dtype: Any) -> bool:
         and sharding_of(a) is None
         and sharding_of(b) is None
     )
+
+
+def for_sums(a: Array) -> Array:
+    """An operand of a product whose result is float32: a 16-bit float that oneDNN takes
+    stays as it is, another one is widened once."""
+    return a if a.dtype.name in certain_dtypes() else at_least_float32(a)
 
 
 def product(a: Array, b: Array, a_axis: int, b_axis: int, dtype: Any) -> Array:

@@ -26,6 +26,7 @@ from jax import lax
 from jaxtyping import Array, Num
 
 from jaxcnn.ops._arrays import at_least_float32
+from jaxcnn.ops._onednn.products import for_sums
 from jaxcnn.ops._sharding import devices_of, varying_like
 from jaxcnn.ops.convolution.methods.method import operand_dtype
 from jaxcnn.ops.convolution.problem import Problem
@@ -87,7 +88,7 @@ def summed_over_blocks(images: Images) -> Callable[[Map], Map]:
                 return kernel_grad(x, dy, problem)
             dtype = problem.accumulation_dtype or operand_dtype(x, dy, problem)
             # Here, because inside the loop XLA would convert them for every tap.
-            x, dy = at_least_float32(x), at_least_float32(dy)
+            x, dy = for_sums(x), for_sums(dy)
             shape = (devices, *problem.w_shape) if devices > 1 else problem.w_shape
             zeros = varying_like(at_least_float32(jnp.zeros(shape, dtype)), x, dy)
             few = problem.of_images(q)._replace(accumulation_dtype=zeros.dtype)

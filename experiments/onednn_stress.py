@@ -1,0 +1,148 @@
+"""Does oneDNN, called by threads and on two devices at once, ever hang or give another
+result?
+
+    python -m experiments.onednn_stress --seconds 60
+    python -m experiments.onednn_stress --seconds 600 --dtypes float32 bfloat16
+
+A process for each dtype computes small convolutions and products of whole numbers, from
+four threads and on two virtual devices, and compares each result with the first. This
+process watches: one that says nothing for `--silence` seconds hangs, and is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Timer
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxcnn.check import draw
+from jaxcnn.ops._onednn.certain import certain_dtypes
+from jaxcnn.ops.convolution.functions import conv
+from jaxcnn.ops.convolution.methods import ONEDNN
+from jaxcnn.programs.cli import parse, run_program
+from jaxcnn.programs.options import ConfigError, require_count
+
+PROGRAM = "python -m experiments.onednn_stress"
+SHAPES = (
+    ((2, 6, 6, 4), (3, 3, 4, 8), {"padding": 1}),
+    ((1, 5, 8), (1, 8, 16), {}),
+    ((4, 9, 7, 6), (3, 2, 3, 4), {"stride": 2, "groups": 2}),
+    ((1, 3, 4, 3, 2), (2, 2, 2, 2, 2), {}),
+)
+THREADS = 4
+CALLS = 500  # of a thread, before it says that it lives
+
+
+class StressError(RuntimeError):
+    """A process hung, died, or computed something else."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Call oneDNN from threads and on two devices, and watch for hangs."""
+
+    dtypes: tuple[str, ...] = certain_dtypes()
+    """In which it computes; by default all that are certain here."""
+    seconds: int = 60
+    """How long each dtype is tried."""
+    silence: int = 60
+    """Seconds without a sign of life after which a process counts as hung."""
+
+
+def main(config: Config) -> None:
+    """Try each dtype in a process of its own; print the number of calls.
+
+    Raises:
+      ConfigError: if an option makes no sense.
+      StressError: at the first process that hangs, dies or is wrong.
+    """
+    for name in ("seconds", "silence"):
+        require_count(name, getattr(config, name))
+    unknown = [dtype for dtype in config.dtypes if dtype not in certain_dtypes()]
+    if unknown or not config.dtypes:
+        there = ", ".join(certain_dtypes()) or "none"
+        raise ConfigError(f"--dtypes must be among those that are certain here, {there}")
+    for dtype in config.dtypes:
+        print(f"{dtype}: {watched(dtype, config.seconds, config.silence):,} calls, all alike")
+
+
+def watched(dtype: str, seconds: int, silence: int) -> int:
+    """The number of calls that a process made."""
+    code = f"from experiments.onednn_stress import calls; calls({dtype!r}, {seconds})"
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
+    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    words = [sys.executable, "-u", "-c", code]
+    count = 0
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while True:
+            watchdog = Timer(silence, process.kill)
+            watchdog.start()
+            line = process.stdout.readline()
+            hung = not watchdog.is_alive() and not line
+            watchdog.cancel()
+            if not line:
+                break
+            count += int(line)
+        status = process.wait()
+    if hung:
+        raise StressError(f"{dtype} hung: no call was done in {silence} s, after {count:,} calls")
+    if status:
+        raise StressError(f"{dtype} ended with status {status}, after {count:,} calls")
+    return count
+
+
+def calls(dtype: str, seconds: int) -> None:
+    """Compute for so many seconds, and print how many calls were made, now and then.
+
+    Raises:
+      ArithmeticError: if two results of one call differ.
+    """
+    end = time.monotonic() + seconds
+    threads = range(THREADS)
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(lambda thread: _of_a_thread(thread, dtype, end), threads))
+
+
+def _of_a_thread(thread: int, dtype: str, end: float) -> None:
+    x_shape, w_shape, options = SHAPES[thread % len(SHAPES)]
+    rng = np.random.default_rng(0)
+    device = jax.devices()[thread % 2]
+    x, w = (
+        jax.device_put(jnp.asarray(draw.integers(rng, shape), dtype), device)
+        for shape in (x_shape, w_shape)
+    )
+
+    @jax.jit
+    def both(x: jax.Array, w: jax.Array) -> tuple[jax.Array, ...]:
+        y, pull = jax.vjp(lambda x, w: conv(x, w, method=ONEDNN, **options), x, w)
+        return y, *pull(y)
+
+    first = jax.device_get(both(x, w))
+    while time.monotonic() < end:
+        for _ in range(CALLS):
+            found = both(x, w)
+        for a, b in zip(first, jax.device_get(found), strict=True):
+            if not np.array_equal(a, b):
+                raise ArithmeticError(f"a result of {x_shape} in {dtype} is not the first one")
+        print(f"{CALLS}\n", end="", flush=True)  # whole lines, of all threads
+
+
+def command_line(arguments: Sequence[str] | None = None) -> int:
+    """Run `main` with the options of the command line; the exit status."""
+    return run_program(
+        "onednn_stress", lambda: main(parse(Config, PROGRAM, arguments)), failed=(StressError,)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(command_line())
