@@ -14,7 +14,7 @@ from jaxcnn.programs.command import EXTRA
 
 PACKAGE = Path(jaxcnn.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-DEPENDENCIES = {"jax", "jaxtyping", "numpy", "optax", "jaxcnn"}
+DEPENDENCIES = {"jax", "jaxlib", "jaxtyping", "numpy", "optax", "jaxcnn"}
 OF_STORED = {"ml_dtypes", "safetensors"}
 OF_PROGRAMS = EXTRA | {"markupsafe"}  # jinja2 brings it
 

@@ -98,6 +98,7 @@ CHANGES = {
     "--label-smoothing": "0",
     "--mirror": None,
     "--compute-dtype": "bfloat16",
+    "--tuned": "tuned.json",
     "--steps-per-dispatch": "2",
     "--shift": "1",
     "--crop": "1",

@@ -178,7 +178,8 @@ def test_a_line_has_the_numbers_of_its_layer():
     text = printed(Config("lenet"), 100)
     lines = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
     platform = jax.default_backend()
-    method = {"cpu": "nhwc/nhwc/im2col"}.get(platform, "lax")
+    choices = explain_conv((32, 14, 14, 16), (5, 5, 16, 32), padding="same")
+    method = "/".join(choice.name for choice in choices.values())
     assert lines["3_conv"] == ["14x14x32", "12,832", "2,508,800", "14", "2", method]
     assert lines["5_max_pool"] == ["7x7x32", "16", "4"]
     assert lines["13_dense"] == [

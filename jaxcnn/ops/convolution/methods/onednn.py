@@ -13,6 +13,7 @@ programs that are exported, the portable methods compute.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -31,6 +32,9 @@ from jaxcnn.ops.convolution.methods.method import flip_and_exchange, operand_dty
 from jaxcnn.ops.convolution.methods.portable import kernel_grad as kernel_grad
 from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.sizes import is_known
+
+MOST_PHASES = 9
+"""Up to so many phases of a stride, an input gradient has a convolution for each."""
 
 convolution_p = Primitive("onednn_convolution")
 
@@ -59,7 +63,8 @@ def computes(problem: Problem, map_name: str, dtype: Any) -> bool:
     if map_name == "forward" or not problem.strided:
         return takes(problem if map_name == "forward" else problem.adjoint, dtype)
     sizes = zip(problem.window.size, problem.window.stride, strict=True)
-    return any(k > s for k, s in sizes) and takes(problem, dtype)
+    few = math.prod(problem.window.stride) <= MOST_PHASES
+    return few and any(k > s for k, s in sizes) and takes(problem, dtype)
 
 
 def forward(
