@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Timer
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +33,7 @@ from jaxcnn.programs.cli import parse, run_program
 from jaxcnn.programs.options import ConfigError, require_count
 
 PROGRAM = "python -m experiments.onednn_stress"
-SHAPES = (
+SHAPES: tuple[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]], ...] = (
     ((2, 6, 6, 4), (3, 3, 4, 8), {"padding": 1}),
     ((1, 5, 8), (1, 8, 16), {}),
     ((4, 9, 7, 6), (3, 2, 3, 4), {"stride": 2, "groups": 2}),

@@ -57,7 +57,7 @@ def complete(
         module = context.module_context
         if getattr(module.lowering_parameters, "for_export", True):
             return in_place_of_it(context, a, b, **parameters)
-        compute = partial(call, **parameters)
+        compute: Compute = partial(call, **parameters)
         if getattr(module.axis_context, "num_devices", None) != 1:
             compute = _shared(call, tuple(parameters.items()), axes(**parameters))
         return mlir.lower_fun(compute, multiple_results=False)(context, a, b)

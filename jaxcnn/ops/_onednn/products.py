@@ -99,7 +99,8 @@ def _of_a_batch(operands, axes, **parameters):
         jnp.broadcast_to(a, (size, *a.shape)) if axis is None else jnp.moveaxis(a, axis, 0)
         for a, axis in zip(operands, axes, strict=True)
     ]
-    y = product(*(a.reshape(-1, *a.shape[2:]) for a in batched), **parameters)
+    a, b = (a.reshape(-1, *a.shape[2:]) for a in batched)
+    y = product(a, b, **parameters)
     return y.reshape(size, -1, *y.shape[1:]), 0
 
 
