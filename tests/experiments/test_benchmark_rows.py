@@ -52,13 +52,14 @@ def test_same_program_sees_constants_and_which_operand():
 
 
 def test_plain_and_explicit_of_a_dense_convolution_are_one_program(timed_once):
+    """Unless oneDNN computes the one and not the other."""
     case = conv("dense", (2, 5, 6, 12), (3, 3, 12, 12))
     rows = list(
         operations.measure_case(
             case, Config(dtypes=("float32",), places=("top level",), passes=("forward",)), {}
         )
     )
-    assert [row["identical"] for row in rows] == [True]
+    assert [row["identical"] for row in rows] == ["float32" not in certain_dtypes()]
 
 
 # Time.
