@@ -93,7 +93,9 @@ def correlate(
     for axis, size in zip(out_space, window.output_size(space), strict=True):
         out_shape[axis] = size
 
-    slices, window = window.crop(space)
+    # A stride's remainder stays on the input. A slice of it would be one more array in
+    # memory until the kernel gradient, which begins with the same slice.
+    slices, window = window.crop(space, remainder=False)
     if slices != tuple(slice(0, n) for n in space):
         index = [slice(None)] * lhs.ndim
         for axis, cut in zip(lhs_space, slices, strict=True):
