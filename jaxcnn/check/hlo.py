@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 EXCERPT_LINES = 40
 
@@ -14,7 +15,7 @@ EXCERPT_LINES = 40
 _COMPUTATION = re.compile(r"^(?:ENTRY )?%?(?P<name>[\w.-]+) .*\{$")
 
 _INSTRUCTION = re.compile(
-    r"^\s+(?:ROOT )?%?[\w.-]+ = (?:\(.*?\)|\S+) (?P<opcode>[a-z][a-z0-9-]*)\("
+    r"^\s+(?:ROOT )?%?(?P<name>[\w.-]+) = (?P<result>\(.*?\)|\S+) (?P<opcode>[a-z][a-z0-9-]*)\("
 )
 
 _TARGET = re.compile(r'custom_call_target="(?P<target>[^"]*)"')
@@ -39,7 +40,32 @@ _TELLING = (
 )
 
 
-def _without_locations(hlo: str) -> str:
+class Instruction(NamedTuple):
+    """A line of a compiled program's text.
+
+    Attributes:
+      computation: the name of the computation that it is in.
+      name: its own.
+      result: the type and shape of what it computes, such as "f32[8,10]{1,0}".
+      opcode: what it does, such as "fusion".
+      line: all of it.
+    """
+
+    computation: str
+    name: str
+    result: str
+    opcode: str
+    line: str
+
+    @property
+    def target(self) -> str:
+        """The name of the library's function that a custom call calls; "" of any other
+        instruction."""
+        found = _TARGET.search(self.line) if self.opcode == "custom-call" else None
+        return found["target"] if found else ""
+
+
+def without_locations(hlo: str) -> str:
     """The text without the tables of files, functions, lines and frames, and without
     references to them. They say who called, not what runs."""
     hlo = re.sub(
@@ -55,12 +81,11 @@ def count(hlo: str) -> dict[str, int]:
     """The numbers of convolutions, dots, fusions, custom calls, loops and scatters in a
     compiled program's text, by `Cost`'s names."""
     counts: Counter[str] = Counter()
-    for _, opcode, line in _instructions(hlo):
-        counts[opcode] += 1
-        if opcode == "custom-call" and (target := _TARGET.search(line)):
-            counts.update(
-                kind for kind, pattern in _LIBRARY.items() if pattern.search(target["target"])
-            )
+    for instruction in instructions(hlo):
+        counts[instruction.opcode] += 1
+        counts.update(
+            kind for kind, pattern in _LIBRARY.items() if pattern.search(instruction.target)
+        )
     return {
         "convolutions": counts["convolution"],
         "dots": counts["dot"],
@@ -79,9 +104,9 @@ def excerpt(hlo: str, lines: int = EXCERPT_LINES) -> str:
     (kind=kCustom), and the rest is cut at `lines`.
     """
     every = [
-        (name, opcode, _shortened(line))
-        for name, opcode, line in _instructions(hlo)
-        if opcode in (*_TELLING, "fusion")
+        (found.computation, found.opcode, _shortened(found.line))
+        for found in instructions(hlo)
+        if found.opcode in (*_TELLING, "fusion")
     ]
     text = _by_computation(every)
     if len(text) > lines:
@@ -102,14 +127,14 @@ def _by_computation(rows: Sequence[tuple[str, str, str]]) -> list[str]:
     return text
 
 
-def _instructions(hlo: str) -> Iterator[tuple[str, str, str]]:
-    """Computation, opcode and line of every instruction."""
+def instructions(hlo: str) -> Iterator[Instruction]:
+    """Every instruction of a compiled program's text, in its order."""
     computation = ""
     for line in hlo.splitlines():
         if header := _COMPUTATION.match(line):
             computation = header["name"]
-        elif instruction := _INSTRUCTION.match(line):
-            yield computation, instruction["opcode"], line
+        elif found := _INSTRUCTION.match(line):
+            yield Instruction(computation, found["name"], found["result"], found["opcode"], line)
 
 
 def _shortened(line: str) -> str:

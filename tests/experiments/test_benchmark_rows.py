@@ -12,6 +12,7 @@ from rich.console import Console
 from experiments.benchmark import accuracy, columns, growth, operations, repetitions, values
 from experiments.benchmark.config import Config
 from experiments.benchmark.same_program import same_program
+from jaxcnn.ops._onednn.certain import certain_dtypes
 from tests.experiments.tiny import CONVOLUTIONS, OPERATIONS, conv, once
 
 

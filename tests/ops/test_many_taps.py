@@ -95,7 +95,7 @@ GROWING = [(name, axes) for axes in SIZES for name in (IN_THREE if "three" in ax
     ),
 )
 def test_the_program_does_not_grow(name, axes):
-    """Forward and all gradients, traced: from 64 to 1,024 taps no equation more, but for
+    """Forward and all gradients, traced: from 64 to 1,024 taps no equation more, except
     the few of another method that takes over."""
 
     def count(taps):
