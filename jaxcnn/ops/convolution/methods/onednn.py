@@ -48,6 +48,7 @@ def takes(problem: Problem, dtype: Any) -> bool:
         np.dtype(dtype).name in certain_dtypes()
         and problem.accumulation_dtype in (None, dtype, np.float32)
         and is_known(*sizes)
+        and len(problem.space) > 0
         and set(window.base_dilation) == {1}
         and is_plain(problem.precision)
         and 0 not in (*sizes, *problem.y_shape)
@@ -58,7 +59,8 @@ def takes(problem: Problem, dtype: Any) -> bool:
 def computes(problem: Problem, map_name: str, dtype: Any) -> bool:
     """Whether oneDNN's convolution computes a map. Where windows stand apart, the input
     gradient is one product of dy, and nothing is left for a convolution."""
-    if map_name == "kernel_grad" or not is_known(*problem.x_shape, *problem.w_shape):
+    known = is_known(*problem.x_shape, *problem.w_shape)
+    if map_name == "kernel_grad" or not (known and problem.space):
         return False
     if map_name == "forward" or not problem.strided:
         return takes(problem if map_name == "forward" else problem.adjoint, dtype)
