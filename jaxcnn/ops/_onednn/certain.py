@@ -27,7 +27,7 @@ from jaxcnn.ops._onednn.processor import certain_dtypes as dtypes_of_the_process
 from jaxcnn.ops._onednn.processor import identity
 
 VARIABLE = "JAXCNN_ONEDNN"
-TESTED = ("0.10.0", "0.10.1", "0.10.2", "0.12.0", "0.12.0.1")
+TESTED = ("0.10.0", "0.10.1", "0.10.2", "0.11.0", "0.11.1", "0.11.2", "0.12.0", "0.12.0.1")
 """The versions of jaxlib for which the tests of this project passed."""
 
 

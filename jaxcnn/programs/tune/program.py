@@ -86,8 +86,10 @@ def main(config: Config, console: Console | None = None) -> list[dict[str, Any]]
         }
         for found, seconds in timed.items()
     ]
-    text = json.dumps({"choices": choices, **environment()}, indent=1)
-    write_whole(config.output, lambda partial: partial.write_text(f"{text}\n", encoding="utf-8"))
+    # A line for each convolution.
+    lines = ",\n".join(map(json.dumps, choices))
+    text = f'{json.dumps(environment())[:-1]}, "choices": [\n{lines}\n]}}\n'
+    write_whole(config.output, lambda partial: partial.write_text(text, encoding="utf-8"))
     changed = sum(choice["method"] != "auto" for choice in choices)
     console.print(
         f"{config.output}: {plural(len(choices), 'convolution')}, of which {changed} have a method"
