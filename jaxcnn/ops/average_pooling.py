@@ -3,7 +3,7 @@ The mean is linear, so it keeps no residuals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import jax
@@ -26,6 +26,7 @@ from jaxcnn.ops._pool_windows import (
     tap_counts,
     written_out,
 )
+from jaxcnn.ops._sharding import sharding_of
 from jaxcnn.ops._tap_loops import fold_loop
 from jaxcnn.ops._windows import few_steps, fold, fold_along, unfold
 from jaxcnn.padding import Padding
@@ -40,14 +41,32 @@ def _avg_pool_definition(
     input_size: tuple[int, ...],
     counted: tuple[tuple[int, int], ...],
 ) -> Float[Array, "n *j c"]:
+    at_once = partial(reduced_along, window=window, start=0.0, combine=lax.add)
     total = at_least_float32(x)
-    axes = () if reduced_at_once(window, input_size) else reversed(range(len(window.size)))
-    total = total if axes else reduced_along(total, window, 0.0, lax.add)
-    for axis in axes:
+    if reduced_at_once(window, input_size):
+        total = at_once(total)
+    else:
+        by_axes = partial(_sum_by_axes, window, input_size)
+        total = _on_its_platform(total, tpu=at_once, default=by_axes)
+    return (total / tap_counts(window, input_size, counted, total.dtype)).astype(x.dtype)  # (2)
+
+
+def _on_its_platform(x: Array, **branches: Callable[[Array], Array]) -> Array:
+    """On a TPU lax's own reduction is one pass over memory, and slices are one each. It
+    does not take every array that an Explicit mesh splits."""
+    if sharding_of(x) is not None:
+        return branches["default"](x)
+    return lax.platform_dependent(x, **branches)
+
+
+def _sum_by_axes(
+    window: Window, input_size: tuple[int, ...], total: Float[Array, "n *i c"]
+) -> Float[Array, "n *j c"]:
+    for axis in reversed(range(len(window.size))):
         total = _sum_along(
             total, window.along(axis), axis, slices=written_out(window, axis, input_size)
         )
-    return (total / tap_counts(window, input_size, counted, total.dtype)).astype(x.dtype)  # (2)
+    return total
 
 
 def _avg_pool_fwd(x, window, input_size, counted):
@@ -60,6 +79,18 @@ def _avg_pool_bwd(window, input_size, counted, _, dy: Float[Array, "n *j c"]):
     share = share / tap_counts(
         window, input_size, counted, share.dtype
     )  # weight dy of (3): every tap gets the same
+    by_axes = partial(_shared_by_axes, window, input_size)
+    if not is_known(*input_size):
+        return (by_axes(share).astype(dy.dtype),)
+    back = window.input_grad(input_size)
+    at_once = partial(reduced_along, window=back, start=0.0, combine=lax.add)
+    return (_on_its_platform(share, tpu=at_once, default=by_axes).astype(dy.dtype),)
+
+
+def _shared_by_axes(
+    window: Window, input_size: tuple[int, ...], share: Float[Array, "n *j c"]
+) -> Float[Array, "n *i c"]:
+    """(3), along one axis after another."""
     for axis, taps in enumerate(window.size):
         size, along = pooled_behind(axis, window, input_size), window.along(axis)
         if along.stride[axis] > 1 and along.tiles(size):
@@ -72,7 +103,7 @@ def _avg_pool_bwd(window, input_size, counted, _, dy: Float[Array, "n *j c"]):
             share = fold_along(jnp.tile(share, taps), along, axis, size[axis])
         else:
             share = _sum_along(share, along.input_grad(size), axis, slices=False)
-    return (share.astype(dy.dtype),)
+    return share
 
 
 def _sum_along(

@@ -41,6 +41,13 @@ Residuals
     numbers. Comparing x with y again would need x, and would give a tie's gradient to
     all. Over all of space the index of the position is kept. The mean is linear and
     keeps nothing.
+
+On a TPU
+    There (1) is lax's reduction, and (3) XLA's select-and-scatter, with the conventions
+    above: two passes over memory, where shifts and masks took more than twice the
+    bytes. It needs x in the place of the indices. Which platform it will be is known
+    only when a program is lowered, so the rule hands on both. A compiled program drops
+    the one that it does not read. An eager `jax.vjp` keeps x, though no copy of it.
 """
 
 from __future__ import annotations
@@ -50,136 +57,28 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
-from jax.typing import ArrayLike, DTypeLike
-from jaxtyping import Array, Bool, Float, Int
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
 
 from jaxcnn.ops._arrays import at_least_float32
 from jaxcnn.ops._layout import Layout, image_from_channels_last
+from jaxcnn.ops._one_pass import has_selection, scatter_to_winners
 from jaxcnn.ops._operation import operation
 from jaxcnn.ops._pool_windows import (
-    MOST_STRIDES,
     check_no_empty_window,
-    pooled_behind,
     prepare,
     reduced_along,
     reduced_at_once,
     written_out,
 )
-from jaxcnn.ops._tap_loops import UNROLL, fold_loop, in_phases, tap_slice, tap_starts
-from jaxcnn.ops._windows import few_steps, fold, fold_along, unfold, unfold_along
+from jaxcnn.ops._sharding import sharding_of, varying_like
+from jaxcnn.ops._winners import max_along, max_and_winners, to_winners
 from jaxcnn.padding import Padding
-from jaxcnn.sizes import is_known
 from jaxcnn.window import Window
 
 # Maximum. The jits keep eager calls from compiling their loops again each time. Being
 # inlined, they leave no trace in an outer jit.
-
-
-def _max_and_winners(
-    x: Float[Array, "n *i c"], window: Window
-) -> tuple[Float[Array, "n *j c"], list[Int[Array, "n *ij c"]]]:
-    """(1), and the taps that won along each axis, from the last to the first."""
-    largest, winners = at_least_float32(x), []
-    for axis in reversed(range(len(window.size))):
-        along = window.along(axis)
-        if written_out(window, axis, x.shape[1:-1]):
-            find = _max_along
-        else:
-            find = (
-                _max_along_by_strides
-                if few_steps(along, MOST_STRIDES) and is_known(*x.shape[1:-1])
-                else _max_along_in_a_loop
-            )
-        largest, winner = find(largest, along, axis)
-        winners.append(winner)
-    return largest.astype(x.dtype), winners
-
-
-def _max_along(
-    x: Float[Array, "n *i c"], window: Window, axis: int
-) -> tuple[Float[Array, "n *j c"], Int[Array, "n *j c"]]:
-    """The maximum along one axis, and the tap that won: the first in-bounds one, until
-    a larger value or a NaN replaces it."""
-    index_dtype = _index_dtype(window.size[axis])
-    largest, *others = unfold(x, window, fill=-jnp.inf)
-    winner = jnp.zeros(largest.shape, index_dtype)
-    for t, x_t in enumerate(others, start=1):
-        wins = (x_t > largest) | jnp.isnan(x_t)
-        if window.dilation[axis] * (t - 1) < window.pads[axis][0]:
-            wins |= _is_first_in_bounds(t, window, largest.shape[1 + axis], axis, x.ndim)
-        largest = jnp.where(wins, x_t, largest)
-        winner = jnp.where(wins, jnp.asarray(t, index_dtype), winner)
-    return largest, winner
-
-
-def _max_along_by_strides(
-    x: Float[Array, "n *i c"], window: Window, axis: int
-) -> tuple[Float[Array, "n *j c"], Int[Array, "n *j c"]]:
-    """The same for many taps within few strides. All are laid out; the winner is the
-    first that equals lax's maximum, or the last NaN."""
-    largest = reduced_along(x, window, -jnp.inf, lax.max)
-    p = _with_taps(
-        unfold_along(lax.stop_gradient(x), window, axis, -jnp.inf), window, axis
-    )  # [n, j, t, c]
-    k, s, lo, n = window.size[axis], window.stride[axis], window.pads[axis][0], x.shape[1 + axis]
-    t, j = (
-        lax.broadcasted_iota(
-            jnp.int32, [size if a == at else 1 for a, size in enumerate(p.shape)], at
-        )
-        for at in (p.ndim - 2, 1 + axis)
-    )
-    i = s * j + window.dilation[axis] * t - lo
-    is_first = (p == largest[..., None, :]) & (i >= 0) & (i < n)
-    smallest = jnp.min(jnp.where(jnp.isnan(p), -1 - t, jnp.where(is_first, t, k)), axis=-2)
-    return largest, jnp.where(smallest < 0, -1 - smallest, smallest).astype(_index_dtype(k))
-
-
-def _with_taps(p: Float[Array, "n *j tc"], window: Window, axis: int) -> Float[Array, "n *j t c"]:
-    return p.reshape(*p.shape[:-1], window.size[axis], p.shape[-1] // window.size[axis])
-
-
-def _max_along_in_a_loop(
-    x: Float[Array, "n *i c"], window: Window, axis: int
-) -> tuple[Float[Array, "n *j c"], Int[Array, "n *j c"]]:
-    """The same, with the loop over taps in the program. The maximum itself is lax's, so
-    the loop needs no derivative."""
-    index_dtype = _index_dtype(window.size[axis])
-    outputs = window.output_size(x.shape[1:-1])
-    phases, starts = in_phases(lax.stop_gradient(x), window, -jnp.inf), tap_starts(window)
-    first = tap_slice(phases, starts[0], outputs)
-
-    def challenge(best, tap):
-        largest, winner = best
-        t, start = tap
-        x_t = tap_slice(phases, start, outputs)
-        wins = (
-            (x_t > largest)
-            | jnp.isnan(x_t)
-            | _is_first_in_bounds(t, window, outputs[axis], axis, x.ndim)
-        )
-        return (jnp.where(wins, x_t, largest), jnp.where(wins, t.astype(index_dtype), winner)), None
-
-    others = np.arange(1, len(starts), dtype=np.int32), starts[1:]
-    best = (first, lax.full_like(first, 0, index_dtype))
-    (_, winner), _ = lax.scan(challenge, best, others, unroll=min(UNROLL, max(1, len(starts) - 1)))
-    return reduced_along(x, window, -jnp.inf, lax.max), winner
-
-
-def _index_dtype(taps: int) -> DTypeLike:
-    return next(d for d in (jnp.int8, jnp.int16, jnp.int32) if taps - 1 <= jnp.iinfo(d).max)
-
-
-def _is_first_in_bounds(
-    t: int | Array, window: Window, m: int, axis: int, ndim: int
-) -> Bool[Array, "one *j one"]:
-    """Where tap t stands on the input and the tap before it on the padding. It is
-    computed, because XLA's CPU loops are slow when they read it from a table."""
-    lo, s, d = window.pads[axis][0], window.stride[axis], window.dilation[axis]
-    j = lax.broadcasted_iota(jnp.int32, [m if a == 1 + axis else 1 for a in range(ndim)], 1 + axis)
-    i = s * j + (d * t - lo)
-    return (i >= 0) & (i < d)
 
 
 @partial(jax.jit, static_argnums=(1, 2), inline=True)
@@ -192,7 +91,7 @@ def _max_pool_definition(
     for axis in reversed(range(len(window.size))):
         along = window.along(axis)
         if written_out(window, axis, input_size):
-            largest, _ = _max_along(largest, along, axis)
+            largest, _ = max_along(largest, along, axis)
         else:
             largest = reduced_along(largest, along, -jnp.inf, lax.max)
     return largest.astype(x.dtype)
@@ -200,34 +99,50 @@ def _max_pool_definition(
 
 @partial(jax.jit, static_argnums=(1, 2), inline=True)
 def _max_pool_fwd(x: Float[Array, "n *i c"], window: Window, input_size: tuple[int, ...]):
-    return _max_and_winners(x, window)
+    by_taps = partial(max_and_winners, window=window)
+    if sharding_of(x) is not None or not has_selection(window, input_size):
+        y, winners = by_taps(x)
+        return y, (None, winners)
+    y, winners = lax.platform_dependent(x, tpu=partial(_max_alone, window), default=by_taps)
+    return y, (x, winners)
+
+
+def _max_alone(window: Window, x: Float[Array, "n *i c"]):
+    """(1) by lax, and zeros for the winners, which nothing reads."""
+    _, winners = jax.eval_shape(partial(max_and_winners, window=window), x)
+    zeros = [varying_like(jnp.zeros(winner.shape, winner.dtype), x) for winner in winners]
+    return reduced_along(x, window, -jnp.inf, lax.max), zeros
 
 
 @partial(jax.jit, static_argnums=(0, 1), inline=True)
-def _max_pool_bwd(window: Window, input_size: tuple[int, ...], winners, dy: Float[Array, "n *j c"]):
-    dx = at_least_float32(dy)
-    for axis, winner in enumerate(reversed(winners)):
-        size, along = pooled_behind(axis, window, input_size), window.along(axis)
-        if written_out(window, axis, input_size):
-            won = (
-                jnp.where(winner == t, dx, 0) for t in range(window.size[axis])
-            )  # weight dy of (3), tap by tap
-            dx = fold(won, along, size)
-        elif few_steps(along, MOST_STRIDES) and is_known(*input_size):
-            t = lax.broadcasted_iota(
-                winner.dtype, (*(1 for _ in dx.shape[1:]), window.size[axis], 1), dx.ndim - 1
-            )
-            of_taps = jnp.where(winner[..., None, :] == t, dx[..., None, :], 0)
-            dx = fold_along(of_taps.reshape(*dx.shape[:-1], -1), along, axis, size[axis])
-        else:
-            dx = fold_loop(partial(_won, winner, dx), along, size)
-    return (dx.astype(dy.dtype),)
+def _max_pool_bwd(window: Window, input_size: tuple[int, ...], kept, dy: Float[Array, "n *j c"]):
+    x, winners = kept
+    if x is None:
+        return (to_winners(window, input_size, winners, dy),)
+    branches = {
+        "tpu": lambda x, _, dy: _by_selection(window, x, dy),
+        "default": lambda _, winners, dy: to_winners(window, input_size, winners, dy),
+    }
+    return (lax.platform_dependent(x, winners, dy, **branches),)
 
 
-def _won(
-    winner: Int[Array, "n *j c"], dy: Float[Array, "n *j c"], t: Array
-) -> Float[Array, "n *j c"]:
-    return jnp.where(winner == t.astype(winner.dtype), dy, 0)
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _by_selection(
+    window: Window, x: Float[Array, "n *i c"], dy: Float[Array, "n *j c"]
+) -> Float[Array, "n *i c"]:
+    """(3) in one pass. Where windows overlap, 16-bit floats are added up in float32."""
+    overlap = any(k > s for k, s in zip(window.size, window.stride, strict=True))
+    wide = at_least_float32 if overlap else jnp.asarray
+    return scatter_to_winners(wide(x), wide(dy), window).astype(dy.dtype)
+
+
+@_by_selection.defjvp
+def _by_selection_jvp(window, primals, tangents):
+    """It is linear in dy, and constant in x. The second derivative is that of (3) tap
+    by tap, because select-and-scatter has none with these conventions."""
+    x, dy = primals
+    _, winners = max_and_winners(x, window)
+    return _by_selection(window, x, dy), to_winners(window, x.shape[1:-1], winners, tangents[1])
 
 
 _max_pool = jax.custom_vjp(_max_pool_definition, nondiff_argnums=(1, 2))

@@ -66,6 +66,11 @@ PROGRAMS = {
         "Draw which pixels a layer sees, and how much each matters.",
         "jaxcnn receptive-field cnn_basics --epochs 2",
     ),
+    "cost": Program(
+        "jaxcnn.programs.cost.program",
+        "Compile for a GPU or TPU, and count what a gradient costs.",
+        "jaxcnn cost --platform h100 --operations conv max_pool",
+    ),
 }
 EXTRA = frozenset(
     {
@@ -124,10 +129,7 @@ def run(words: Sequence[str]) -> int:
 def usage() -> str:
     """The help, for a screen of 24 lines of 80 characters."""
     width = max(map(len, PROGRAMS))
-    programs = [
-        f"  {name:{width}}  {program.sentence}\n  {'':{width}}    {program.example}"
-        for name, program in PROGRAMS.items()
-    ]
+    programs = [f"  {name:{width}}  {program.sentence}" for name, program in PROGRAMS.items()]
     return "\n".join(
         [
             "usage: jaxcnn COMMAND [OPTIONS]",

@@ -70,8 +70,9 @@ def half_at_zero(x, dy):
     return (jnp.where(x < 0, 0, jnp.where(x == 0, dy / 2, dy)),)
 
 
-def overwritten_in_overlaps(window, input_size, winners, dy):
+def overwritten_in_overlaps(window, input_size, kept, dy):
     """= instead of +=: of overlapping windows, the last tap's share alone arrives."""
+    _, winners = kept
     for axis, winner in enumerate(reversed(winners)):
         size = _pool_windows.pooled_behind(axis, window, input_size)
         dx = jnp.zeros((dy.shape[0], *size, dy.shape[-1]), dy.dtype)

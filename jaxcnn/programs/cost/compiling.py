@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
+from jax.sharding import (
+    AxisType,
+    Mesh,
+    NamedSharding,
+    PartitionSpec,
+    Sharding,
+    SingleDeviceSharding,
+)
 
 from jaxcnn.check.hlo import without_locations
 from jaxcnn.programs.cost.counting import counts
@@ -60,9 +67,7 @@ def compared(pair: Pair, platform: str, chips: int = 1) -> Row:
     return row
 
 
-def figures(
-    function: Callable[..., Any], pair: Pair, platform: str, there: list[Any]
-) -> Figures:
+def figures(function: Callable[..., Any], pair: Pair, platform: str, there: list[Any]) -> Figures:
     """The figures of one function of a pair's arguments, compiled for these devices."""
     start = time.perf_counter()
     jitted: Any = function if hasattr(function, "lower") else jax.jit(function)

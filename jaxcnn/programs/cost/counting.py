@@ -3,8 +3,8 @@ of libraries, scatters, collectives, and bytes that the kernels read and write.
 
 A kernel is an instruction that the device runs by itself: a fusion, a library's call, a
 copy, or any other that is in no fusion. Parameters, constants, tuples and views are
-none, nor are the copies that a TPU begins ahead of time. The body of a loop counts once,
-however often it runs, as in `jaxcnn.check.compare_costs`.
+none, nor are the copies that a TPU begins ahead of time. The body of a loop counts
+once, however often it runs, as in `jaxcnn.check.compare_costs`.
 """
 
 from __future__ import annotations

@@ -15,9 +15,7 @@ def cases(operations: Sequence[str] = ()) -> list[Case]:
     every = [
         *sized(),
         convolve("3x3", (32, 28, 28, 32), (3, 3, 32, 64), padding="same"),
-        max_pool(
-            PoolCase("3x3 stride 1", (16, 14, 14, 128), (3, 3), {"stride": 1, "padding": 1})
-        ),
+        max_pool(PoolCase("3x3 stride 1", (16, 14, 14, 128), (3, 3), {"stride": 1, "padding": 1})),
         simple("global_max_pool", "14x14", (32, 14, 14, 128)),
         *(
             simple(name, "28x28", (128, 28, 28, 32))

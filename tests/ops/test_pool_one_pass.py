@@ -1,0 +1,109 @@
+"""The pools of a TPU, whose passes are XLA's own, compute what the taps one by one
+compute. A CPU runs them here, for what it can run."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jaxcnn.check import draw
+from jaxcnn.check.cases import POOL_CASES
+from jaxcnn.ops import average_pooling, max_pooling
+from jaxcnn.ops._one_pass import has_selection
+from jaxcnn.ops._pool_windows import reduced_along
+from jaxcnn.ops._winners import max_and_winners, to_winners
+from tests import naive
+from tests.ops.test_pool import window_of
+
+CASES = [case for case in POOL_CASES if 0 not in case.x]
+SELECTED = [case for case in CASES if has_selection(window_of(case)[0], case.x[1:-1])]
+SPECIAL = {"finite": None, "nan": np.nan, "inf": np.inf, "-inf": -np.inf}
+
+
+def data(case, special=None):
+    """x with many ties, dy, and the window."""
+    rng, window = np.random.default_rng(0), window_of(case)[0]
+    x = draw.integers(rng, case.x, largest=2).astype(np.float32)
+    if special is not None:
+        x = np.where(rng.random(x.shape) < 0.4, np.float32(special), x)
+    y = (case.x[0], *window.output_size(case.x[1:-1]), case.x[-1])
+    return jnp.asarray(x), jnp.asarray(draw.integers(rng, y), jnp.float32), window
+
+
+def selected(x, dy, window):
+    """The gradient by selection. XLA's CPU backend has no padded selection, so the
+    padding is part of x here. It never wins against a number."""
+    pads = [(0, 0), *window.pads, (0, 0)]
+    padded = jnp.pad(x, pads, constant_values=-jnp.inf)
+    dx = max_pooling._by_selection(window._replace(pads=((0, 0),) * len(window.size)), padded, dy)
+    index = tuple(slice(lo, lo + n) for (lo, _), n in zip(pads, x.shape, strict=True))
+    return dx[index]
+
+
+@pytest.mark.parametrize("special", SPECIAL)
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in SELECTED])
+def test_a_selection_has_the_conventions_of_the_taps(case, special):
+    """The first maximum wins, and the last NaN."""
+    x, dy, window = data(case, SPECIAL[special])
+    if special == "-inf" and any(max(pads) > 0 for pads in window.pads):
+        pytest.skip("a window of -inf and padding needs XLA's own padding, which a TPU has")
+    _, winners = max_and_winners(x, window)
+    expected = to_winners(window, case.x[1:-1], winners, dy)
+    np.testing.assert_array_equal(selected(x, dy, window), expected)
+    _, dx = naive.max_pool_and_gradient(np.asarray(x), np.asarray(dy), window)
+    np.testing.assert_array_equal(expected, dx)
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in SELECTED])
+def test_the_forward_of_a_selection(case):
+    x, _, window = data(case, np.nan)
+    y, winners = max_pooling._max_alone(window, x)
+    expected, others = max_and_winners(x, window)
+    np.testing.assert_array_equal(y, expected)
+    assert [(w.shape, w.dtype) for w in winners] == [(w.shape, w.dtype) for w in others]
+
+
+def test_which_windows_a_selection_takes():
+    left_out = {case.id for case in CASES if case not in SELECTED}
+    for case in CASES:
+        window = window_of(case)[0]
+        hard = max(window.dilation) > 1 or min(pad for both in window.pads for pad in both) < 0
+        assert (case.id in left_out) == hard, case.id
+    assert {"2d-dilated", "2d-crop"} <= left_out
+
+
+def test_a_selection_adds_16_bit_floats_up_in_float32():
+    """Nine windows give 1 to the same tap, and 256 + 1 is 256 in bfloat16."""
+    window = window_of(next(case for case in SELECTED if case.id == "2d-overlap"))[0]
+    size = window.size
+    window = window._replace(stride=(1, 1), pads=((0, 0), (0, 0)))
+    space = tuple(2 * k - 1 for k in size)
+    x = jnp.zeros((1, *space, 1), "bfloat16").at[0, size[0] - 1, size[1] - 1, 0].set(1)
+    dy = jnp.ones((1, *size, 1), "bfloat16").at[0, 0, 0, 0].set(256)
+    dx = max_pooling._by_selection(window, x, dy)
+    total = 255 + size[0] * size[1]
+    assert dx.dtype == jnp.bfloat16
+    assert float(jnp.max(dx)) == float(jnp.asarray(total, "bfloat16"))
+
+
+def test_second_derivatives_of_a_selection():
+    """Its transpose takes each cotangent from the tap that won."""
+    x, dy, window = data(SELECTED[0])
+    window = window._replace(pads=((0, 0),) * len(window.size))
+    y = jax.eval_shape(lambda x: max_and_winners(x, window)[0], x)
+    dy = jnp.asarray(draw.integers(np.random.default_rng(1), y.shape), jnp.float32)
+    _, pull = jax.vjp(lambda dy: max_pooling._by_selection(window, x, dy), dy)
+    _, winners = max_and_winners(x, window)
+    _, expected = jax.vjp(lambda dy: to_winners(window, x.shape[1:-1], winners, dy), dy)
+    np.testing.assert_array_equal(pull(x)[0], expected(x)[0])
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in CASES])
+def test_means_at_once_equal_means_axis_by_axis(case):
+    x, dy, window = data(case)
+    space = case.x[1:-1]
+    at_once = reduced_along(x, window, 0.0, lax.add)
+    np.testing.assert_array_equal(at_once, average_pooling._sum_by_axes(window, space, x))
+    back = reduced_along(dy, window.input_grad(space), 0.0, lax.add)
+    np.testing.assert_array_equal(back, average_pooling._shared_by_axes(window, space, dy))
