@@ -78,7 +78,7 @@ def main(config: Config) -> None:
     for pair in pairs(config):
         if (config.platform, config.chips, pair.name) in done:
             continue
-        row = compared(pair, config.platform, config.chips) | environment(*COMPILERS)
+        row = environment(*COMPILERS) | compared(pair, config.platform, config.chips)
         append_line(config.results, json.dumps(row, allow_nan=False))
         say(console, f"{pair.name}: {'; '.join(exceeded(row)) or 'all limits met'}")
 

@@ -27,6 +27,8 @@ class Config:
     operations: tuple[str, ...] = ()
     """Operations, by the names of jaxcnn.Ops; all of them if nothing else is asked
     for."""
+    cases: str = "*"
+    """Which cases of operations, by a pattern for their names, such as "3x3*"."""
     networks: tuple[str, ...] = ()
     """Whole training steps of networks, by the names of jaxcnn.MODELS."""
     pair: str | None = None

@@ -31,7 +31,7 @@ from jaxcnn.programs.cost.platforms import MissingCompilerError, devices
 from jaxcnn.programs.cost.table import costs_table
 from jaxcnn.programs.environment import environment
 from jaxcnn.programs.messages import plural, times
-from jaxcnn.programs.options import ConfigError
+from jaxcnn.programs.options import ConfigError, shown
 from jaxcnn.stored.files import write_whole
 
 COMPILERS = ("jax-cuda13-plugin", "libtpu")
@@ -74,7 +74,11 @@ def pairs(config: Config) -> Iterator[Pair]:
         no sense.
     """
     if config.operations or not (config.networks or config.pair):
-        yield from map(operation_pair, cases(config.operations))
+        chosen = cases(config.operations, config.cases)
+        if not chosen:
+            some = ", ".join(config.operations) or "any operation"
+            raise ConfigError(f"no case of {some} has a name like {shown(config.cases)!r}")
+        yield from map(operation_pair, chosen)
     for name in config.networks:
         model = of_any_space(MODELS[name]())
         try:

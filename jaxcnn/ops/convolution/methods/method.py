@@ -57,11 +57,11 @@ def flip(w: Num[Array, "*t c o"], groups: int) -> Num[Array, "*t gc og"]:
     w[t, c, (g o)] -> w[k - 1 - t, (g c), o]
     """
     *taps, c, go = w.shape
-    flipped = jnp.flip(w, axis=tuple(range(len(taps))))
-    if groups == 1:
-        return flipped
-    grouped = flipped.reshape(*taps, c, groups, go // groups)
-    return jnp.moveaxis(grouped, -2, -3).reshape(*taps, groups * c, go // groups)
+    if groups > 1:
+        grouped = w.reshape(*taps, c, groups, go // groups)
+        w = jnp.moveaxis(grouped, -2, -3).reshape(*taps, groups * c, go // groups)
+    # Flipped last: a GPU then lays out the kernels of both directions in one pass.
+    return jnp.flip(w, axis=tuple(range(len(taps))))
 
 
 def flip_and_exchange(w: Num[Array, "*t c o"], groups: int) -> Num[Array, "*t og gc"]:
