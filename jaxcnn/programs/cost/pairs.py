@@ -81,8 +81,9 @@ def step_pair(name: str, model: Layer, image: Shape, batch: int) -> Pair:
     state = jax.eval_shape(init, jax.random.key(0))
     logits, _ = jax.eval_shape(model.apply, state.params, state.model_state, x)
     labels = jax.ShapeDtypeStruct(logits.shape[:-1], "int32")
-    steps = (make_train_step(model, optimizer, ops=ops) for ops in (EXPLICIT, PLAIN))
-    return Pair(f"{name}, a step of {batch}", "step", *steps, (state, x, labels), split=(1, 2))
+    explicit, plain = (make_train_step(model, optimizer, ops=ops) for ops in (EXPLICIT, PLAIN))
+    args = (state, x, labels)
+    return Pair(f"{name}, a step of {batch}", "step", explicit, plain, args, split=(1, 2))
 
 
 def own_pair(path: str) -> Pair:
