@@ -146,14 +146,11 @@ class Window(NamedTuple):
             self.output_size(input_size), self.dilation, pads, self.stride, self.base_dilation
         )
 
-    def crop(
-        self, input_size: Sequence[int], *, remainder: bool = True
-    ) -> tuple[tuple[slice, ...], Window]:
+    def crop(self, input_size: Sequence[int]) -> tuple[tuple[slice, ...], Window]:
         """An equal window without negative pads or a remainder, and the slice of the
         input that it stands on.
 
-        The remainder is subtracted from the high pad; with `remainder=False` only so
-        far that no input is cropped for it. A pad of -c then removes c
+        The remainder is subtracted from the high pad. A pad of -c then removes c
         positions of the dilated input, hence its first, or last, e = ceil(c / b)
         elements, and leaves e b - c zeros beside the next one. If nothing is left of an
         axis, its slice is empty and every output is 0. A symbolic remainder or pad
@@ -169,8 +166,7 @@ class Window(NamedTuple):
         for n, (lo, hi), b, r in zip(
             input_size, self.pads, self.base_dilation, self.remainder(input_size), strict=True
         ):
-            if is_known(hi, r):
-                hi = hi - r if remainder else max(hi - r, min(hi, 0))
+            hi -= r if is_known(hi, r) else 0
             first, last = (
                 -(min(pad, 0) // b) if is_known(pad) else 0 for pad in (lo, hi)
             )  # e = ceil(c / b), for c = -pad

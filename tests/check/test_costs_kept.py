@@ -28,7 +28,12 @@ KEPT = {
     "tanh: x": (jaxcnn.tanh, [IMAGE], 0, 4 * N),
     "tanh, bfloat16": (jaxcnn.tanh, [shape(2, 4, 4, 3, dtype="bfloat16")], 0, 2 * N),
     "jnp.exp: y": (jnp.exp, [IMAGE], 4 * N, 0),
-    "max pool: three bytes per output": (lambda x: jaxcnn.max_pool(x, 2), [IMAGE], 3 * N // 4, 0),
+    "max pool: three bytes per output, and x": (
+        lambda x: jaxcnn.max_pool(x, 2),
+        [IMAGE],
+        3 * N // 4,
+        4 * N,
+    ),
     "lax's max pool: x": (plain_max_pool, [IMAGE], 0, 4 * N),
     "convolution: x and w": (jaxcnn.conv, [IMAGE, KERNEL], 0, 4 * (N + 135)),
     "lax's convolution: x and w": (plain_conv, [IMAGE, KERNEL], 0, 4 * (N + 135)),

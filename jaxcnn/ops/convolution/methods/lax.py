@@ -93,10 +93,9 @@ def correlate(
     for axis, size in zip(out_space, window.output_size(space), strict=True):
         out_shape[axis] = size
 
-    # A stride's remainder stays on the input. A slice of it would be one more array in
-    # memory until the kernel gradient, which begins with the same slice.
-    slices, window = window.crop(space, remainder=False)
+    slices, window = window.crop(space)
     if slices != tuple(slice(0, n) for n in space):
+        slices, window = _thinned(slices, window)
         index = [slice(None)] * lhs.ndim
         for axis, cut in zip(lhs_space, slices, strict=True):
             index[axis] = cut
@@ -126,6 +125,27 @@ def correlate(
         preferred_element_type=problem.accumulation_dtype,
         out_sharding=problem.out_sharding,
     )
+
+
+def _thinned(slices: Sequence[slice], window: Window) -> tuple[tuple[slice, ...], Window]:
+    """The slices with a step, and the window that fits them, where a convolution with a
+    stride and one tap, or its kernel gradient, leaves out positions in between.
+
+    A slice that forward and kernel gradient share stays in memory between them: for a
+    shortcut of stride 2 it is then a quarter of x.
+    """
+    found, stride, dilation = [], list(window.stride), list(window.dilation)
+    for axis, (cut, k, pads, b) in enumerate(
+        zip(slices, window.size, window.pads, window.base_dilation, strict=True)
+    ):
+        step = 1
+        if pads == (0, 0) and b == 1 and is_known(k, cut.start, cut.stop):
+            if k == 1:
+                step, stride[axis] = stride[axis], 1
+            elif dilated(k, dilation[axis]) == cut.stop - cut.start:
+                step, dilation[axis] = dilation[axis], 1
+        found.append(slice(cut.start, cut.stop, step))
+    return tuple(found), window._replace(stride=tuple(stride), dilation=tuple(dilation))
 
 
 def pad_explicitly(
