@@ -48,6 +48,8 @@ On a TPU
     bytes. It needs x in the place of the indices. Which platform it will be is known
     only when a program is lowered, so the rule hands on both. A compiled program drops
     the one that it does not read. An eager `jax.vjp` keeps x, though no copy of it.
+    Where a mesh may split the batch, a TPU computes as all others do; inside
+    `jax.shard_map`, as alone.
 """
 
 from __future__ import annotations
@@ -72,7 +74,7 @@ from jaxcnn.ops._pool_windows import (
     reduced_at_once,
     written_out,
 )
-from jaxcnn.ops._sharding import sharding_of, varying_like
+from jaxcnn.ops._sharding import devices_of, sharding_of, varying_like
 from jaxcnn.ops._winners import max_along, max_and_winners, to_winners
 from jaxcnn.padding import Padding
 from jaxcnn.window import Window
@@ -100,11 +102,18 @@ def _max_pool_definition(
 @partial(jax.jit, static_argnums=(1, 2), inline=True)
 def _max_pool_fwd(x: Float[Array, "n *i c"], window: Window, input_size: tuple[int, ...]):
     by_taps = partial(max_and_winners, window=window)
-    if sharding_of(x) is not None or not has_selection(window, input_size):
+    if not _may_select(x, window):
         y, winners = by_taps(x)
         return y, (None, winners)
     y, winners = lax.platform_dependent(x, tpu=partial(_max_alone, window), default=by_taps)
     return y, (x, winners)
+
+
+def _may_select(x: Float[Array, "n *i c"], window: Window) -> bool:
+    """Whether a TPU may take XLA's select-and-scatter. XLA splits one over devices only
+    if it compares by `ge`, whose NaNs lose, and gathers the batch for any other."""
+    alone = sharding_of(x) is None and devices_of(x) == 1
+    return alone and has_selection(window, x.shape[1:-1])
 
 
 def _max_alone(window: Window, x: Float[Array, "n *i c"]):

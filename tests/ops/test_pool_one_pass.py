@@ -6,7 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+import jaxcnn
 from jaxcnn.check import draw
 from jaxcnn.check.cases import POOL_CASES
 from jaxcnn.ops import average_pooling, max_pooling
@@ -71,6 +73,27 @@ def test_which_windows_a_selection_takes():
         hard = max(window.dilation) > 1 or min(pad for both in window.pads for pad in both) < 0
         assert (case.id in left_out) == hard, case.id
     assert {"2d-dilated", "2d-crop"} <= left_out
+
+
+def test_a_batch_on_a_mesh_is_not_selected():
+    """XLA would gather it. Inside shard_map each device has its own part."""
+    mesh = jax.sharding.AbstractMesh((4,), ("batch",), (AxisType.Auto,))
+    split = NamedSharding(mesh, PartitionSpec("batch"))
+    alone, shared = (
+        jax.ShapeDtypeStruct((8, 4, 4, 2), "float32", sharding=s) for s in (None, split)
+    )
+
+    def pool(x):
+        return jaxcnn.max_pool(x, 2)
+
+    def selects(x, function=pool):
+        grad = jax.grad(lambda x: function(x).sum())
+        return "select_and_scatter" in str(jax.jit(grad).trace(x).jaxpr)
+
+    each = jax.shard_map(pool, mesh=mesh, in_specs=split.spec, out_specs=split.spec)
+    assert selects(alone)
+    assert not selects(shared)
+    assert selects(shared, each)
 
 
 def test_a_selection_adds_16_bit_floats_up_in_float32():
