@@ -91,6 +91,19 @@ def test_the_switch():
     )
 
 
+def test_a_compilation_cache_is_no_trouble(tmp_path):
+    """XLA cannot keep such a program; that is not worth a warning."""
+    code = """
+import jax, jax.numpy as jnp, jaxcnn
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+x = jnp.ones((1, 6, 6, 8))
+run = jax.jit(lambda x, w: jaxcnn.conv(x, w, method=jaxcnn.methods.ONEDNN))
+print(run(x, jnp.ones((3, 3, 8, 8))).sum())
+"""
+    done = child(code, JAX_COMPILATION_CACHE_DIR=str(tmp_path))
+    assert (done.stdout.strip(), done.stderr) == ("9216.0", "")
+
+
 @pytest.mark.slow
 @ON_THIS_MACHINE
 @pytest.mark.parametrize("limit", ["AVX2", "AVX512_CORE", "DEFAULT"])

@@ -44,6 +44,12 @@ MECHANISM = getattr(jax._src.dispatch, "prim_requires_devices_during_lowering", 
 it is missing, oneDNN is not called."""
 
 
+NOT_KEPT = r"Error writing persistent compilation cache entry for .*std::bad_alloc"
+"""What JAX warns of where it keeps compiled programs: XLA cannot write one with such a
+call to a file. The program works, and the next process compiles it anew."""
+if SWITCHED_ON:
+    warnings.filterwarnings("ignore", NOT_KEPT, UserWarning)
+
 _assumed: list[tuple[str, ...]] = []
 
 
