@@ -173,7 +173,7 @@ def test_products(a_axis, b_axis, batch):
 
     def by_onednn(a, b):
         assert products.takes(a, b, None, jnp.float32)
-        return products.product(a, b, a_axis, b_axis, jnp.float32)
+        return products.product(a, b, a_axis, b_axis, None, jnp.float32)
 
     def by_lax(a, b):
         return lax.dot_general(a, b, (((a_axis,), (b_axis,)), ((0,), (0,))))
@@ -224,3 +224,11 @@ def test_bfloat16_is_not_widened(bfloat16_is_certain, shapes, calls):
         operands, result = re.search(r": \((.*)\) -> (.*)$", line).groups()
         assert operands.count("xbf16>") == 2, line
         assert result.endswith("xf32>") == ("matmul" in line), line
+
+
+def test_another_platform_keeps_the_precision_of_a_product():
+    """The primitive is bound whatever the platform, and lowered by lax on most."""
+    x, w = jnp.ones((2, 4, 4, 8)), jnp.ones((1, 1, 8, 8))
+    run = jax.jit(lambda x, w: jaxcnn.conv(x, w, precision="highest", method=jaxcnn.methods.IM2COL))
+    assert "onednn_product" in str(jax.make_jaxpr(run)(x, w))
+    assert "HIGHEST" in export.export(run, platforms=["cuda"])(x, w).mlir_module()

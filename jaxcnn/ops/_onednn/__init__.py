@@ -6,8 +6,8 @@ work, and how it is called.
     calls.py        the two custom calls, of a convolution and of a matrix product
     bilinear.py     what makes such a call a primitive of JAX
     products.py     the matrix product as a primitive
-    probe.py        a trial of all of it in child processes, with a time limit
 
-The convolution as a primitive is `convolution/methods/onednn.py`. A call that does not
+The convolution as a primitive is `convolution/methods/onednn.py`, and a trial of all of
+it in child processes `jaxcnn/programs/onednn/`. A call that does not
 fit ends the process, so everything is checked in Python before.
 """

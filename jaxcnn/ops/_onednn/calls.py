@@ -47,7 +47,7 @@ def convolution(x: Array, w: Array, window: Window, groups: int, dtype: Any) -> 
     return _call("convolution", {"onednn_conv_config": config}, shape, dtype, x, w)
 
 
-def product(a: Array, b: Array, *, a_axis: int, b_axis: int, dtype: Any) -> Array:
+def product(a: Array, b: Array, a_axis: int, b_axis: int, dtype: Any) -> Array:
     """The product of each matrix a[d] with b[d], summed over `a_axis` and `b_axis` (1
     or 2). No array is empty."""
     config = {"transpose_a": a_axis == 1, "transpose_b": b_axis == 2}

@@ -55,12 +55,15 @@ def dtypes_of(flags: Collection[str], variables: Mapping[str, str]) -> tuple[str
     >>> dtypes_of(AVX512, {"ONEDNN_MAX_CPU_ISA": "SSE41"})
     ()
     """
-    named = (variables[name].upper() for name in LIMITS if variables.get(name))
-    limit = next(named, "DEFAULT")
-    there = set(flags)
+    there, limit = set(flags), limit_of(variables)
     if limit not in ("ALL", "DEFAULT"):
         there &= ALLOWED.get(limit, frozenset())
     return tuple(dtype for dtype, needed in NEEDED.items() if needed <= there)
+
+
+def limit_of(variables: Mapping[str, str]) -> str:
+    """The name of the limit that the environment sets, in capitals."""
+    return next((variables[name].upper() for name in LIMITS if variables.get(name)), "DEFAULT")
 
 
 @cache
@@ -84,5 +87,4 @@ def flags_of(path: Path) -> frozenset[str]:
 def identity() -> str:
     """The instructions that count, and the limit: what a verdict depends on."""
     flags = flags_of(CPUINFO) & set().union(*ALLOWED.values(), {"amx_bf16", "amx_fp16"})
-    limit = next((os.environ[name] for name in LIMITS if os.environ.get(name)), "no limit")
-    return f"{' '.join(sorted(flags))}, {limit}"
+    return f"{' '.join(sorted(flags))}, {limit_of(os.environ)}"

@@ -50,43 +50,59 @@ def for_sums(a: Array) -> Array:
     return a if a.dtype.name in certain_dtypes() else at_least_float32(a)
 
 
-def product(a: Array, b: Array, a_axis: int, b_axis: int, dtype: Any) -> Array:
+def product(
+    a: Array, b: Array, a_axis: int, b_axis: int, precision: lax.PrecisionLike, dtype: Any
+) -> Array:
     """The product of each matrix a[d] with b[d], in `dtype`, summed over `a_axis` and
-    `b_axis` (1 or 2). `takes` has said yes."""
+    `b_axis` (1 or 2). `takes` has said yes. On other platforms lax computes it, with
+    the precision."""
     a, b = align_varying(a, b)
-    return product_p.bind(a, b, a_axis=a_axis, b_axis=b_axis, dtype=np.dtype(dtype))
+    dtype = np.dtype(dtype)
+    return product_p.bind(a, b, a_axis=a_axis, b_axis=b_axis, precision=precision, dtype=dtype)
 
 
 @product_p.def_abstract_eval
-def _type(a, b, *, a_axis, b_axis, dtype):
+def _type(a, b, *, a_axis, b_axis, precision, dtype):
     shape = (a.shape[0], a.shape[3 - a_axis], b.shape[3 - b_axis])
     return a.update(shape=shape, dtype=dtype, weak_type=False)
 
 
-def _portable(a: Array, b: Array, *, a_axis: int, b_axis: int, dtype: Any) -> Array:
+def _call(
+    a: Array, b: Array, *, a_axis: int, b_axis: int, precision: lax.PrecisionLike, dtype: Any
+) -> Array:
+    return calls.product(a, b, a_axis, b_axis, dtype)
+
+
+def _portable(
+    a: Array, b: Array, *, a_axis: int, b_axis: int, precision: lax.PrecisionLike, dtype: Any
+) -> Array:
     dimensions = (((a_axis,), (b_axis,)), ((0,), (0,)))
-    return lax.dot_general(a, b, dimensions, preferred_element_type=dtype)
+    return lax.dot_general(a, b, dimensions, precision, dtype)
 
 
-def _either(a: Array, b: Array, a_axis: int, b_axis: int, dtype: Any) -> Array:
+def _either(
+    a: Array, b: Array, a_axis: int, b_axis: int, precision: lax.PrecisionLike, dtype: Any
+) -> Array:
     """A derivative: its operands can differ in dtype."""
     wide = jnp.promote_types(a.dtype, b.dtype)
     a, b = a.astype(wide), b.astype(wide)
-    if takes(a, b, None, dtype):
-        return product(a, b, a_axis, b_axis, dtype)
-    return _portable(a, b, a_axis=a_axis, b_axis=b_axis, dtype=dtype)
+    if takes(a, b, precision, dtype):
+        return product(a, b, a_axis, b_axis, precision, dtype)
+    return _portable(a, b, a_axis=a_axis, b_axis=b_axis, precision=precision, dtype=dtype)
 
 
-def _cotangent_of_a(dy, a, b, *, a_axis, b_axis, dtype):
-    other = 3 - b_axis  # of b, the axis n
-    dtype = a.aval.dtype
-    return _either(b, dy, other, 2, dtype) if a_axis == 1 else _either(dy, b, 2, other, dtype)
+def _cotangent_of_a(dy, a, b, *, a_axis, b_axis, precision, dtype):
+    other, of_a = 3 - b_axis, a.aval.dtype  # of b, the axis n
+    if a_axis == 1:
+        return _either(b, dy, other, 2, precision, of_a)
+    return _either(dy, b, 2, other, precision, of_a)
 
 
-def _cotangent_of_b(dy, a, b, *, a_axis, b_axis, dtype):
-    other = 3 - a_axis  # of a, the axis m
-    dtype = b.aval.dtype
-    return _either(a, dy, other, 1, dtype) if b_axis == 1 else _either(dy, a, 1, other, dtype)
+def _cotangent_of_b(dy, a, b, *, a_axis, b_axis, precision, dtype):
+    other, of_b = 3 - a_axis, b.aval.dtype  # of a, the axis m
+    if b_axis == 1:
+        return _either(a, dy, other, 1, precision, of_b)
+    return _either(dy, a, 1, other, precision, of_b)
 
 
 ad.defbilinear(product_p, _cotangent_of_a, _cotangent_of_b)
@@ -107,10 +123,10 @@ def _of_a_batch(operands, axes, **parameters):
 batching.primitive_batchers[product_p] = _of_a_batch
 
 
-def _axes(a_axis: int, b_axis: int, dtype: Any) -> Axes:
+def _axes(a_axis: int, b_axis: int, precision: lax.PrecisionLike, dtype: Any) -> Axes:
     """Devices may share d, and the first axis of a[d], which is that of positions."""
     a, b = ("k", "m") if a_axis == 1 else ("m", "k"), ("k", "n") if b_axis == 1 else ("n", "k")
     return Axes(("d", *a), ("d", *b), ("d", "m", "n"), ("d", a[0]))
 
 
-complete(product_p, calls.product, _portable, _axes)
+complete(product_p, _call, _portable, _axes)

@@ -199,7 +199,7 @@ def _product(a: Array, b: Array, a_axis: int, b_axis: int, problem: Problem) -> 
     dtype = problem.accumulation_dtype or at_least_float32(a).dtype
     if products.takes(a, b, problem.precision, dtype):
         p, q = (c.reshape(g, -1, c.shape[-1]) for c in (a, b))
-        y = products.product(p, q, 3 + a_axis, 3 + b_axis, dtype)
+        y = products.product(p, q, 3 + a_axis, 3 + b_axis, problem.precision, dtype)
         rows = a.shape[:-1] if a_axis == -1 else (*a.shape[:-2], a.shape[-1])
         return y.reshape(*rows, y.shape[-1])
     axes = ((a.ndim + a_axis,), (b.ndim + b_axis,))

@@ -22,10 +22,9 @@ from typing import Any
 import numpy as np
 from jax import Array
 
-from jaxcnn.ops._sharding import devices_of
 from jaxcnn.ops.convolution.methods.method import Method, operand_dtype
+from jaxcnn.ops.convolution.methods.portable import of_a_device
 from jaxcnn.ops.convolution.problem import Problem
-from jaxcnn.sizes import is_known
 from jaxcnn.window import Window
 
 Key = tuple[str, str, Problem]
@@ -93,7 +92,5 @@ def _chosen(
 ) -> Array:
     """A map, by the choice for the images of one device."""
     plain = problem._replace(precision=None, accumulation_dtype=None, out_sharding=None)
-    if is_known(problem.n):
-        plain = plain.of_images(-(-problem.n // devices_of(a, b)))
-    key = (map_name, np.dtype(operand_dtype(a, b, problem)).name, plain)
+    key = (map_name, np.dtype(operand_dtype(a, b, problem)).name, of_a_device(plain, a, b))
     return getattr(choices.get(key, otherwise), map_name)(a, b, problem)
