@@ -6,16 +6,15 @@ from __future__ import annotations
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import jax
 
 import jaxcnn
 from jaxcnn.ops._onednn.certain import certain_dtypes
+from jaxcnn.ops._onednn.processor import CPUINFO, flags_of
 from jaxcnn.programs.devices import usable_cores
 
-CPUINFO = Path("/proc/cpuinfo")
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16")
 """Of a processor, on which the speed of a network depends."""
 
@@ -56,10 +55,7 @@ def environment(*packages: str) -> dict[str, Any]:
 
 def _features() -> list[str]:
     """In the order of `FEATURES`; none where there is no /proc/cpuinfo."""
-    if not CPUINFO.is_file():
-        return []
-    lines = CPUINFO.read_text(encoding="utf-8").splitlines()
-    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    flags = flags_of(CPUINFO)
     return [feature for feature in FEATURES if feature in flags]
 
 
