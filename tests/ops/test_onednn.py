@@ -195,11 +195,15 @@ def test_products(a_axis, b_axis, batch):
 
 
 @pytest.fixture
-def bfloat16_is_certain(monkeypatch):
-    """On any processor: programs are lowered, and not run."""
-    certain_dtypes.cache_clear()
-    monkeypatch.setattr(certain, "_assumed", [("float32", "bfloat16")])
-    yield
+def assume(monkeypatch):
+    """Take dtypes for certain on any processor, such as for programs that are lowered,
+    and not run."""
+
+    def assume(*dtypes):
+        certain_dtypes.cache_clear()
+        monkeypatch.setattr(certain, "_assumed", [dtypes])
+
+    yield assume
     monkeypatch.undo()
     certain_dtypes.cache_clear()
 
@@ -208,9 +212,10 @@ def bfloat16_is_certain(monkeypatch):
     ("shapes", "calls"),
     [(((64, 16, 16, 48), (3, 3, 48, 48)), 3), (((8, 8, 8, 48), (1, 1, 48, 8)), 3)],
 )
-def test_bfloat16_is_not_widened(bfloat16_is_certain, shapes, calls):
+def test_bfloat16_is_not_widened(assume, shapes, calls):
     """Forward and gradients get operands of 16 bits, in blocks of the batch too; sums
     are float32."""
+    assume("float32", "bfloat16")
     x, w = (jax.ShapeDtypeStruct(shape, jnp.bfloat16) for shape in shapes)
 
     def both(x, w):
@@ -224,6 +229,28 @@ def test_bfloat16_is_not_widened(bfloat16_is_certain, shapes, calls):
         operands, result = re.search(r": \((.*)\) -> (.*)$", line).groups()
         assert operands.count("xbf16>") == 2, line
         assert result.endswith("xf32>") == ("matmul" in line), line
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize(("shapes", "calls"), [(((2, 6, 6, 32), (3, 3, 32, 8)), 3)])
+def test_16_bits_are_widened_where_their_instructions_are_missing(assume, shapes, calls, dtype):
+    """And results are rounded once: of whole numbers they are exact."""
+    assume("float32")
+    rng = np.random.default_rng(0)
+    x, w = (jnp.asarray(draw.integers(rng, shape, 1), dtype) for shape in shapes)
+
+    def both(method):
+        def run(x, w):
+            y, pull = jax.vjp(lambda x, w: jaxcnn.conv(x, w, padding="same", method=method), x, w)
+            return y, pull(jnp.sign(y))
+
+        return jax.jit(run)
+
+    lines = [line for line in both(None).lower(x, w).as_text().splitlines() if "__onednn$" in line]
+    assert len(lines) == calls and not any("16>" in line for line in lines)
+    for one, other in zip(*(jax.tree.leaves(both(m)(x, w)) for m in (None, LAX)), strict=True):
+        assert one.dtype == dtype
+        np.testing.assert_array_equal(one, other)
 
 
 def test_another_platform_keeps_the_precision_of_a_product():

@@ -18,9 +18,11 @@ import os
 import warnings
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jax
 import jaxlib
+import numpy as np
 from jax import lax
 
 from jaxcnn.ops._onednn.processor import certain_dtypes as dtypes_of_the_processor
@@ -80,6 +82,18 @@ def certain_dtypes() -> tuple[str, ...]:
         stacklevel=2,
     )
     return ()
+
+
+def operand_of(dtype: Any) -> np.dtype | None:
+    """The dtype in which oneDNN takes operands of `dtype`: the same, or float32 for a
+    16-bit float whose instructions are missing. None if it is not certain.
+
+    >>> print(operand_of("int32"))
+    None
+    """
+    dtype = np.dtype(dtype)
+    wide = np.dtype(np.float32) if dtype.name in ("bfloat16", "float16") else dtype
+    return next((d for d in (dtype, wide) if d.name in certain_dtypes()), None)
 
 
 def is_plain(precision: lax.PrecisionLike) -> bool:

@@ -22,7 +22,7 @@ from jax.interpreters import ad, batching
 from jaxcnn.ops._arrays import at_least_float32
 from jaxcnn.ops._onednn import calls
 from jaxcnn.ops._onednn.bilinear import Axes, complete
-from jaxcnn.ops._onednn.certain import certain_dtypes, is_plain
+from jaxcnn.ops._onednn.certain import certain_dtypes, is_plain, operand_of
 from jaxcnn.ops._sharding import align_varying, sharding_of
 from jaxcnn.sizes import is_known
 
@@ -44,9 +44,14 @@ def takes(a: Array, b: Array, precision: lax.PrecisionLike, dtype: Any) -> bool:
     )
 
 
+def as_operand(a: Array) -> Array:
+    """An operand in the dtype in which oneDNN takes it, or as it is."""
+    return a.astype(operand_of(a.dtype) or a.dtype)
+
+
 def for_sums(a: Array) -> Array:
-    """An operand of a product whose result is float32: a 16-bit float that oneDNN takes
-    stays as it is, another one is widened once."""
+    """An operand of many products whose results are float32: a 16-bit float that oneDNN
+    takes stays as it is, another one is widened once."""
     return a if a.dtype.name in certain_dtypes() else at_least_float32(a)
 
 

@@ -197,6 +197,7 @@ def _product(a: Array, b: Array, a_axis: int, b_axis: int, problem: Problem) -> 
     refuse_sharded("IM2COL", a, b)
     g = problem.groups
     dtype = problem.accumulation_dtype or at_least_float32(a).dtype
+    a, b = products.as_operand(a), products.as_operand(b)
     if products.takes(a, b, problem.precision, dtype):
         p, q = (c.reshape(g, -1, c.shape[-1]) for c in (a, b))
         y = products.product(p, q, 3 + a_axis, 3 + b_axis, problem.precision, dtype)

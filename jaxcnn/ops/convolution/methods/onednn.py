@@ -25,7 +25,7 @@ from jaxtyping import Array, Num
 
 from jaxcnn.ops._onednn import calls
 from jaxcnn.ops._onednn.bilinear import Axes, complete
-from jaxcnn.ops._onednn.certain import certain_dtypes, is_plain
+from jaxcnn.ops._onednn.certain import is_plain, operand_of
 from jaxcnn.ops._sharding import align_varying, sharding_of
 from jaxcnn.ops.convolution.methods import phases, portable
 from jaxcnn.ops.convolution.methods.method import flip_and_exchange, operand_dtype
@@ -41,11 +41,11 @@ convolution_p = Primitive("onednn_convolution")
 
 def takes(problem: Problem, dtype: Any) -> bool:
     """Whether oneDNN computes the forward map of the problem: known sizes, operands of
-    a dtype that is certain, a result in it or in float32."""
+    a dtype that is certain or can be widened to one, a result in it or in float32."""
     window = problem.window
     sizes = (*problem.x_shape, *problem.w_shape)
     return (
-        np.dtype(dtype).name in certain_dtypes()
+        operand_of(dtype) is not None
         and problem.accumulation_dtype in (None, dtype, np.float32)
         and is_known(*sizes)
         and len(problem.space) > 0
@@ -77,9 +77,10 @@ def forward(
     if not takes(problem, dtype) or any(_shared(w)) or any(_shared(x)[1:]):
         return portable.forward(x, w, problem)
     slices, window = problem.window.crop(problem.space)
-    x, w = align_varying(x[:, *slices].astype(dtype), w.astype(dtype))
-    result = np.dtype(problem.accumulation_dtype or dtype)
-    y = _bind(x, w, problem._replace(window=window, accumulation_dtype=result))
+    operand, result = operand_of(dtype), np.dtype(problem.accumulation_dtype or dtype)
+    x, w = align_varying(x[:, *slices].astype(operand), w.astype(operand))
+    sums = result if operand == dtype else operand
+    y = _bind(x, w, problem._replace(window=window, accumulation_dtype=sums)).astype(result)
     return y if problem.out_sharding is None else reshard(y, problem.out_sharding)
 
 
