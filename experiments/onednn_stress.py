@@ -4,8 +4,8 @@ result?
     python -m experiments.onednn_stress --seconds 60
     python -m experiments.onednn_stress --seconds 600 --dtypes float32 bfloat16
 
-A process for each dtype computes small convolutions and products of whole numbers, from
-four threads and on two virtual devices, and compares each result with the first. This
+A process for each dtype computes convolutions and their gradients, of whole numbers, from
+a thread for each and on two virtual devices, and compares each result with the first. This
 process watches: one that says nothing for `--silence` seconds hangs, and is killed.
 """
 
@@ -38,9 +38,10 @@ SHAPES: tuple[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]], ...] = (
     ((1, 5, 8), (1, 8, 16), {}),
     ((4, 9, 7, 6), (3, 2, 3, 4), {"stride": 2, "groups": 2}),
     ((1, 3, 4, 3, 2), (2, 2, 2, 2, 2), {}),
+    ((4, 28, 28, 64), (3, 3, 8, 64), {"padding": 1, "groups": 8}),
 )
-THREADS = 4
-CALLS = 500  # of a thread, before it says that it lives
+THREADS = len(SHAPES)
+CALLS = 100  # of a thread, before it says that it lives
 
 
 class StressError(RuntimeError):

@@ -194,6 +194,20 @@ def test_products(a_axis, b_axis, batch):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("groups", [1, 8])
+def test_several_products_are_not_one_call(groups):
+    """oneDNN ended the process, or never returned: it lets each of its threads compute
+    a product on all threads."""
+    x, dy = jnp.ones((4, 28, 28, 64)), jnp.ones((4, 28, 28, 64))
+    w = jnp.ones((3, 3, 64 // groups, 64))
+
+    def dw(x, w, dy):
+        conv = lambda w: jaxcnn.conv(x, w, padding=1, groups=groups)  # noqa: E731
+        return jax.vjp(conv, w)[1](dy)
+
+    assert jax.jit(dw).lower(x, w, dy).as_text().count("__onednn$matmul") == (groups == 1)
+
+
 @pytest.fixture
 def assume(monkeypatch):
     """Take dtypes for certain on any processor, such as for programs that are lowered,
