@@ -4,8 +4,8 @@ result?
     python -m experiments.onednn_stress --seconds 60
     python -m experiments.onednn_stress --seconds 600 --dtypes float32 bfloat16
 
-A process for each dtype computes convolutions and their gradients, of whole numbers, from
-a thread for each and on two virtual devices, and compares each result with the first. This
+A process for each dtype computes convolutions and their gradients, of whole numbers, in
+threads and on two virtual devices, and compares each result with the first. This
 process watches: one that says nothing for `--silence` seconds hangs, and is killed.
 """
 

@@ -35,13 +35,13 @@ CHOSEN = (
     (
         ConvCase("a first layer", (2, 8, 9, 1), (5, 5, 1, 8), {"padding": "same"}),
         "im2col",
-        "im2col",
+        "nhwc",
     ),
-    (ConvCase("few outputs", (2, 6, 7, 8), (3, 3, 8, 3), {"padding": 1}), "nhwc", "im2col"),
+    (ConvCase("few outputs", (2, 6, 7, 8), (3, 3, 8, 3), {"padding": 1}), "nhwc", "nhwc"),
     (
         ConvCase("causal", (2, 12, 3), (4, 3, 8), {"padding": "causal", "dilation": 2}),
         "im2col",
-        "im2col",
+        "nhwc",
     ),
     (
         ConvCase("narrow groups", (1, 6, 6, 8), (3, 3, 2, 8), {"groups": 4, "padding": 1}),
@@ -55,7 +55,7 @@ CHOSEN = (
     ),
     (
         ConvCase("a strided product", (8, 32, 32, 32), (3, 3, 32, 8), {"stride": 2, "padding": 1}),
-        "im2col",
+        "nhwc",
         "im2col",
     ),
     (

@@ -75,9 +75,9 @@ def _type(a, b, *, a_axis, b_axis, precision, dtype):
 def _call(
     a: Array, b: Array, *, a_axis: int, b_axis: int, precision: lax.PrecisionLike, dtype: Any
 ) -> Array:
-    """One product only. Of several at once oneDNN gives each thread some, and the thread
+    """One product only. Of several, each thread of oneDNN takes some, and the thread
     that called it lets each of its own run on all threads again, where they write to
-    the same memory: with AVX2, 32 products of (12, 6272) and (6272, 12) end the process
+    the same memory. With AVX2, 32 products of (12, 6272) and (6272, 12) end the process
     or never return."""
     if a.shape[0] == 1:
         return calls.product(a, b, a_axis, b_axis, dtype)

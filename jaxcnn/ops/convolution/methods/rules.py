@@ -7,8 +7,8 @@ whole steps: the fastest by itself is not always the fastest in a network. XLA f
 product is computed once. That is why few channels use a product, although one
 multiply-add per tap and channel is faster by itself.
 
-Groups are never joined for forward or input gradient: it would multiply zeros with
-values that an output does not see, and 0 times a value that is not finite is NaN.
+Groups are never joined: it would multiply zeros with values that an output does not
+see, and 0 times a value that is not finite is NaN.
 """
 
 from __future__ import annotations
@@ -30,14 +30,8 @@ the activation beside it."""
 FEW_TERMS = 32
 """Terms of an output, taps times channels, up to which a convolution of XLA's leaves
 registers empty."""
-FEW_TERMS_BACK = 100
-"""The same for an input gradient to at most `FEW_CHANNELS`."""
-FEW_CHANNELS = 8
-"""Channels: the numbers that a register of AVX2 holds."""
 NARROW = 16
 """Channels up to which XLA takes Eigen's convolution, which uses all cores."""
-ENOUGH_POSITIONS = 2048
-"""Positions for which laying out a strided window pays."""
 
 
 class Choice(NamedTuple):
@@ -76,12 +70,6 @@ class Seen(NamedTuple):
         """Fewer positions than taps: XLA would exchange image and window."""
         space = self.problem.out_space if self.back else self.problem.space
         return math.prod(space) < self.problem.taps
-
-    @property
-    def overlap(self) -> bool:
-        """Whether several windows meet an input."""
-        sizes = zip(self.problem.window.size, self.problem.window.stride, strict=True)
-        return any(k > s for k, s in sizes)
 
     @property
     def fills_rows(self) -> bool:
@@ -132,21 +120,6 @@ RULES = (
         "im2col",
         "one tap: a matrix product",
         ((8, 28, 28, 64), (1, 1, 64, 128), {}),
-    ),
-    Rule(
-        ("input_grad",),
-        lambda s: (
-            s.problem.groups == 1
-            and not s.small_images
-            and (
-                s.problem.c * s.problem.taps <= FEW_TERMS
-                or (s.problem.c <= FEW_CHANNELS and s.problem.c * s.problem.taps <= FEW_TERMS_BACK)
-            )
-            and lays_out(s.problem.window)
-        ),
-        "im2col",
-        "few channels of x: one product of dy, added up where windows overlap",
-        ((8, 28, 28, 3), (3, 3, 3, 64), {"padding": 1}),
     ),
     Rule(
         IMAGES,
@@ -209,19 +182,6 @@ RULES = (
         ((8, 28, 28, 64), (3, 3, 64, 128), {"padding": 1, "stride": 2}),
     ),
     Rule(
-        ("forward",),
-        lambda s: (
-            s.problem.strided
-            and s.problem.taps <= 9
-            and s.problem.c >= 32
-            and not s.problem.c >= 128 >= s.problem.outputs
-            and s.problem.n * math.prod(s.problem.out_space) >= ENOUGH_POSITIONS
-        ),
-        "im2col",
-        "windows that overlap little: one product of patches that are hardly larger than x",
-        ((64, 28, 28, 64), (3, 3, 64, 128), {"padding": 1, "stride": 2}),
-    ),
-    Rule(
         IMAGES,
         lambda s: s.fills_rows,
         "side_by_side",
@@ -237,17 +197,7 @@ RULES = (
     ),
     Rule(
         SUM,
-        lambda s: s.problem.groups > 1 and s.problem.c < FEW_CHANNELS,
-        "groupwise",
-        "groups of few channels: joined, as dense convolutions",
-        ((8, 28, 28, 128), (3, 3, 4, 128), {"groups": 32}),
-    ),
-    Rule(
-        SUM,
-        lambda s: (
-            lays_out(s.problem.window)
-            and not (s.overlap and s.problem.c == 1 and s.problem.outputs <= NARROW)
-        ),
+        lambda s: lays_out(s.problem.window),
         "im2col",
         "one matrix product, with the taps beside the channels or the outputs, whichever copies"
         " less",
