@@ -8,6 +8,6 @@ work, and how it is called.
     products.py     the matrix product as a primitive
 
 The convolution as a primitive is `convolution/methods/onednn.py`, and a trial of all of
-it in child processes `jaxcnn/programs/onednn/`. A call that does not
-fit ends the process, so everything is checked in Python before.
+it in child processes `jaxcnn/programs/onednn/`. A call that does not fit ends the
+process, so everything is checked in Python before.
 """
