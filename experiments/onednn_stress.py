@@ -39,6 +39,7 @@ SHAPES: tuple[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]], ...] = (
     ((4, 9, 7, 6), (3, 2, 3, 4), {"stride": 2, "groups": 2}),
     ((1, 3, 4, 3, 2), (2, 2, 2, 2, 2), {}),
     ((4, 28, 28, 64), (3, 3, 8, 64), {"padding": 1, "groups": 8}),
+    ((6, 40, 40, 12), (3, 3, 1, 12), {"padding": 1, "groups": 12}),
 )
 THREADS = len(SHAPES)
 CALLS = 100  # of a thread, before it says that it lives

@@ -7,6 +7,7 @@ import pytest
 import jaxcnn
 from jaxcnn.check import draw
 from jaxcnn.ops.convolution.methods import AUTO, LAX, Method, Problem
+from jaxcnn.ops.convolution.methods.onednn_depthwise import of_a_volume
 from jaxcnn.ops.convolution.methods.rules import RULES, Seen, choose, rule_of
 from jaxcnn.padding import make_window
 
@@ -41,6 +42,21 @@ def test_where_onednn_is_certain(shapes, options, expected):
     problem = Problem.of(*shapes, **options)
     found = [choose(problem, name, onednn=True).name for name in ("forward", "input_grad")]
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("shapes", "options", "taken"),
+    [
+        (((8, 28, 28, 96), (3, 3, 1, 96)), {"groups": 96}, True),
+        (((8, 28, 96), (3, 1, 96)), {"groups": 96, "dilation": 2}, True),
+        (((8, 28, 28, 96), (3, 3, 1, 96)), {"groups": 96, "stride": 2}, False),
+        (((8, 28, 28, 96), (3, 3, 1, 192)), {"groups": 96}, False),
+        (((4, 6, 7, 8, 96), (3, 3, 3, 1, 96)), {"groups": 96}, False),
+        (((8, 28, 28, 64), (3, 3, 2, 64)), {"groups": 32}, False),
+    ],
+)
+def test_which_kernel_gradients_are_convolutions_of_onednn(shapes, options, taken):
+    assert (of_a_volume(Problem.of(*shapes, **options)) is not None) == taken
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 and on two, is what it makes of lax's."""
 
 import re
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ import jaxcnn
 from jaxcnn.check import draw
 from jaxcnn.ops._onednn import certain, products
 from jaxcnn.ops._onednn.certain import certain_dtypes
-from jaxcnn.ops.convolution.methods import LAX, ONEDNN
+from jaxcnn.ops.convolution.methods import LAX, ONEDNN, Problem
 
 pytestmark = pytest.mark.skipif(
     "float32" not in certain_dtypes(), reason="oneDNN is not certain to compute float32 here"
@@ -25,6 +26,7 @@ SHAPES = {
     "2d": ((4, 5, 6, 6), (3, 3, 6, 4), {"padding": 1}),
     "strided": ((4, 7, 6, 6), (3, 3, 6, 4), {"stride": 2, "padding": ((1, 2), (-1, 0))}),
     "grouped": ((4, 6, 5, 6), (3, 2, 3, 4), {"padding": "same", "groups": 2, "dilation": 2}),
+    "depthwise": ((4, 5, 6, 6), (3, 2, 1, 6), {"padding": ((1, 2), (-1, 0)), "groups": 6}),
     "1d": ((4, 8, 4), (3, 4, 4), {"padding": "causal", "dilation": 2}),
     "3d": ((2, 4, 3, 4, 2), (2, 3, 1, 2, 4), {}),
 }
@@ -85,11 +87,18 @@ def test_as_lax(transform, name):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit])
-def test_two_devices_share_the_images(kind):
+@pytest.mark.parametrize(
+    ("name", "kind", "calls"),
+    [
+        ("2d", AxisType.Auto, 2),
+        ("2d", AxisType.Explicit, 2),
+        ("depthwise", AxisType.Auto, 3),
+        ("depthwise", AxisType.Explicit, 2),
+    ],
+)
+def test_two_devices_share_the_images(name, kind, calls):
     """Each computes its own: nothing is gathered, and the kernel gradients are added up
     once."""
-    name = "2d"
     mesh = jax.make_mesh((2,), ("batch",), axis_types=(kind,))
     x, w = arrays(name)
     expected = jax.jit(jax.grad(loss(name, LAX), (0, 1)))(x, w)
@@ -97,15 +106,15 @@ def test_two_devices_share_the_images(kind):
     w = jax.device_put(w, NamedSharding(mesh, P()))
     run = jax.jit(jax.grad(loss(name, ONEDNN), (0, 1))).lower(x, w).compile()
     text = run.as_text()
-    assert text.count(CALL) == 2
+    assert text.count(CALL) == calls
     assert "all-gather(" not in text
     assert text.count(" all-reduce(") == 1
     for found, right in zip(run(x, w), expected, strict=True):
         np.testing.assert_array_equal(found, right)
 
 
-def test_inside_shard_map():
-    name = "2d"
+@pytest.mark.parametrize("name", ["2d", "depthwise"])
+def test_inside_shard_map(name):
     mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Auto,))
     x, w = arrays(name)
 
@@ -155,6 +164,19 @@ def test_what_is_not_certain_is_not_called(changed):
         x, w = jnp.ones(changed.pop("x", (2, 5, 6, 6)), dtype), jnp.ones((3, 3, 6, 4), dtype)
         text = jax.jit(lambda x, w: jaxcnn.conv(x, w, method=ONEDNN, **changed)).lower(x, w)
         assert "__onednn" not in text.as_text()
+
+
+def test_a_depthwise_kernel_gradient_in_blocks_of_images():
+    """A call adds up few images, so that its sums are short."""
+    problem = Problem.of((6, 40, 40, 4), (3, 3, 1, 4), groups=4, padding=1)
+    rng = np.random.default_rng(0)
+    x, dy = (
+        jnp.asarray(draw.integers(rng, shape, 1), jnp.float32)
+        for shape in (problem.x_shape, problem.y_shape)
+    )
+    run = jax.jit(partial(ONEDNN.kernel_grad, problem=problem))
+    assert "while" in run.lower(x, dy).as_text()
+    np.testing.assert_array_equal(run(x, dy), LAX.kernel_grad(x, dy, problem))
 
 
 PRODUCTS = [(a, b) for a in (1, 2) for b in (1, 2)]

@@ -3,7 +3,7 @@
 It computes (1) of `rule.py` channels last, with strides, dilation, groups and pads of 0
 or more. The input gradient is (1) of dy and the flipped kernel; with a stride, each of
 its phases is (`phases.py`). The kernel gradient is a matrix product, which the portable
-methods lay out.
+methods lay out, or, depthwise, a convolution again (`onednn_depthwise.py`).
 
 The map is bilinear, so the primitive's derivatives are the two other maps. A batch of
 problems is one problem: if the kernels are the same, the batch joins the images, else
@@ -27,9 +27,8 @@ from jaxcnn.ops._onednn import calls
 from jaxcnn.ops._onednn.bilinear import Axes, complete
 from jaxcnn.ops._onednn.certain import is_plain, operand_of
 from jaxcnn.ops._sharding import align_varying, sharding_of
-from jaxcnn.ops.convolution.methods import phases, portable
+from jaxcnn.ops.convolution.methods import onednn_depthwise, phases, portable
 from jaxcnn.ops.convolution.methods.method import flip_and_exchange, operand_dtype
-from jaxcnn.ops.convolution.methods.portable import kernel_grad as kernel_grad
 from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.sizes import is_known
 
@@ -57,11 +56,15 @@ def takes(problem: Problem, dtype: Any) -> bool:
 
 
 def computes(problem: Problem, map_name: str, dtype: Any) -> bool:
-    """Whether oneDNN's convolution computes a map. Where windows stand apart, the input
-    gradient is one product of dy, and nothing is left for a convolution."""
+    """Whether oneDNN's convolution computes a map: a kernel gradient only if it is
+    depthwise. Where windows stand apart, the input gradient is one product of dy, and
+    nothing is left for a convolution."""
     known = is_known(*problem.x_shape, *problem.w_shape)
-    if map_name == "kernel_grad" or not (known and problem.space):
+    if not (known and problem.space):
         return False
+    if map_name == "kernel_grad":
+        volume = onednn_depthwise.of_a_volume(problem)
+        return volume is not None and takes(volume, dtype)
     if map_name == "forward" or not problem.strided:
         return takes(problem if map_name == "forward" else problem.adjoint, dtype)
     sizes = zip(problem.window.size, problem.window.stride, strict=True)
@@ -94,6 +97,16 @@ def input_grad(
     if problem.strided:
         return phases.input_grad(dy, w, problem, forward)
     return forward(dy, flip_and_exchange(w, problem.groups), problem.adjoint)
+
+
+def kernel_grad(
+    x: Num[Array, "n *i gc"], dy: Num[Array, "n *j go"], problem: Problem
+) -> Num[Array, "*t c go"]:
+    """dw[t, c, (g o)]: depthwise by a convolution, else as `portable` does"""
+    sharded = sharding_of(x) is not None or sharding_of(dy) is not None
+    if sharded or not computes(problem, "kernel_grad", operand_dtype(x, dy, problem)):
+        return portable.kernel_grad(x, dy, problem)
+    return onednn_depthwise.kernel_grad(x, dy, problem)
 
 
 def _shared(a: Array) -> tuple[Any, ...]:

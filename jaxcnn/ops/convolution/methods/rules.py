@@ -190,6 +190,13 @@ RULES = (
     ),
     Rule(
         SUM,
+        lambda s: s.onednn,
+        "onednn",
+        "depthwise: oneDNN's convolution of x with dy as its kernel",
+        ((8, 28, 28, 96), (3, 3, 1, 96), {"groups": 96, "padding": 1}),
+    ),
+    Rule(
+        SUM,
         lambda s: s.problem.depthwise,
         "depthwise",
         "depthwise: one multiply-add per tap",
