@@ -186,6 +186,18 @@ def test_the_last_line_of_a_network_counts(tmp_path, capsys):
     assert "U-Net, float32" in text
 
 
+def test_the_tables_go_into_the_page(tmp_path):
+    results, page = tmp_path / "results.jsonl", tmp_path / "page.md"
+    results.write_text(json.dumps(row("unet", "float32")) + "\n")
+    page.write_text("before\n<!-- yardstick -->\nold\n<!-- /yardstick -->\nafter\n")
+    program.main(program.Config(table=True, results=results, page=page))
+    text = page.read_text()
+    assert text.startswith("before\n") and text.endswith("after\n")
+    assert "| U-Net, float32 |" in text and "old" not in text
+    with pytest.raises(ConfigError, match=r"--page .*none.md cannot take the table"):
+        program.main(program.Config(table=True, results=results, page=tmp_path / "none.md"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -6,7 +6,8 @@ PyTorch.
     python -m experiments.benchmark.yardstick --table
 
 Each network and dtype is measured in a process of its own and adds a line to the
-results. The table has the last line of each on a machine, and what was asked for.
+results. The tables have the last line of each on a machine, and what was asked for;
+`--table` prints them and writes them into the page.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
+from experiments import markdown
 from experiments.benchmark.agreement import DisagreementError
 from experiments.benchmark.config import DTYPES, MOST_REPETITIONS
 from experiments.benchmark.networks import NETWORKS, YARDSTICK, require_networks
@@ -50,7 +52,10 @@ class Config:
     results: Path = Path("experiments/results/yardstick.jsonl")
     """The file to which each measurement adds a line."""
     table: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Measure nothing: print the tables of the results."""
+    """Measure nothing: print the tables of the results, and write them into the page.
+    """
+    page: Path = Path("experiments/results/yardstick.md")
+    """The page, for --table: they stand between <!-- yardstick --> and its end."""
 
 
 def main(config: Config) -> None:
@@ -64,8 +69,12 @@ def main(config: Config) -> None:
                 row = in_a_process(network, dtype, config.repetitions)
                 append_line(config.results, json.dumps(row, allow_nan=False))
                 console.print(said(row), highlight=False, soft_wrap=True)
-    for table in tables(read(config.results)):
+    found = tables(read(config.results))
+    for table in found:
         console.print(table)
+    if config.table:
+        text = "\n\n".join(map(markdown.from_rich, found))
+        markdown.write_between_marks("--page", config.page, "yardstick", text)
 
 
 def check(config: Config) -> None:
