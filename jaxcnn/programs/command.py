@@ -76,6 +76,11 @@ PROGRAMS = {
         "Draw which pixels a layer sees, and how much each matters.",
         "jaxcnn receptive-field cnn_basics --epochs 2",
     ),
+    "derive": Program(
+        "jaxcnn.programs.derive.program",
+        "Write out an operation and its gradients, term by term.",
+        "jaxcnn derive conv --input 4x4 --kernel 3x3 --stride 2",
+    ),
     "cost": Program(
         "jaxcnn.programs.cost.program",
         "Compile for a GPU or TPU, and count what a gradient costs.",
@@ -94,6 +99,7 @@ EXTRA = frozenset(
         "rich",
         "scipy",
         "sklearn",
+        "sympy",
         "tensorboardX",
         "tyro",
     }
