@@ -76,6 +76,11 @@ PROGRAMS = {
         "Draw which pixels a layer sees, and how much each matters.",
         "jaxcnn receptive-field cnn_basics --epochs 2",
     ),
+    "explore": Program(
+        "jaxcnn.programs.explore.program",
+        "Write a page in which each gradient entry shows its sum.",
+        "jaxcnn explore --operation batch_norm",
+    ),
     "cost": Program(
         "jaxcnn.programs.cost.program",
         "Compile for a GPU or TPU, and count what a gradient costs.",

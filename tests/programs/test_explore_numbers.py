@@ -1,0 +1,150 @@
+"""What the page of `jaxcnn explore` computes is what the library does."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from browser import inside, opened
+from explore_cases import Case, random_case, random_norm
+
+import jaxcnn
+from jaxcnn.programs.explore.page.render import render
+
+CONV = [random_case("conv", seed) for seed in range(40)]
+TIES = (0.0, 1.0, 2.0, -np.inf, np.nan)
+POOLS = [
+    *(random_case("max_pool", seed) for seed in range(12)),
+    *(random_case("max_pool", seed, TIES) for seed in range(100, 124)),
+    *(random_case("avg_pool", seed) for seed in range(200, 210)),
+    *(random_case("avg_pool", seed, more="&count=inside") for seed in range(300, 310)),
+]
+NORMS = [random_norm(seed) for seed in range(4)]
+DOCUMENT = "op=conv"  # the page's first numbers: a 4x4 input and a 3x3 kernel
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """The answers of one browser, by address."""
+    folder = tmp_path_factory.mktemp("explore")
+    (folder / "page.html").write_text(render("conv"), encoding="utf-8")
+    addresses = [*(case.address for case in [*CONV, *POOLS, *NORMS]), DOCUMENT]
+    html = opened(folder / "page.html", "#check|" + "|".join(addresses), folder / "browser")
+    found = json.loads(inside(html, "results"))
+    return dict(zip(addresses, found, strict=True))
+
+
+def rows(answer, name, shape):
+    """An array of the page; JSON has no words for what is not finite."""
+    return np.asarray([[float(v) for v in row] for row in answer[name]]).reshape(shape)
+
+
+def image(array):
+    return jnp.asarray(array)[None, :, :, None]
+
+
+def plain(array):
+    return np.asarray(array)[0, :, :, 0]
+
+
+def options(case: Case):
+    w = case.window
+    return {"stride": w.stride, "padding": w.pads, "dilation": w.dilation}
+
+
+def test_the_cases_have_everything():
+    of_conv = [(c.window, c.x.shape) for c in CONV]
+    assert sum(0 in w.output_size(n) for w, n in of_conv) in range(1, 20)
+    assert any(sum(w.remainder(n)) and 0 not in w.output_size(n) for w, n in of_conv)
+    assert any(min(min(p) for p in w.pads) < 0 for w, n in of_conv if 0 not in w.output_size(n))
+    assert any(lo != hi for w, _ in of_conv for lo, hi in w.pads)
+
+
+def test_convolutions(answers):
+    for case in CONV:
+        answer, x, k = answers[case.address], image(case.x), jnp.asarray(case.k)[:, :, None, None]
+        assert answer["state"].startswith(case.address.partition("&")[0])
+        y = jaxcnn.conv(x, k, **options(case))
+        assert y.shape[1:3] == case.dy.shape
+        np.testing.assert_array_equal(rows(answer, "dy", case.dy.shape), case.dy)
+        dy = image(case.dy)
+        dx = jaxcnn.conv_input_grad(dy, k, x.shape, **options(case))
+        dk = jaxcnn.conv_kernel_grad(x, dy, k.shape, **options(case))[:, :, 0, 0]
+        expected = {
+            "y": plain(y),
+            "dx": plain(dx),
+            "dxAgain": plain(dx),
+            "dk": np.asarray(dk),
+            "dkAgain": np.asarray(dk),
+        }
+        for name, value in expected.items():
+            found = rows(answer, name, value.shape)
+            np.testing.assert_array_equal(found, value, err_msg=f"{name} of {case.address}")
+
+
+def test_pools(answers):
+    refused = 0
+    for case in POOLS:
+        answer = answers[case.address]
+        more = {"count_include_pad": False} if case.more else {}
+        pool = partial(getattr(jaxcnn, case.operation), size=case.window.size, **options(case))
+        try:
+            y, vjp = jax.vjp(partial(pool, **more), image(case.x))
+        except ValueError:
+            assert answer["problem"], case.address
+            refused += 1
+            continue
+        assert not answer["problem"], case.address
+        (dx,) = vjp(image(case.dy))
+        for name, value in {"y": plain(y), "dx": plain(dx)}.items():
+            found = rows(answer, name, value.shape)
+            np.testing.assert_allclose(found, value, rtol=1e-5, atol=1e-5, err_msg=case.address)
+    assert 0 < refused < len(POOLS) // 2
+
+
+def test_batch_norms(answers):
+    for case in NORMS:
+        answer, x = answers[case.address], image(case.x)
+        scale = jnp.asarray([float(case.more.partition("=")[2])], jnp.float32)
+        state = jaxcnn.BatchNormState(jnp.zeros(1), jnp.ones(1))
+
+        def norm(x, scale, bias, state=state):
+            return jaxcnn.batch_norm(x, scale, bias, state, train=True)[0]
+
+        y, vjp = jax.vjp(norm, x, scale, jnp.zeros(1))
+        dx, dscale, dbias = vjp(image(case.dy))
+        close = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4)
+        close(rows(answer, "y", case.x.shape), plain(y))
+        close(rows(answer, "dx", case.x.shape), plain(dx))
+        close([answer["dscale"], answer["dbias"]], [float(dscale[0]), float(dbias[0])])
+
+
+def test_the_sums_of_the_document(answers):
+    """As "CNN Basics" writes them, for a 4x4 input and a 3x3 kernel."""
+    sums = answers[DOCUMENT]["sums"]
+    for line in (
+        "y_11 = x_11 k_11 + x_12 k_12 + x_13 k_13 + x_21 k_21 + x_22 k_22 + x_23 k_23"
+        " + x_31 k_31 + x_32 k_32 + x_33 k_33",
+        "dJ/dx_11 = dJ/dy_11 k_11",
+        "dJ/dx_12 = dJ/dy_11 k_12 + dJ/dy_12 k_11",
+        "dJ/dx_13 = dJ/dy_11 k_13 + dJ/dy_12 k_12",
+        "dJ/dk_11 = dJ/dy_11 x_11 + dJ/dy_12 x_12 + dJ/dy_21 x_21 + dJ/dy_22 x_22",
+        "dJ/dk_12 = dJ/dy_11 x_12 + dJ/dy_12 x_13 + dJ/dy_21 x_22 + dJ/dy_22 x_23",
+    ):
+        assert line in sums
+    assert len(sums) == 4 + 16 + 9
+
+
+def test_the_sum_of_a_convolution_has_the_same_products(answers):
+    """The full convolution has one for each tap; those that meet padding are 0."""
+    answer = answers[DOCUMENT]
+    gradients = [line for line in answer["sums"] if line.startswith("dJ")]
+    for line, again in zip(gradients, answer["windowSums"], strict=True):
+        name, _, terms = again.partition(" = ")
+        met = [term for term in terms.split(" + ") if not term.startswith("0 ")]
+        assert line == f"{name} = {' + '.join(met)}"
+    assert answer["windowSums"][0].startswith("dJ/dx_11 = 0 k_33 + 0 k_32 + ")
