@@ -52,16 +52,17 @@ const product = term => term.values.reduce((p, value) => p * value, 1);
 // A padding or a hole is 0 whatever it meets.
 const valueOf = sum => total(sum.terms.map(term => term.empty ? 0 : product(term)));
 const symbolic = sum => `${sum.name} = ${sum.terms.map(term => term.symbols.join(" ")).join(" + ") || "0"}`;
-const numeric = sum => `= ${sum.terms.map(term => term.values.map(factor).join("·")).join(" + ") || "0"} ${equals(valueOf(sum))}`;
+// A term may have words of its own for its numbers, such as "3 / 4".
+const inNumbers = term => term.words ?? term.values.map(factor).join("·");
 
 // Text with names in it, as nodes: the index is a subscript, each kind has its colour.
 function marked(text) {
   const nodes = document.createDocumentFragment();
   let end = 0;
-  for (const match of text.matchAll(/(dJ\/d)?(x̂|[xyk])(?:_(\d+(?:,\d+)?))?(?![\w\u0302])/gu)) {
+  for (const match of text.matchAll(/(dJ\/d)?(x̂|[xyk]|scale|bias)(?:_(\d+(?:,\d+)?))?(?![\w\u0302])/gu)) {
     if (/[\p{L}\p{N}_]/u.test(text[match.index - 1] ?? " ") || !(match[1] || match[3] || match[2] === "x̂")) continue;
     const name = element("span", { class: `name k${match[2][0]}` });
-    name.append(match[1] ? "∂J/∂" : "", element("i", {}, match[2]));
+    name.append(match[1] ? "∂J/∂" : "", match[2].length > 2 ? match[2] : element("i", {}, match[2]));
     if (match[3]) name.append(element("sub", {}, match[3]));
     nodes.append(text.slice(end, match.index), name);
     end = match.index + match[0].length;

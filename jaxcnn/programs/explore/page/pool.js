@@ -46,7 +46,7 @@ function poolGradSum(state, result, index) {
   for (const path of result.paths.filter(path => same(path.x, index))) {
     const key = keyOf("y", path.y), dy = at(state.dy, path.y);
     const name = nameOf("dJ/dy", path.y), count = result.counts.get(key);
-    if (state.operation === "avg_pool") terms.push({ symbols: [`${name} / ${count}`], values: [dy / count], keys: [key] });
+    if (state.operation === "avg_pool") terms.push({ symbols: [`${name} / ${count}`], values: [dy / count], words: `${factor(dy)} / ${count}`, keys: [key] });
     else if (result.winners.get(key) === path) terms.push({ symbols: [name], values: [dy], keys: [key] });
   }
   return { name: nameOf("dJ/dx", index), terms };

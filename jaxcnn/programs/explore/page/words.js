@@ -3,13 +3,14 @@
 function sumBlock(sum, { note = "", zeros = false } = {}) {
   const symbols = element("p", { class: "symbols" }, marked(`${sum.name} = `)), numbers_ = element("p", { class: "numbers" }, "= ");
   sum.terms.forEach((term, n) => {
-    for (const [where, text] of [[symbols, term.symbols.join(" ")], [numbers_, term.values.map(factor).join("·")]]) {
+    for (const [where, text] of [[symbols, term.symbols.join(" ")], [numbers_, inNumbers(term)]]) {
       const part = element("span", { class: `term${term.empty ? " zero" : ""}` }, marked(text));
       part.keys = term.keys;
       where.append(n ? " + " : "", part);
     }
   });
-  if (!sum.terms.length) { symbols.append("0"); numbers_.append("0"); }
+  if (!sum.terms.length) symbols.append("0");
+  else if (sum.terms.length === 1 && inNumbers(sum.terms[0]) === factor(valueOf(sum))) numbers_.replaceChildren(element("b", {}, equals(valueOf(sum))));
   else numbers_.append(" ", element("b", {}, equals(valueOf(sum))));
   const block = element("div", { class: zeros ? "sum zeros" : "sum" }, symbols);
   if (sum.terms.length) block.append(numbers_);
@@ -42,7 +43,7 @@ function sums() {
     return { first: [sumBlock(own, { note: missing(kind, own) })], again };
   }
   const lines = gains(state, result, kind, index).map(({ name, terms: [term] }) =>
-    `${name} gets ${term.symbols.join(" ")} = ${term.values.map(factor).join("·")} = ${shown(product(term))}`);
+    `${name} gets ${term.symbols.join(" ")} = ${inNumbers(term)} = ${shown(product(term))}`);
   const name = nameOf(kind === "y" ? "dJ/dy" : kind, index), many = lines.length === 1 ? "product" : "products";
   const title = lines.length ? `${name} is a factor of ${lines.length} ${many}:` : `${name} is in no product: no window meets it.`;
   const other = state.map === "y" ? "So this is its gradient:" : kind === "y" ? "The same pairs made this output:" : "";
