@@ -12,7 +12,7 @@ const RESULTS = {
 };
 
 function checked(text) {
-  const state = readState(text), result = compute(state), found = { state: writeState(state), problem: result.problem ?? "" };
+  const state = readState(text), result = compute(state), found = { state: writeState(state), problem: result.problem };
   if (found.problem) return found;
   for (const name of RESULTS[state.operation]) found[name] = result[name];
   found.dy = state.dy;

@@ -8,7 +8,8 @@ const numbersOf = (state, kind) => kind === "y" ? state.dy : state[kind];
 
 function convolution(state) {
   const axes = windows(state), back = axes.map(inputGradWindow), across = axes.map(kernelGradWindow);
-  const result = { axes, back, across, paths: pathsOf(axes) };
+  const result = { axes, back, across, paths: pathsOf(axes), problem: "" };
+  if (sizes(axes, "m").includes(0)) return { ...result, problem: "The kernel is larger than the padded input" };
   const by = (kind, sum) => filled(sizeOf(state, kind === "y" ? "dy" : kind), (i, j) => valueOf(sum(state, result, kind, [i, j])));
   return Object.assign(result, {
     y: by("y", pathSum), dx: by("x", pathSum), dk: by("k", pathSum), dxAgain: by("x", windowSum), dkAgain: by("k", windowSum),
@@ -33,7 +34,6 @@ function termOf(state, kinds, path) {
 // The same as one position of a window: of the flipped kernel on dJ/dy, or of dJ/dy on x. Its zeros are written too.
 function windowSum(state, result, kind, index) {
   const [axes, image, taps] = kind === "x" ? [result.back, "y", "k"] : [result.across, "x", "y"];
-  if (sizes(result.axes, "m").includes(0)) return { name: nameOf(RESULT[kind], index), terms: [] };
   const terms = products(axes, index).map(({ tap, met }) => {
     const used = kind === "x" ? tap.map((t, axis) => state.kernel[axis] - 1 - t) : tap;
     const entry = (of, index) => [nameOf(SYMBOL[of], index), at(numbersOf(state, of), index), keyOf(of, index)];

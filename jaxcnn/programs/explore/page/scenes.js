@@ -1,7 +1,7 @@
 // Which grids stand on the page for a map, with which entries. A grid is an image, whose places a window slides over, or
 // a kernel; values are read anew whenever a number changes.
 
-const CAPTION = { x: "input x", k: "kernel k", y: "output y", dy: "gradient dJ/dy", dx: "gradient dJ/dx", dk: "gradient dJ/dk" };
+const CAPTION = { x: "input x", k: "kernel k", y: "output y", dy: "dJ/dy", dx: "dJ/dx", dk: "dJ/dk" };
 
 // The operand of a window, with holes, pads and cropped parts. `by` is the kind of entry whose window is framed.
 function image(id, axes, kind, value, more = {}) {
@@ -18,7 +18,7 @@ function image(id, axes, kind, value, more = {}) {
       return where((p, n, w) => p < -w.lo || p >= n + w.hi) ? "cut" : where((p, n, w) => p >= n + w.hi - w.r) ? "rest"
         : where((p, n) => p < 0 || p >= n) ? "pad" : "";
     },
-    frame: ({ kind: pointed, index }) => more.by === pointed && !sizes(axes, "m").includes(0)
+    frame: ({ kind: pointed, index }) => more.by === pointed
       ? axes.map((w, axis) => [w.s * index[axis] - w.lo + low[axis], dilated(w.k, w.d)]) : null,
   };
 }
@@ -43,14 +43,14 @@ function scene() {
 
 // The input alone, so that there is something to go on with.
 function problemScene() {
-  return { main: [taps("x", state.input, "x", given("x"), { edit: "x" })], signs: [], sentence: `${result.problem}.` };
+  const sentence = `${result.problem}: jaxcnn refuses this. Choose other sizes.`;
+  return { main: [taps("x", state.input, "x", given("x"), { edit: "x" })], signs: [], sentence };
 }
 
 function convScene() {
   const { axes, back, across } = result, outputs = sizes(axes, "m"), step = sizes(axes, "s"), spread = sizes(axes, "d");
   const x = image("x", axes, "x", given("x"), { edit: "x", by: "y" }), k = taps("k", state.kernel, "k", given("k"), { edit: "k" });
   const dy = taps("dy", outputs, "y", given("dy"), { edit: "dy" });
-  if (outputs.includes(0)) return { main: [x, k], signs: ["∗"], sentence: "The window is larger than the padded input, so there are no outputs and all gradients are 0." };
   if (state.map === "y") return {
     main: [x, k, taps("y", outputs, "y", found("y"))], signs: ["∗", "="],
     sentence: "The kernel slides over the input. Each output is the sum of the products below the window.",
@@ -99,7 +99,7 @@ function poolScene() {
 
 function normScene() {
   const grid = (id, caption, value, edit = null) => taps(id, state.input, "x", value, { caption, edit });
-  const x = grid("x", "input x", given("x"), "x"), dy = grid("dy", "gradient dJ/dy", given("dy"), "dy");
+  const x = grid("x", "input x", given("x"), "x"), dy = grid("dy", "dJ/dy", given("dy"), "dy");
   const hat = grid("hat", "x̂, of mean 0, variance 1", found("hat"));
   if (state.map === "y") return {
     main: [x, hat, grid("y", "output y", found("y"))], signs: ["→", "→"],
@@ -111,7 +111,7 @@ function normScene() {
   };
   const second = grid("second", `${MINUS} mean(dJ/dy)`, found("second")), third = grid("third", `${MINUS} x̂ mean(dJ/dy x̂)`, found("third"));
   return {
-    main: [x, dy, second, third, grid("dx", "gradient dJ/dx", found("dx"))], signs: ["", "+", "+", "→"],
+    main: [x, dy, second, third, grid("dx", "dJ/dx", found("dx"))], signs: ["", "+", "+", "→"],
     sentence: "An entry moves y in three ways: by itself, through the mean, and through the variance. The three terms add up, times scale inv_std.",
   };
 }

@@ -29,7 +29,7 @@ const remark = text => element("p", { class: "small" }, marked(text));
 // What the chosen entry is about: blocks for the main sum and for the second one.
 function sums() {
   const { kind, index } = state.at;
-  if (result.problem || (kind === "y" && !state.dy.flat().length)) return { first: [], again: [] };
+  if (result.problem) return { first: [], again: [] };
   if (state.operation === "batch_norm") {
     return { first: [...normLines(state, result, state.at).map(line => textBlock(...line)), ...statistics()], again: [] };
   }
