@@ -10,6 +10,7 @@ from browser import inside, opened
 from html_page import Page
 
 from jaxcnn.programs.explore.page.render import render
+from tests.daily import daily
 
 SCRIPTS = Path(__file__).parent / "explore_scripts"
 
@@ -69,6 +70,7 @@ def test_arrow_keys_move_and_numbers_are_typed(act):
     }
 
 
+@pytest.mark.slow
 def test_choices_change_the_grids_and_keep_the_numbers(act):
     said = act("choices")
     assert said["outputs"] == 2 * 1
@@ -79,7 +81,7 @@ def test_choices_change_the_grids_and_keep_the_numbers(act):
     assert said["norm"] == [16, False, True, False]
 
 
-@pytest.mark.parametrize("reduced", [False, True])
+@pytest.mark.parametrize("reduced", daily([False, True], {"False"}))
 def test_it_plays_by_itself_unless_motion_is_reduced(act, reduced):
     options = ("--force-prefers-reduced-motion",) if reduced else ()
     said = act("playing", "", *options)
@@ -91,6 +93,7 @@ def test_it_plays_by_itself_unless_motion_is_reduced(act, reduced):
     }
 
 
+@pytest.mark.slow
 def test_an_address_comes_back_as_it_was(act):
     said = act("addresses")
     assert said["wrong"] == []
@@ -98,6 +101,7 @@ def test_an_address_comes_back_as_it_was(act):
     assert "&x=1,5,nan," in said["odd"]
 
 
+@pytest.mark.slow
 def test_a_phone_need_not_scroll_sideways(act):
     said = act("widths", "#op=conv", "--window-size=390,844")
     assert said["wide"] == []

@@ -56,15 +56,16 @@ function convScene() {
     sentence: "The kernel slides over the input. Each output is the sum of the products below the window.",
   };
   const holes = step.some(s => s > 1) ? `, spread by the stride (${step.join("×")})` : "";
+  const steps = spread.some(d => d > 1) ? `, in steps of the dilation (${spread.join("×")})` : "";
   if (state.map === "dx") return {
     main: [dy, k, image("dx", axes, "x", found("dx"), { by: "y" })], signs: ["", "→"],
     sentence: "An input gets dJ/dy from each output that saw it, times the tap between the two. What falls on padding is dropped.",
     again: {
       title: "The same sum, as a full convolution", grids: [
-        image("dy-wide", back, "y", given("dy"), { by: "x", caption: `dJ/dy${holes}, padded` }),
+        image("dy-wide", back, "y", given("dy"), { by: "x", caption: `dJ/dy${holes}${padding(back) && ", padded"}` }),
         taps("k-flipped", state.kernel, "k", given("k"), { dilation: spread, flip: true, caption: "k, flipped" }),
       ],
-      sentence: `The flipped kernel slides over dJ/dy${holes}. Its pads are ${pads(back)}.`,
+      sentence: `The flipped kernel slides over dJ/dy${holes}${padding(back)}.`,
     },
   };
   return {
@@ -72,15 +73,20 @@ function convScene() {
     sentence: "A tap gets one product from each output: dJ/dy there, times the input that the tap met.",
     again: {
       title: "The same sum, as a cross-correlation", grids: [
-        image("x-wide", across, "x", given("x"), { by: "k", caption: "x, padded" }),
+        image("x-wide", across, "x", given("x"), { by: "k", caption: `input x${padding(across) && " with its pads"}` }),
         taps("dy-kernel", outputs, "y", given("dy"), { dilation: step, caption: `dJ/dy as a kernel${holes}` }),
       ],
-      sentence: `dJ/dy${holes} slides over x, in steps of the dilation (${spread.join("×")}). The pads are ${pads(across)}.`,
+      sentence: `dJ/dy${holes && `${holes},`} slides over x${padding(across)}${steps}.`,
     },
   };
 }
 
-const pads = axes => `${axes[0].lo} above, ${axes[0].hi} below, ${axes[1].lo} left, ${axes[1].hi} right`.replaceAll("-", MINUS);
+// The pads in words; nothing if there are none.
+function padding(axes) {
+  const [above, below, left, right] = axes.flatMap(w => [w.lo, w.hi]);
+  if (above === below && left === right && above === left) return above ? `, padded by ${shown(above)} on each side` : "";
+  return `, padded by ${shown(above)} above, ${shown(below)} below, ${shown(left)} left, ${shown(right)} right`;
+}
 
 function poolScene() {
   const { axes } = result, outputs = sizes(axes, "m"), largest = state.operation === "max_pool";
@@ -111,7 +117,7 @@ function normScene() {
   };
   const second = grid("second", `${MINUS} mean(dJ/dy)`, found("second")), third = grid("third", `${MINUS} x̂ mean(dJ/dy x̂)`, found("third"));
   return {
-    main: [x, dy, second, third, grid("dx", "dJ/dx", found("dx"))], signs: ["", "+", "+", "→"],
+    main: [x, dy, second, third, grid("dx", "dJ/dx: the sum, times scale inv_std", found("dx"))], signs: ["", "+", "+", "→"],
     sentence: "An entry moves y in three ways: by itself, through the mean, and through the variance. The three terms add up, times scale inv_std.",
   };
 }
