@@ -11,4 +11,4 @@ await later(500);
 said.pool = [texts("dx"), lit("dx"), $("sums").textContent.includes("Of 2 NaNs the last one"),
   cellOf("x", "x.2.1").matches(".won")];
 document.querySelector("input[value=batch_norm]").click();
-said.norm = [texts("hat").split(" ").length, $("input-0").disabled, $("kernel-0").disabled, $("normal").hidden];
+said.norm = [texts("third").split(" ").length, $("input-0").disabled, $("kernel-0").disabled, $("normal").hidden];

@@ -5,7 +5,9 @@ const FIELDS = { input: "input", kernel: "kernel", stride: "stride", dilation: "
 const AXES = ["rows", "columns"];
 
 function buildControls() {
-  for (const [name, text] of Object.entries(OPERATIONS)) $("operations").append(radio("operation", name, text, () => show(readState(`op=${name}`, name))));
+  for (const [name, text] of Object.entries(OPERATIONS)) {
+    $("operations").append(radio("operation", name, text, () => show(readState(`op=${name}&map=${state.map}`))));
+  }
   const head = element("tr", {}, element("td"), ...Object.values(FIELDS).map(text => element("th", { scope: "col" }, text)));
   $("sizes").append(element("thead", {}, head), element("tbody", {}, ...AXES.map((name, axis) => {
     const row = element("tr", {}, element("th", { scope: "row" }, name));
@@ -19,12 +21,13 @@ function buildControls() {
   })));
   for (const name of ["scale", "bias", "epsilon"]) $(name).addEventListener("change", () => {
     const value = typed($(name).value);
-    if (value !== null && Number.isFinite(value) && (name !== "epsilon" || value >= 0)) show({ ...state, [name]: value }); else $(name).value = state[name];
+    const good = value !== null && Number.isFinite(value) && (name !== "epsilon" || value >= 0);
+    show(good ? { ...state, [name]: value } : state);
   });
   $("count").addEventListener("change", () => show({ ...state, countPads: $("count").checked }));
   $("random").addEventListener("click", () => {
-    const digits = () => Math.floor(Math.random() * 11) - 5;
-    show({ ...state, x: state.x.map(row => row.map(digits)), k: state.k.map(row => row.map(digits)), dy: state.dy.map(row => row.map(digits)) });
+    const redrawn = name => state[name].map(row => row.map(() => Math.floor(Math.random() * 11) - 5));
+    show({ ...state, x: redrawn("x"), k: redrawn("k"), dy: redrawn("dy") });
   });
   $("play").addEventListener("click", () => playing ? stop() : play());
   $("previous").addEventListener("click", () => { stop(); step(-1); });
@@ -43,11 +46,8 @@ function showControls() {
   document.querySelector(`input[name=operation][value=${state.operation}]`).checked = true;
   if ($("maps").dataset.of !== state.operation) {
     $("maps").dataset.of = state.operation;
-    $("maps").replaceChildren($("maps").firstElementChild, ...Object.entries(MAPS[state.operation]).map(([name, text]) => radio("map", name, text, () => {
-      const changed = { ...state, map: name };
-      const kept = state.at.kind === kindOf(changed) ? state.at : { kind: kindOf(changed), index: [0, 0] };
-      show({ ...changed, at: selection(keyOf(kept.kind, kept.index), changed) });
-    })));
+    const maps = Object.entries(MAPS[state.operation]);
+    $("maps").replaceChildren($("maps").firstElementChild, ...maps.map(([name, text]) => radio("map", name, text, () => showMap(name))));
     $("presets").replaceChildren(...Object.entries(PRESETS[state.operation]).map(([name, words]) => {
       const button = element("button", { type: "button" }, name);
       button.addEventListener("click", () => show(readState(`op=${state.operation}&map=${state.map}&${words}`)));
@@ -64,6 +64,12 @@ function showControls() {
   $("normal").hidden = state.operation !== "batch_norm";
   $("counting").hidden = state.operation !== "avg_pool";
   $("count").checked = state.countPads;
+}
+
+// Another map: it begins with the entry that is chosen, if it computes such ones.
+function showMap(name) {
+  const changed = { ...state, map: name }, kept = state.at.kind === kindOf(changed);
+  show({ ...changed, at: kept ? state.at : selection("", changed) });
 }
 
 // Sliding: from entry to entry of what the map computes, in reading order.

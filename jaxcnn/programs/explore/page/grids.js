@@ -4,7 +4,7 @@ let cells = [];
 
 function buildGrid(grid) {
   const box = element("figure", { class: `grid k${grid.kind}`, style: `--rows:${grid.count[0]};--columns:${grid.count[1]}` });
-  const body = element("div", { class: "cells", role: "grid", "aria-label": spoken(grid.caption), "aria-readonly": String(!grid.edit), "data-grid": grid.id });
+  const body = element("div", { class: "cells", role: "grid", "aria-label": spoken(grid.caption), "aria-readonly": !grid.edit });
   for (let i = 0; i < grid.count[0]; i++) {
     const row = element("div", { role: "row" });
     for (let j = 0; j < grid.count[1]; j++) row.append(buildCell(grid, [grid.from[0] + i, grid.from[1] + j]));
@@ -41,7 +41,8 @@ function fillCells() {
     const value = cell.grid.value(cell.index);
     cell.element.firstChild.textContent = short(value);
     cell.element.classList.toggle("long", short(value).length > 3);
-    cell.element.setAttribute("aria-label", `${spoken(cell.grid.caption)}, row ${cell.index[0] + 1}, column ${cell.index[1] + 1}: ${shown(value)}`);
+    const where = `row ${cell.index[0] + 1}, column ${cell.index[1] + 1}`;
+    cell.element.setAttribute("aria-label", `${spoken(cell.grid.caption)}, ${where}: ${shown(value)}`);
   }
 }
 
@@ -57,7 +58,8 @@ function markCells(grids, chosen, linked) {
     cell.element.setAttribute("aria-selected", String(cell.key === key));
   }
   for (const grid of grids) {
-    const own = cells.filter(c => c.grid === grid && c.index), active = own.find(c => c.key === key) ?? own.find(c => c.element === document.activeElement) ?? own[0];
+    const own = cells.filter(c => c.grid === grid && c.index);
+    const active = own.find(c => c.key === key) ?? own.find(c => c.element === document.activeElement) ?? own[0];
     for (const cell of own) cell.element.tabIndex = cell === active ? 0 : -1;
     const frame = grid.frame(chosen);
     grid.framed.hidden = !frame;
@@ -88,7 +90,8 @@ function neighbour(cell, key, whole) {
 // Editing: a field in the cell. Enter and leaving it keep the number, Escape does not.
 function editCell(cell, text = null) {
   if (!cell.grid.edit || cell.element.querySelector("input")) return;
-  const field = element("input", { type: "text", "aria-label": `new value of ${cell.element.getAttribute("aria-label")}`, autocomplete: "off", enterkeyhint: "done" });
+  const label = `new value of ${cell.element.getAttribute("aria-label")}`;
+  const field = element("input", { type: "text", "aria-label": label, autocomplete: "off", enterkeyhint: "done" });
   field.value = text ?? written(cell.grid.value(cell.index));
   let done = false;
   const close = (keep, focus) => {

@@ -61,9 +61,9 @@ function remember() {
 
 // A term of a sum shows its pair.
 function listenToTerms(place_) {
-  const pointed = event => event.target.closest?.(".term")?.keys ?? [];
-  place_.addEventListener("pointerover", event => { for (const cell of cells) cell.element.classList.toggle("pair", pointed(event).includes(cell.key)); });
-  place_.addEventListener("pointerleave", () => { for (const cell of cells) cell.element.classList.remove("pair"); });
+  const light = keys => cells.forEach(cell => cell.element.classList.toggle("pair", keys.includes(cell.key)));
+  place_.addEventListener("pointerover", event => light(event.target.closest?.(".term")?.keys ?? []));
+  place_.addEventListener("pointerleave", () => light([]));
 }
 
 function start() {

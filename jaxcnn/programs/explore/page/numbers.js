@@ -21,7 +21,10 @@ function short(value) {
 const factor = value => value < 0 ? `(${shown(value)})` : shown(value);
 
 // "= 7", or "≈ 1.333" where digits are missing.
-const equals = value => `${Number.isFinite(value) && Math.abs(value - rounded(value)) > 1e-12 * Math.abs(value) ? "≈" : "="} ${shown(value)}`;
+function equals(value) {
+  const exact = !Number.isFinite(value) || Math.abs(value - rounded(value)) <= 1e-12 * Math.abs(value);
+  return `${exact ? "=" : "≈"} ${shown(value)}`;
+}
 
 // The number that a person typed; null for anything else.
 function typed(text) {

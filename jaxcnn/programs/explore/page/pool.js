@@ -46,7 +46,8 @@ function poolGradSum(state, result, index) {
   for (const path of result.paths.filter(path => same(path.x, index))) {
     const key = keyOf("y", path.y), dy = at(state.dy, path.y);
     const name = nameOf("dJ/dy", path.y), count = result.counts.get(key);
-    if (state.operation === "avg_pool") terms.push({ symbols: [`${name} / ${count}`], values: [dy / count], words: `${factor(dy)} / ${count}`, keys: [key] });
+    const share = { symbols: [`${name} / ${count}`], values: [dy / count], words: `${factor(dy)} / ${count}`, keys: [key] };
+    if (state.operation === "avg_pool") terms.push(share);
     else if (result.winners.get(key) === path) terms.push({ symbols: [name], values: [dy], keys: [key] });
   }
   return { name: nameOf("dJ/dx", index), terms };
@@ -66,15 +67,7 @@ function reason(state, window, winner) {
 
 // The lines about an output or an input of a pool.
 function poolLines(state, result, { kind, index }) {
-  if (kind === "x") {
-    const holds = result.paths.filter(path => same(path.x, index)).map(path => {
-      const key = keyOf("y", path.y), winner = result.winners.get(key), share = `1/${result.counts.get(key)}`;
-      const [y, dy] = ["y", "dJ/dy"].map(symbol => nameOf(symbol, path.y));
-      if (state.operation === "avg_pool") return `${y} takes ${share} of it, and sends back ${share} of ${dy}.`;
-      return winner === path ? `${y}: it won, and gets ${dy}.` : `${y}: ${nameOf("x", winner.x)} won, so nothing comes back.`;
-    });
-    return { sum: poolGradSum(state, result, index), lines: holds.length ? holds : ["No window holds it, so its gradient is 0."] };
-  }
+  if (kind === "x") return { sum: poolGradSum(state, result, index), lines: windowLines(state, result, index) };
   const key = keyOf("y", index), window = result.held.get(key), name = nameOf("y", index);
   const names = window.map(path => nameOf("x", path.x)), values = window.map(path => shown(at(state.x, path.x)));
   const value = at(result.y, index), count = result.counts.get(key);
@@ -91,4 +84,16 @@ function poolLines(state, result, { kind, index }) {
     numbers: `= (${summed}) / ${count} ${equals(value)}`,
     lines: [outside ? `${back} Of the ${count} taps ${outside} stand on padding: their share is dropped.` : back],
   };
+}
+
+// The windows that hold an input, and what comes back from each.
+function windowLines(state, result, index) {
+  const holding = result.paths.filter(path => same(path.x, index));
+  if (!holding.length) return ["No window holds it, so its gradient is 0."];
+  const many = holding.length === 1 ? "One window holds it, and" : `${holding.length} windows hold it. Each`;
+  if (state.operation === "avg_pool") return [`${many} sends back the share that it took.`];
+  return holding.map(path => {
+    const [y, dy] = ["y", "dJ/dy"].map(symbol => nameOf(symbol, path.y)), winner = result.winners.get(keyOf("y", path.y));
+    return winner === path ? `${y}: it won, and gets ${dy}.` : `${y}: ${nameOf("x", winner.x)} won, so nothing comes back.`;
+  });
 }

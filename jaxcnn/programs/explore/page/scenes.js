@@ -115,9 +115,11 @@ function normScene() {
     main: [dy, hat, grid("along", "dJ/dy x̂", found("along"))], signs: ["·", "="],
     sentence: "Scale multiplies every x̂, and bias is added to each: so dJ/dscale sums dJ/dy x̂, and dJ/dbias sums dJ/dy.",
   };
-  const second = grid("second", `${MINUS} mean(dJ/dy)`, found("second")), third = grid("third", `${MINUS} x̂ mean(dJ/dy x̂)`, found("third"));
+  const second = grid("second", `${MINUS} mean(dJ/dy)`, found("second"));
+  const third = grid("third", `${MINUS} x̂ mean(dJ/dy x̂)`, found("third"));
   return {
     main: [x, dy, second, third, grid("dx", "dJ/dx: the sum, times scale inv_std", found("dx"))], signs: ["", "+", "+", "→"],
-    sentence: "An entry moves y in three ways: by itself, through the mean, and through the variance. The three terms add up, times scale inv_std.",
+    sentence: "An entry moves y in three ways: by itself, through the mean, and through the variance. "
+      + "The three terms add up, times scale inv_std.",
   };
 }

@@ -10,7 +10,8 @@ function axisWindow({ n, k, s, d, lo, hi, b = 1 }) {
 }
 
 const windows = state => [0, 1].map(axis => axisWindow({
-  n: state.input[axis], k: state.kernel[axis], s: state.stride[axis], d: state.dilation[axis], lo: state.before[axis], hi: state.after[axis],
+  n: state.input[axis], k: state.kernel[axis], s: state.stride[axis], d: state.dilation[axis],
+  lo: state.before[axis], hi: state.after[axis],
 }));
 
 // The cotangent, dilated by the stride, meets the flipped kernel.

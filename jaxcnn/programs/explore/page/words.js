@@ -9,9 +9,10 @@ function sumBlock(sum, { note = "", zeros = false } = {}) {
       where.append(n ? " + " : "", part);
     }
   });
+  const value = element("b", {}, equals(valueOf(sum))), alone = sum.terms.length === 1 && inNumbers(sum.terms[0]) === factor(valueOf(sum));
   if (!sum.terms.length) symbols.append("0");
-  else if (sum.terms.length === 1 && inNumbers(sum.terms[0]) === factor(valueOf(sum))) numbers_.replaceChildren(element("b", {}, equals(valueOf(sum))));
-  else numbers_.append(" ", element("b", {}, equals(valueOf(sum))));
+  else if (alone) numbers_.replaceChildren(value);
+  else numbers_.append(" ", value);
   const block = element("div", { class: zeros ? "sum zeros" : "sum" }, symbols);
   if (sum.terms.length) block.append(numbers_);
   if (note) block.append(element("p", { class: "soft small" }, marked(note)));
@@ -22,8 +23,8 @@ const textBlock = (symbols, numbers_, lines = []) => element("div", { class: "su
   element("p", { class: "symbols" }, marked(symbols)), element("p", { class: "numbers" }, marked(numbers_)),
   ...lines.map(remark));
 
-const listBlock = (title, lines) => element("div", { class: "sum" }, element("p", {}, marked(title)),
-  element("ul", { class: "gains" }, ...lines.map(line => element("li", {}, marked(line)))));
+const list = lines => element("ul", { class: "gains" }, ...lines.map(line => element("li", {}, marked(line))));
+const listBlock = (title, lines) => element("div", { class: "sum" }, element("p", {}, marked(title)), list(lines));
 const remark = text => element("p", { class: "small" }, marked(text));
 
 // What the chosen entry is about: blocks for the main sum and for the second one.
@@ -35,7 +36,8 @@ function sums() {
   }
   if (isPool(state.operation)) {
     const { sum, symbols, numbers: numbers_, lines } = poolLines(state, result, state.at);
-    return { first: sum ? [sumBlock(sum), ...lines.map(remark)] : [textBlock(symbols, numbers_, lines)], again: [] };
+    const ofInput = () => [sumBlock(sum), lines.length > 1 ? list(lines) : remark(lines[0])];
+    return { first: sum ? ofInput() : [textBlock(symbols, numbers_, lines)], again: [] };
   }
   const into = kindOf(state), own = pathSum(state, result, kind, index);
   if (kind === into) {
@@ -60,8 +62,8 @@ function missing(kind, sum) {
 }
 
 function statistics() {
+  if (state.map === "dp") return [];
   const entries = state.map === "y" ? [["mean", result.mean], ["variance", result.variance], ["inv_std", result.invStd]]
-    : state.map === "dp" ? [["dJ/dscale", result.dscale], ["dJ/dbias", result.dbias]]
     : [["scale inv_std", result.factor], ["mean(dJ/dy)", result.meanDy], ["mean(dJ/dy x̂)", result.meanAlong]];
   const list = element("dl", { class: "tiles" });
   for (const [name, value] of entries) list.append(element("div", {}, element("dt", {}, marked(name)), element("dd", {}, shown(value))));
@@ -70,7 +72,8 @@ function statistics() {
 
 // The three terms of an entry as bars from a common zero.
 function bars() {
-  const terms = normTerms(result, state.at.index), most = Math.max(...terms.map(([, value]) => Math.abs(value)).filter(Number.isFinite), 1e-12);
+  const terms = normTerms(result, state.at.index);
+  const most = Math.max(...terms.map(([, value]) => Math.abs(value)).filter(Number.isFinite), 1e-12);
   const table = element("table", { class: "bars" }, element("caption", {}, "Each term times scale inv_std"));
   for (const [name, value, why] of terms) {
     const width = Number.isFinite(value) ? 50 * Math.abs(value) / most : 0;
