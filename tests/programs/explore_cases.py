@@ -44,6 +44,19 @@ def random_case(operation: str, seed: int, values: tuple[float, ...] = (), more:
     window, inputs = _sizes(draw, pool=operation != "conv")
     while seed % 8 and 0 in window.output_size(inputs):
         window, inputs = _sizes(draw, pool=operation != "conv")
+    return case_of(operation, window, inputs, seed, values, more)
+
+
+def case_of(
+    operation: str,
+    window: Window,
+    inputs: tuple[int, int],
+    seed: int = 0,
+    values: tuple[float, ...] = (),
+    more: str = "",
+) -> Case:
+    """A case of these sizes with random numbers."""
+    draw = np.random.default_rng([seed, len(operation)])
     x = draw.choice(values, inputs) if values else draw.integers(-9, 10, inputs)
     return Case(
         operation,

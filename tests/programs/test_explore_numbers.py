@@ -10,14 +10,25 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from browser import inside, opened
-from explore_cases import Case, random_case, random_norm
+from explore_cases import Case, case_of, random_case, random_norm
 
 import jaxcnn
 from jaxcnn.programs.explore.page.render import render
+from jaxcnn.window import Window
 
-CONV = [random_case("conv", seed) for seed in range(40)]
 TIES = (0.0, 1.0, 2.0, -np.inf, np.nan)
+SKEW = Window((3, 2), (2, 3), ((1, 2), (-1, 1)), (1, 2), (1, 1))
+"""Strides with a remainder, a dilation, pads that are unequal and negative."""
+OVERLAPPING = Window((3, 3), (2, 1), ((1, 1), (0, 1)), (1, 1), (1, 1))
+CONV = [
+    case_of("conv", SKEW, (6, 8)),
+    case_of("conv", SKEW, (6, 2)),  # too small
+    *(random_case("conv", seed) for seed in range(40)),
+]
 POOLS = [
+    case_of("max_pool", OVERLAPPING, (6, 6), values=(0.0, 1.0)),
+    case_of("max_pool", OVERLAPPING, (6, 6), values=TIES),
+    case_of("avg_pool", OVERLAPPING, (6, 6), more="&count=inside"),
     *(random_case("max_pool", seed, TIES) for seed in range(100, 124)),
     *(random_case("max_pool", seed) for seed in range(12)),
     *(random_case("avg_pool", seed) for seed in range(200, 210)),
@@ -71,7 +82,7 @@ def test_the_cases_have_everything():
     assert any(sum(window.remainder(size)) for window, size in fitting)
     assert any(min(min(pair) for pair in window.pads) < 0 for window, _ in fitting)
     assert any(lo != hi for window, _ in fitting for lo, hi in window.pads)
-    assert any(0 in c.dy.shape for c in CONV[:QUICK])
+    assert sum(SKEW.remainder((6, 8)))
 
 
 @pytest.mark.parametrize("case", cases(CONV))
@@ -89,6 +100,11 @@ def test_a_convolution(case, answers):
     y = plain(jaxcnn.conv(x, k, **options(case)))
     for name, value in {"y": y, "dx": dx, "dxAgain": dx, "dk": dk, "dkAgain": dk}.items():
         np.testing.assert_array_equal(rows(answer, name, value.shape), value, err_msg=name)
+    for name, size in (("dx", case.x.shape), ("dk", case.window.size)):
+        grad = case.window.input_grad if name == "dx" else case.window.kernel_grad
+        windows = answer["windows"][name]
+        assert [tuple(of_axis["pads"]) for of_axis in windows] == list(grad(case.x.shape).pads)
+        assert tuple(of_axis["outputs"] for of_axis in windows) == size
 
 
 @pytest.mark.parametrize("case", cases(POOLS))

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from browser import inside, opened
+from browser import browser, inside, opened
 from html_page import Page
 
 from jaxcnn.programs.explore.page.render import render
@@ -31,6 +31,15 @@ def act(tmp_path):
         return json.loads(inside(dumped, "results"))
 
     return run
+
+
+@pytest.mark.parametrize("ci", ["", "true"])
+def test_without_a_browser_only_ci_fails(ci, monkeypatch):
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.setattr("browser.shutil.which", lambda name: None)
+    kind = pytest.fail.Exception if ci else pytest.skip.Exception
+    with pytest.raises(kind, match="chromium"):
+        browser()
 
 
 def test_an_address_shows_its_sum_and_both_forms(tmp_path):

@@ -17,6 +17,8 @@ function checked(text) {
   for (const name of RESULTS[state.operation]) found[name] = result[name];
   found.dy = state.dy;
   if (state.operation === "conv") {
+    const whatOf = w => ({ pads: [w.lo, w.hi], outputs: w.m });
+    found.windows = { dx: result.back.map(whatOf), dk: result.across.map(whatOf) };
     found.sums = [];
     for (const [kind, name] of [["y", "dy"], ["x", "x"], ["k", "k"]])
       for (const index of places(sizeOf(state, name))) found.sums.push(symbolic(pathSum(state, result, kind, index)));
