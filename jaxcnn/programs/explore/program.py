@@ -14,6 +14,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from jaxcnn.programs.cli import parse, run_program
 from jaxcnn.programs.explore.config import Config
 from jaxcnn.programs.explore.page.render import MARK, render
@@ -21,7 +23,7 @@ from jaxcnn.programs.options import ConfigError, require, require_paths
 from jaxcnn.stored.files import write_whole
 
 
-def main(config: Config) -> Path:
+def main(config: Config, console: Console | None = None) -> Path:
     """Write the page, and print where it is; its path.
 
     Raises:
@@ -31,7 +33,8 @@ def main(config: Config) -> Path:
     check_replaceable(config.output)
     page = render(config.operation)
     write_whole(config.output, lambda partial: partial.write_text(page, encoding="utf-8"))
-    print(config.output)
+    console = console or Console()
+    console.print(str(config.output), highlight=False, markup=False, soft_wrap=True)
     return config.output
 
 

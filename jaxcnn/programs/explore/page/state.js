@@ -43,7 +43,7 @@ const PRESETS = {
     "2×2, stride 2": "",
     "Overlap": "input=4x4&kernel=3x3&stride=1x1&dy=1,2,3,4",
     "Padding counts": "input=4x4&kernel=3x3&stride=1x1&before=1x1&after=1x1",
-    "It does not": "input=4x4&kernel=3x3&stride=1x1&before=1x1&after=1x1&count=inside",
+    "Padding does not": "input=4x4&kernel=3x3&stride=1x1&before=1x1&after=1x1&count=inside",
   },
   batch_norm: {
     "4×4": "",

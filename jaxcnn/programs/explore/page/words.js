@@ -49,7 +49,8 @@ function sums() {
   const name = nameOf(kind === "y" ? "dJ/dy" : kind, index), many = lines.length === 1 ? "product" : "products";
   const title = lines.length ? `${name} is a factor of ${lines.length} ${many}:` : `${name} is in no product: no window meets it.`;
   const other = state.map === "y" ? "So this is its gradient:" : kind === "y" ? "The same pairs made this output:" : "";
-  return { first: [listBlock(title, lines), ...(other ? [remark(other), sumBlock(own)] : [])], again: [] };
+  const again = into === "y" ? [] : [remark(`Point at an entry of ${RESULT[into]} to see this sum.`)];
+  return { first: [listBlock(title, lines), ...(other ? [remark(other), sumBlock(own)] : [])], again };
 }
 
 // What a sum lacks at the border.
