@@ -81,6 +81,11 @@ PROGRAMS = {
         "Write out an operation and its gradients, term by term.",
         "jaxcnn derive conv --input 4x4 --kernel 3x3 --stride 2",
     ),
+    "explore": Program(
+        "jaxcnn.programs.explore.program",
+        "Write a page in which each gradient entry shows its sum.",
+        "jaxcnn explore --operation batch_norm",
+    ),
     "cost": Program(
         "jaxcnn.programs.cost.program",
         "Compile for a GPU or TPU, and count what a gradient costs.",

@@ -1,0 +1,99 @@
+// The choices above the grids: operation, map, sizes, examples, and how the window moves.
+
+const $ = id => document.getElementById(id);
+const FIELDS = { input: "input", kernel: "kernel", stride: "stride", dilation: "dilation", before: "pad before", after: "pad after" };
+const AXES = ["rows", "columns"];
+
+function buildControls() {
+  for (const [name, text] of Object.entries(OPERATIONS)) {
+    $("operations").append(radio("operation", name, text, () => show(readState(`op=${name}&map=${state.map}`))));
+  }
+  const head = element("tr", {}, element("td"), ...Object.values(FIELDS).map(text => element("th", { scope: "col" }, text)));
+  $("sizes").append(element("thead", {}, head), element("tbody", {}, ...AXES.map((name, axis) => {
+    const row = element("tr", {}, element("th", { scope: "row" }, name));
+    for (const [field, [low, high]] of Object.entries(LIMITS)) {
+      const choice = element("select", { id: `${field}-${axis}`, "aria-label": `${FIELDS[field]}, ${name}` });
+      for (let n = low; n <= high; n++) choice.append(element("option", { value: n }, String(n).replace("-", MINUS)));
+      choice.addEventListener("change", () => show(resized(state, field, axis, Number(choice.value))));
+      row.append(element("td", {}, choice));
+    }
+    return row;
+  })));
+  for (const name of ["scale", "bias", "epsilon"]) $(name).addEventListener("change", () => {
+    const value = typed($(name).value);
+    const good = value !== null && Number.isFinite(value) && (name !== "epsilon" || value >= 0);
+    show(good ? { ...state, [name]: value } : state);
+  });
+  $("count").addEventListener("change", () => show({ ...state, countPads: $("count").checked }));
+  $("random").addEventListener("click", () => {
+    const redrawn = name => state[name].map(row => row.map(() => Math.floor(Math.random() * 11) - 5));
+    show({ ...state, x: redrawn("x"), k: redrawn("k"), dy: redrawn("dy") });
+  });
+  $("play").addEventListener("click", () => playing ? stop() : play());
+  $("previous").addEventListener("click", () => { stop(); step(-1); });
+  $("next").addEventListener("click", () => { stop(); step(1); });
+  $("options").open = matchMedia("(min-width: 46rem)").matches;
+}
+
+function radio(group, value, text, choose_) {
+  const button = element("input", { type: "radio", name: group, value });
+  button.addEventListener("change", choose_);
+  return element("label", {}, button, element("span", {}, text));
+}
+
+// What depends on the operation, and what the state says.
+function showControls() {
+  document.querySelector(`input[name=operation][value=${state.operation}]`).checked = true;
+  if ($("maps").dataset.of !== state.operation) {
+    $("maps").dataset.of = state.operation;
+    const maps = Object.entries(MAPS[state.operation]);
+    $("maps").replaceChildren($("maps").firstElementChild, ...maps.map(([name, text]) => radio("map", name, text, () => showMap(name))));
+    $("presets").replaceChildren(...Object.entries(PRESETS[state.operation]).map(([name, words]) => {
+      const button = element("button", { type: "button" }, name);
+      button.addEventListener("click", () => show(readState(`op=${state.operation}&map=${state.map}&${words}`)));
+      return button;
+    }));
+  }
+  document.querySelector(`input[name=map][value=${state.map}]`).checked = true;
+  for (const field of Object.keys(LIMITS)) for (const axis of [0, 1]) {
+    const choice = $(`${field}-${axis}`);
+    choice.value = state[field][axis];
+    choice.disabled = state.operation === "batch_norm" && field !== "input";
+  }
+  for (const name of ["scale", "bias", "epsilon"]) $(name).value = state[name];
+  $("normal").hidden = state.operation !== "batch_norm";
+  $("counting").hidden = state.operation !== "avg_pool";
+  $("count").checked = state.countPads;
+}
+
+// Another map: it begins with the entry that is chosen, if it computes such ones.
+function showMap(name) {
+  const changed = { ...state, map: name }, kept = state.at.kind === kindOf(changed);
+  show({ ...changed, at: kept ? state.at : selection("", changed) });
+}
+
+// Sliding: from entry to entry of what the map computes, in reading order.
+let playing = 0;
+
+function play() {
+  stop();
+  document.documentElement.classList.add("playing");
+  playing = setInterval(() => step(1), matchMedia("(prefers-reduced-motion: reduce)").matches ? 2000 : 1100);
+  $("play").textContent = "❚❚ Pause";
+  for (const place_ of ["sums", "again-sums"]) $(place_).setAttribute("aria-live", "off");
+}
+
+function stop() {
+  clearInterval(playing);
+  playing = 0;
+  document.documentElement.classList.remove("playing");
+  $("play").textContent = "▶ Play";
+  for (const place_ of ["sums", "again-sums"]) $(place_).setAttribute("aria-live", "polite");
+}
+
+function step(by) {
+  const kind = kindOf(state), all = places(sizeOf(state, kind === "y" ? "dy" : kind));
+  if (result.problem || !all.length) return;
+  const now = state.at.kind === kind ? all.findIndex(index => same(index, state.at.index)) : by > 0 ? -1 : 0;
+  point({ kind, index: all[(now + by + all.length) % all.length] });
+}

@@ -1,0 +1,48 @@
+"""`render`: the page in which a backward pass is looked at entry by entry.
+
+The page needs nothing beside it, as `pages.environment` says, but it computes in the
+browser. `windows.js`, `conv.js`, `pool.js` and `norm.js` are the operations in plain
+loops, with the letters and the conventions of `jaxcnn/window.py` and `jaxcnn/ops`.
+`state.js` is what the address says, `scenes.js`, `grids.js`, `words.js` and
+`controls.js` are what is seen, and `check.js` gives results to the tests.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jaxcnn.programs.pages.environment import page_environment
+from jaxcnn.version import __version__
+
+MARK = '<meta name="generator" content="jaxcnn explore '
+"""What every such page has near its beginning, of whatever version."""
+
+SCRIPTS = (
+    "numbers",
+    "state",
+    "windows",
+    "conv",
+    "pool",
+    "norm",
+    "check",
+    "scenes",
+    "grids",
+    "words",
+    "controls",
+    "main",
+)
+"""The parts of the page's one script, in this order."""
+
+
+def render(operation: str) -> str:
+    """The page, which begins with that operation where its address says nothing.
+
+    >>> MARK in render("conv")
+    True
+    """
+    template = page_environment(Path(__file__).parent).get_template("page.html")
+    return template.render(
+        operation=operation,
+        generator=f"jaxcnn explore {__version__}",
+        scripts=[f"{name}.js" for name in SCRIPTS],
+    )

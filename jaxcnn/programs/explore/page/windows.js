@@ -1,0 +1,45 @@
+// Sliding windows, in integers only. Per axis: n elements with b - 1 holes between them and pads lo and hi, k taps
+// with dilation d, stride s; m outputs, and a remainder r that no window touches. Output j meets, with its tap t, the
+// position s j + d t - lo. The letters are those of jaxcnn/window.py.
+
+const dilated = (size, dilation) => size > 0 ? dilation * (size - 1) + 1 : 0;
+
+function axisWindow({ n, k, s, d, lo, hi, b = 1 }) {
+  const slack = dilated(n, b) + lo + hi - dilated(k, d);
+  return { n, k, s, d, lo, hi, b, m: Math.max(Math.floor(slack / s) + 1, 0), r: (slack % s + s) % s };
+}
+
+const windows = state => [0, 1].map(axis => axisWindow({
+  n: state.input[axis], k: state.kernel[axis], s: state.stride[axis], d: state.dilation[axis],
+  lo: state.before[axis], hi: state.after[axis],
+}));
+
+// The cotangent, dilated by the stride, meets the flipped kernel.
+const inputGradWindow = w => axisWindow({
+  n: w.m, k: w.k, s: 1, d: w.d, lo: dilated(w.k, w.d) - 1 - w.lo, hi: dilated(w.k, w.d) - 1 - w.hi + w.r, b: w.s,
+});
+
+// The input meets the cotangent as its kernel.
+const kernelGradWindow = w => axisWindow({ n: w.n, k: w.m, s: w.d, d: w.s, lo: w.lo, hi: w.hi - w.r });
+
+const sizes = (axes, letter) => axes.map(w => w[letter]);
+
+// The element at a position of the dilated, padded operand along one axis: null in a hole, a pad or a cropped part.
+function elementAt(w, position) {
+  const inside = position >= 0 && position < dilated(w.n, w.b) && position >= -w.lo && position < dilated(w.n, w.b) + w.hi;
+  return inside && position % w.b === 0 ? position / w.b : null;
+}
+
+// What an output of a window sums: each tap, and the element that it meets, null for none.
+function products(axes, output) {
+  return places(sizes(axes, "k")).map(tap => {
+    const met = axes.map((w, axis) => elementAt(w, w.s * output[axis] + w.d * tap[axis] - w.lo));
+    return { tap, met: met.includes(null) ? null : met };
+  });
+}
+
+// All paths from an input through a tap to an output, outputs first: the forward pass, and every gradient.
+function pathsOf(axes) {
+  return places(sizes(axes, "m")).flatMap(output =>
+    products(axes, output).filter(({ met }) => met).map(({ tap, met }) => ({ y: output, k: tap, x: met })));
+}

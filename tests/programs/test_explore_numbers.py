@@ -1,0 +1,167 @@
+"""What the page of `jaxcnn explore` computes is what the library does."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from browser import inside, opened
+from explore_cases import Case, case_of, random_case, random_norm
+
+import jaxcnn
+from jaxcnn.programs.explore.page.render import render
+from jaxcnn.window import Window
+
+TIES = (0.0, 1.0, 2.0, -np.inf, np.nan)
+SKEW = Window((3, 2), (2, 3), ((1, 2), (-1, 1)), (1, 2), (1, 1))
+"""Strides with a remainder, a dilation, pads that are unequal and negative."""
+OVERLAPPING = Window((3, 3), (2, 1), ((1, 1), (0, 1)), (1, 1), (1, 1))
+CONV = [
+    case_of("conv", SKEW, (6, 8)),
+    case_of("conv", SKEW, (6, 2)),  # too small
+    *(random_case("conv", seed) for seed in range(40)),
+]
+POOLS = [
+    case_of("max_pool", OVERLAPPING, (6, 6), values=(0.0, 1.0)),
+    case_of("max_pool", OVERLAPPING, (6, 6), values=TIES),
+    case_of("avg_pool", OVERLAPPING, (6, 6), more="&count=inside"),
+    *(random_case("max_pool", seed, TIES) for seed in range(100, 124)),
+    *(random_case("max_pool", seed) for seed in range(12)),
+    *(random_case("avg_pool", seed) for seed in range(200, 210)),
+    *(random_case("avg_pool", seed, more="&count=inside") for seed in range(300, 310)),
+]
+NORMS = [random_norm(seed) for seed in range(4)]
+QUICK = 3
+DOCUMENT = "op=conv"  # the page's first numbers: a 4x4 input and a 3x3 kernel
+
+
+def cases(table):
+    """As parameters: the first few are quick enough for daily work."""
+    return [
+        pytest.param(case, id=str(n), marks=() if n < QUICK else pytest.mark.slow)
+        for n, case in enumerate(table)
+    ]
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """The answers of one browser, by address."""
+    folder = tmp_path_factory.mktemp("explore")
+    (folder / "page.html").write_text(render("conv"), encoding="utf-8")
+    addresses = [*(case.address for case in [*CONV, *POOLS, *NORMS]), DOCUMENT]
+    html = opened(folder / "page.html", "#check|" + "|".join(addresses), folder / "browser")
+    found = json.loads(inside(html, "results"))
+    return dict(zip(addresses, found, strict=True))
+
+
+def rows(answer, name, shape):
+    """An array of the page; JSON has no words for what is not finite."""
+    return np.asarray([[float(v) for v in row] for row in answer[name]]).reshape(shape)
+
+
+def image(array):
+    return jnp.asarray(array)[None, :, :, None]
+
+
+def plain(array):
+    return np.asarray(array)[0, :, :, 0]
+
+
+def options(case: Case):
+    w = case.window
+    return {"stride": w.stride, "padding": w.pads, "dilation": w.dilation}
+
+
+def test_the_cases_have_everything():
+    fitting = [(c.window, c.x.shape) for c in CONV if 0 not in c.dy.shape]
+    assert len(fitting) in range(len(CONV) // 2, len(CONV))
+    assert any(sum(window.remainder(size)) for window, size in fitting)
+    assert any(min(min(pair) for pair in window.pads) < 0 for window, _ in fitting)
+    assert any(lo != hi for window, _ in fitting for lo, hi in window.pads)
+    assert sum(SKEW.remainder((6, 8)))
+
+
+@pytest.mark.parametrize("case", cases(CONV))
+def test_a_convolution(case, answers):
+    answer, x, k = answers[case.address], image(case.x), jnp.asarray(case.k)[:, :, None, None]
+    if 0 in case.dy.shape:
+        with pytest.raises(ValueError, match="w is larger than its padded input"):
+            jaxcnn.conv(x, k, **options(case))
+        assert answer["problem"] == "The kernel is larger than the padded input"
+        return
+    np.testing.assert_array_equal(rows(answer, "dy", case.dy.shape), case.dy)
+    dy = image(case.dy)
+    dx = plain(jaxcnn.conv_input_grad(dy, k, x.shape, **options(case)))
+    dk = np.asarray(jaxcnn.conv_kernel_grad(x, dy, k.shape, **options(case)))[:, :, 0, 0]
+    y = plain(jaxcnn.conv(x, k, **options(case)))
+    for name, value in {"y": y, "dx": dx, "dxAgain": dx, "dk": dk, "dkAgain": dk}.items():
+        np.testing.assert_array_equal(rows(answer, name, value.shape), value, err_msg=name)
+    for name, size in (("dx", case.x.shape), ("dk", case.window.size)):
+        grad = case.window.input_grad if name == "dx" else case.window.kernel_grad
+        windows = answer["windows"][name]
+        assert [tuple(of_axis["pads"]) for of_axis in windows] == list(grad(case.x.shape).pads)
+        assert tuple(of_axis["outputs"] for of_axis in windows) == size
+
+
+@pytest.mark.parametrize("case", cases(POOLS))
+def test_a_pool(case, answers):
+    answer, more = answers[case.address], {"count_include_pad": False} if case.more else {}
+    pool = partial(getattr(jaxcnn, case.operation), size=case.window.size, **options(case))
+    try:
+        y, vjp = jax.vjp(partial(pool, **more), image(case.x))
+    except ValueError:
+        assert answer["problem"]
+        return
+    assert not answer["problem"]
+    (dx,) = vjp(image(case.dy))
+    for name, value in {"y": plain(y), "dx": plain(dx)}.items():
+        found = rows(answer, name, value.shape)
+        np.testing.assert_allclose(found, value, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("case", cases(NORMS))
+def test_a_batch_norm(case, answers):
+    answer, x = answers[case.address], image(case.x)
+    scale = jnp.asarray([float(case.more.partition("=")[2])], jnp.float32)
+    state = jaxcnn.BatchNormState(jnp.zeros(1), jnp.ones(1))
+
+    def norm(x, scale, bias):
+        return jaxcnn.batch_norm(x, scale, bias, state, train=True)[0]
+
+    y, vjp = jax.vjp(norm, x, scale, jnp.zeros(1))
+    dx, dscale, dbias = vjp(image(case.dy))
+    close = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4)
+    close(rows(answer, "y", case.x.shape), plain(y))
+    close(rows(answer, "dx", case.x.shape), plain(dx))
+    close([answer["dscale"], answer["dbias"]], [float(dscale[0]), float(dbias[0])])
+
+
+def test_the_sums_of_the_document(answers):
+    """As "CNN Basics" writes them, for a 4x4 input and a 3x3 kernel."""
+    sums = answers[DOCUMENT]["sums"]
+    for line in (
+        "y_11 = x_11 k_11 + x_12 k_12 + x_13 k_13 + x_21 k_21 + x_22 k_22 + x_23 k_23"
+        " + x_31 k_31 + x_32 k_32 + x_33 k_33",
+        "dJ/dx_11 = dJ/dy_11 k_11",
+        "dJ/dx_12 = dJ/dy_11 k_12 + dJ/dy_12 k_11",
+        "dJ/dx_13 = dJ/dy_11 k_13 + dJ/dy_12 k_12",
+        "dJ/dk_11 = dJ/dy_11 x_11 + dJ/dy_12 x_12 + dJ/dy_21 x_21 + dJ/dy_22 x_22",
+        "dJ/dk_12 = dJ/dy_11 x_12 + dJ/dy_12 x_13 + dJ/dy_21 x_22 + dJ/dy_22 x_23",
+    ):
+        assert line in sums
+    assert len(sums) == 4 + 16 + 9
+
+
+def test_the_sum_of_a_convolution_has_the_same_products(answers):
+    """The full convolution has one for each tap; those that meet padding are 0."""
+    answer = answers[DOCUMENT]
+    gradients = [line for line in answer["sums"] if line.startswith("dJ")]
+    for line, again in zip(gradients, answer["windowSums"], strict=True):
+        name, _, terms = again.partition(" = ")
+        met = [term for term in terms.split(" + ") if not term.startswith("0 ")]
+        assert line == f"{name} = {' + '.join(met)}"
+    assert answer["windowSums"][0].startswith("dJ/dx_11 = 0 k_33 + 0 k_32 + ")
