@@ -12,9 +12,7 @@ import jax
 
 from docs.site.markdown import headings
 
-FENCE = re.compile(
-    r"^```python\n(.*?)^```$(?:\n+^```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE
-)
+FENCE = re.compile(r"^```python\n(.*?)^```$(?:\n+^```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)
 NAME = re.compile(r"\bjaxcnn(?:\.[A-Za-z_]\w*)+")
 
 

@@ -12,11 +12,19 @@ from tests.documents import anchors, names_of_today, run_code
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
     page
-    for folder in (".", "docs", "docs/*", "docs/*/*", "experiments", "experiments/results", "experiments/results/*")
+    for folder in (
+        ".",
+        "docs",
+        "docs/*",
+        "docs/*/*",
+        "experiments",
+        "experiments/results",
+        "experiments/results/*",
+    )
     for page in ROOT.glob(f"{folder}/*.md")
 )
 SLOW = ("guide", "own-rules", "proof", "training")
-"""Pages whose code certifies functions and trains; that of the others runs in seconds."""
+"""Pages whose code certifies functions and trains; the others take seconds."""
 
 
 def path(page: Path) -> str:

@@ -71,7 +71,7 @@ def test_entry(name):
     """It can be written, and its fences are closed."""
     page = PAGES[0]
     text = entries.entry(name, links.Links(PAGES, NAMES, "api/x", page.source, set()))
-    assert text.startswith(f"``````{{py:") and text.endswith("\n``````")
+    assert text.startswith("``````{py:") and text.endswith("\n``````")
     assert sum(line.startswith("```") for line in text.splitlines()) % 2 == 0
 
 

@@ -3,6 +3,8 @@
     pip install -e ".[docs]"
     python -m docs.site                     # to build/site/html
     python -m docs.site --output FOLDER     # to FOLDER/html
+
+A warning is an error.
 """
 
 from __future__ import annotations

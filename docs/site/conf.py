@@ -1,5 +1,5 @@
-"""The configuration of Sphinx, which `python -m docs.site` runs on the pages that it has
-laid out.
+"""The configuration of Sphinx, which `python -m docs.site` runs on the pages that it
+has laid out.
 
 Furo is the theme: it is maintained, readable on a phone, and has neither fonts nor
 scripts from elsewhere, so that the site works from disk. Equations become MathML when
@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from jaxcnn.version import __version__  # noqa: E402
+from jaxcnn.version import __version__
 
 project = "jaxcnn"
 author = "the jaxcnn developers"
@@ -25,7 +25,7 @@ myst_dmath_allow_space = False
 myst_dmath_allow_digits = False
 exclude_patterns = ["files"]
 smartquotes = False
-highlight_language = "text"
+highlight_language = "none"
 python_maximum_signature_line_length = 88
 add_module_names = True
 toc_object_entries_show_parents = "hide"

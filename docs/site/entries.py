@@ -1,10 +1,11 @@
-"""An entry of the reference: what a public name is, from its signature and docstring."""
+"""An entry of the reference: a public name, its signature and its docstring."""
 
 from __future__ import annotations
 
 import ast
 import functools
 import inspect
+import itertools
 import pkgutil
 import sys
 from collections.abc import Iterator
@@ -31,8 +32,9 @@ def entry(name: str, links: Links) -> str:
         value = pkgutil.resolve_name(name)
     except (AttributeError, ImportError) as error:
         raise ValueError(f"{links.source}: there is no {name}") from error
-    module = sys.modules[getattr(value, "__module__", None) or "jaxcnn"]
-    links = links._replace(source=_file(module))
+    module = getattr(value, "__module__", None) or ""
+    if module.startswith("jaxcnn."):
+        links = links._replace(source=_file(sys.modules[module]))
     if inspect.isclass(value):
         kind, signature, body = "class", _constructor(value), _class_body(value)
     elif name.rpartition(".")[2].isupper() or not inspect.isroutine(value):
@@ -121,7 +123,7 @@ def _class_body(cls: type) -> str:
     if fields and "Attributes:" not in text:
         said = dict(_said_of_fields(cls))
         if said:
-            parts += [f"`{field}`\n: {escaped(said.get(field, '–'))}" for field in fields]
+            parts += [f"`{field}`\n: {escaped(said.get(field, 'see below.'))}" for field in fields]
         else:
             parts.append("Fields: " + ", ".join(f"`{field}`" for field in fields) + ".")
     parts += [_member(name, value) for name, value in vars(cls).items() if _is_said(name, value)]
@@ -153,7 +155,7 @@ def _said_of_fields(cls: type) -> Iterator[tuple[str, str]]:
 
 
 def _said_below(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
-    for statement, below in zip(body, body[1:], strict=False):
+    for statement, below in itertools.pairwise(body):
         target = getattr(statement, "target", None) or next(
             iter(getattr(statement, "targets", ())), None
         )

@@ -1,6 +1,6 @@
-"""Asks every address of external.txt for an answer. Needs a network.
+"""Asks every address of external.txt for an answer: `python -m docs.site.external`.
 
-    python -m docs.site.external
+Needs a network.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ TIMEOUT = 20
 
 
 def answer(address: str) -> str:
-    """"" if there is a page, otherwise why not."""
+    """Why there is no page at an address; "" if there is one."""
     request = urllib.request.Request(address, headers={"User-Agent": "jaxcnn-docs"})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT):

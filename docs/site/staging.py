@@ -71,15 +71,11 @@ def _page(text: str, links: Links) -> str:
 
 def _listed(what: str, links: Links) -> str:
     found = [
-        page
-        for page in links.pages
-        if page.under == what or (page.part == what and not page.under)
+        page for page in links.pages if page.under == what or (page.part == what and not page.under)
     ]
     if not found:
         raise ValueError(f"{links.source}: there is no part or page {what!r}")
-    return "\n".join(
-        f"- [{page.title}]({links.to(page)}): {escaped(page.says)}" for page in found
-    )
+    return "\n".join(f"- [{page.title}]({links.to(page)}): {escaped(page.says)}" for page in found)
 
 
 def _code_page(page: Page, links: Links) -> str:
