@@ -115,4 +115,6 @@ def _tree(caption: str, below: Iterable[Page], links: Links) -> str:
 
 def _nav(page: Page) -> str:
     """A page's name in the table of contents."""
-    return page.source.removeprefix("jaxcnn/") if page.is_code else page.title.replace("`", "")
+    if page.is_code:  # the file and its folder, which have room beside the page
+        return "/".join(page.source.split("/")[-2:]).removeprefix("jaxcnn/")
+    return page.title.replace("`", "")
