@@ -1,5 +1,6 @@
 """The site's list of pages agrees with the repository: without Sphinx."""
 
+import doctest
 import inspect
 import pkgutil
 
@@ -97,7 +98,7 @@ def test_links_to_elsewhere_are_listed():
 def test_a_broken_link_is_refused():
     here = links.Links(PAGES, NAMES, "guide", "docs/guide.md", set())
     assert here.of_target("../experiments/README.md#x") == "results/index.md#x"
-    assert here.of_code("`jaxcnn/window.py`".strip("`")) == "internals/window.md"
+    assert here.of_code("jaxcnn/window.py") == "internals/window.md"
     with pytest.raises(ValueError, match="no file"):
         here.of_target("nothing.md")
 
@@ -119,9 +120,13 @@ def test_faults_of_a_site_are_found(tmp_path):
         assert fault in found
 
 
+@pytest.mark.parametrize("module", [docstrings, markdown, verify])
+def test_examples(module):
+    tried = doctest.testmod(module)
+    assert tried.attempted and not tried.failed
+
+
 def test_literal_text_stays_literal():
-    text = docstrings.as_markdown(inspect.getdoc(inspect.getmodule(jaxcnn.conv)) or "x")
-    assert text
     rule = docstrings.as_markdown(pages.module_docstring("jaxcnn/ops/convolution/rule.py"))
     assert "## Derivation" in rule
     assert "y[n, j, o] = sum_{t, c} x[n, s j + d t - p_lo, c] w[t, c, o] + b[o]" in rule

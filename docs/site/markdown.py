@@ -42,9 +42,7 @@ def links(text: str) -> list[str]:
     >>> links("[a](b.md#c), ![d](e.png), `[f](g)`")
     ['b.md#c', 'e.png']
     """
-    found: list[str] = []
-    rewritten(text, lambda target: found.append(target) or target)
-    return found
+    return [match["target"] for match in _TOKEN.finditer(text) if match["target"]]
 
 
 def headings(text: str) -> Iterator[tuple[int, str, int, int]]:
