@@ -24,7 +24,7 @@ _ITEM = re.compile(r"(\*{0,2}[A-Za-z_]\w*(?:, \*{0,2}[A-Za-z_]\w*)*): (.*)", re.
 
 
 def as_markdown(text: str, level: int = 2) -> str:
-    """The docstring as Markdown, its headings of this level.
+    """The docstring, without its indentation, as Markdown; its headings of this level.
 
     >>> print(as_markdown("Adds.\\n\\nRule\\n    By (1),\\n\\n        y = x  (1)\\n"))
     Adds.
@@ -42,7 +42,7 @@ def as_markdown(text: str, level: int = 2) -> str:
     `x`, `y`
     : two images.
     """
-    return "\n\n".join(_parts(inspect.cleandoc(text), level))
+    return "\n\n".join(_parts(text, level))
 
 
 def first_sentence(text: str) -> str:

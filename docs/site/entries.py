@@ -116,7 +116,7 @@ def _constructor(cls: type) -> str:
 
 
 def _class_body(cls: type) -> str:
-    text = cls.__doc__ or ""
+    text = inspect.cleandoc(cls.__doc__ or "")
     parts = [as_markdown(text, 4)] if text else []
     fields = getattr(cls, "_fields", ())
     if fields and "Attributes:" not in text:
