@@ -75,7 +75,11 @@ def _listed(what: str, links: Links) -> str:
     ]
     if not found:
         raise ValueError(f"{links.source}: there is no part or page {what!r}")
-    return "\n".join(f"- [{page.title}]({links.to(page)}): {escaped(page.says)}" for page in found)
+    lines = []
+    for page in found:
+        colon = "" if page.title.endswith("?") else ":"
+        lines.append(f"- [{page.title}]({links.to(page)}){colon} {escaped(page.says)}")
+    return "\n".join(lines)
 
 
 def _code_page(page: Page, links: Links) -> str:
