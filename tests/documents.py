@@ -1,25 +1,26 @@
-"""What the tests of README.md and docs/ share: the code in a page, and its links."""
+"""What the tests of README.md and docs/ share: the code in a page, and its anchors."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 from pathlib import Path
 from typing import Any
 
 import jax
 
-FENCE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-ANY_FENCE = re.compile(r"^(```|~~~).*?^\1$", re.DOTALL | re.MULTILINE)
-INLINE_CODE = re.compile(r"`[^`\n]*`")
-LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+from docs.site.markdown import headings
+
+FENCE = re.compile(r"^```python\n(.*?)^```$(?:\n+^```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)
 NAME = re.compile(r"\bjaxcnn(?:\.[A-Za-z_]\w*)+")
-HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 
 
 def run_code(page: Path) -> dict[str, Any]:
     """The names that the page's Python blocks define, run in order in one namespace.
 
-    A line in an error's traceback is the page's own line.
+    A block of text right after one has to be what it prints. A line in an error's
+    traceback is the page's own line.
     """
     text = page.read_text(encoding="utf-8")
     blocks = list(FENCE.finditer(text))
@@ -28,17 +29,11 @@ def run_code(page: Path) -> dict[str, Any]:
     with jax.numpy_dtype_promotion("standard"):  # JAX's default
         for block in blocks:
             above = "\n" * text.count("\n", 0, block.start(1))
-            exec(compile(above + block[1], str(page), "exec"), names)
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                exec(compile(above + block[1], str(page), "exec"), names)
+            print(printed.getvalue(), end="")
+            assert block[2] in (None, printed.getvalue()), f"{page} prints {printed.getvalue()}"
     return names
-
-
-def links(text: str) -> list[str]:
-    """The targets of all links and pictures of a page, code left out.
-
-    >>> links("[a](b.md#c), ![d](e.png), `[f](g)`")
-    ['b.md#c', 'e.png']
-    """
-    return LINK.findall(INLINE_CODE.sub("", ANY_FENCE.sub("", text)))
 
 
 def anchors(text: str) -> set[str]:
@@ -48,7 +43,7 @@ def anchors(text: str) -> set[str]:
     ['a-b-of-c-d', 'a-b-of-c-d-1']
     """
     found: set[str] = set()
-    for heading in HEADING.findall(ANY_FENCE.sub("", text)):
+    for _, heading, *_ in headings(text):
         words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
         slug = re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
         number = 0

@@ -6,16 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.documents import anchors, links, names_of_today, run_code
+from docs.site.markdown import links
+from tests.documents import anchors, names_of_today, run_code
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
     page
-    for folder in (".", "docs", "experiments", "experiments/results", "experiments/results/*")
+    for folder in (
+        ".",
+        "docs",
+        "docs/*",
+        "docs/*/*",
+        "experiments",
+        "experiments/results",
+        "experiments/results/*",
+    )
     for page in ROOT.glob(f"{folder}/*.md")
 )
-QUICK = ("behaviour", "methods")
-"""Pages whose code runs in seconds; the others certify functions and train."""
+SLOW = ("guide", "own-rules", "proof", "training")
+"""Pages whose code certifies functions and trains; the others take seconds."""
 
 
 def path(page: Path) -> str:
@@ -24,8 +33,8 @@ def path(page: Path) -> str:
 
 def pages_with_code():
     for page in PAGES:
-        if page.parent.name == "docs" and "```python" in page.read_text(encoding="utf-8"):
-            marks = () if page.stem in QUICK else pytest.mark.slow
+        if path(page).startswith("docs/") and "```python" in page.read_text(encoding="utf-8"):
+            marks = pytest.mark.slow if page.stem in SLOW else ()
             yield pytest.param(page, id=path(page), marks=marks)
 
 

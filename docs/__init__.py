@@ -1,0 +1,1 @@
+"""The documentation: pages to read, and the program that makes a site of them."""

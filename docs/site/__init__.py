@@ -1,0 +1,1 @@
+"""The documentation's site: see README.md beside this file."""

@@ -1,0 +1,124 @@
+"""The pages as Sphinx reads them: one folder of Markdown, with the site's addresses.
+
+Three marks of a page are replaced, each on a line of its own:
+
+    <!-- entry: jaxcnn.conv -->              what the reference says of this name
+    <!-- section: README.md, Speed -->       what stands below a heading of another file
+    <!-- list: Learn -->                     the pages of a part, or under a page
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from docs.site.docstrings import as_markdown
+from docs.site.entries import entry
+from docs.site.links import FILES, Links
+from docs.site.markdown import escaped, section
+from docs.site.pages import FRONT, ROOT, Page, load_pages, load_parts, module_docstring
+
+MARK = re.compile(r"^<!-- (entry|section|list): (.+?) -->$", re.MULTILINE)
+
+
+def entry_names(pages: Iterable[Page]) -> list[str]:
+    """The names that have an entry, in the order of the pages."""
+    return [
+        name
+        for page in pages
+        if not page.is_code
+        for kind, name in MARK.findall(page.text)
+        if kind == "entry"
+    ]
+
+
+def stage(folder: Path) -> None:
+    """Write all pages, and the files that they link, to an empty folder.
+
+    Raises:
+      ValueError: on a link to nothing, or a mark that means nothing.
+    """
+    pages = load_pages()
+    names, shipped = frozenset(entry_names(pages)), set[str]()
+    for page in pages:
+        links = Links(pages, names, page.path, page.source, shipped)
+        text = _code_page(page, links) if page.is_code else _page(page.text, links)
+        path = folder / f"{page.path}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{text.rstrip()}\n{_contents(page, links)}", encoding="utf-8")
+    for file in shipped:
+        copy = folder / FILES / file
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / file, copy)
+
+
+def _page(text: str, links: Links) -> str:
+    def replaced(match: re.Match[str]) -> str:
+        kind, what = match[1], match[2]
+        if kind == "entry":
+            return entry(what, links)
+        if kind == "list":
+            return _listed(what, links)
+        file, _, heading = what.partition(", ")
+        theirs = links._replace(source=file)
+        return theirs.rewrite(section((ROOT / file).read_text(encoding="utf-8"), heading))
+
+    return MARK.sub(replaced, links.rewrite(text))
+
+
+def _listed(what: str, links: Links) -> str:
+    found = [
+        page for page in links.pages if page.under == what or (page.part == what and not page.under)
+    ]
+    if not found:
+        raise ValueError(f"{links.source}: there is no part or page {what!r}")
+    lines = []
+    for page in found:
+        colon = "" if page.title.endswith("?") else ":"
+        lines.append(f"- [{page.title}]({links.to(page)}){colon} {escaped(page.says)}")
+    return "\n".join(lines)
+
+
+def _code_page(page: Page, links: Links) -> str:
+    """The docstring, and the code below it with the line numbers of the file."""
+    code = page.text
+    first = ast.parse(code).body[0].end_lineno or 0
+    lines = code.splitlines()
+    while first < len(lines) and not lines[first]:
+        first += 1
+    said = links.rewrite(as_markdown(module_docstring(page.source)))
+    shown = "\n".join(lines[first:])
+    return (
+        f"# {page.title}\n\n{said}\n\n## The code\n\n"
+        f"``````{{code-block}} python\n:lineno-start: {first + 1}\n\n{shown}\n``````"
+    )
+
+
+def _contents(page: Page, links: Links) -> str:
+    """The part of the table of contents that hangs on a page."""
+    if page.path == FRONT:
+        trees = [(part.title, part.tops) for part in load_parts()]
+    else:
+        trees = [("", tuple(below for below in links.pages if below.under == page.path))]
+    return "".join(_tree(caption, below, links) for caption, below in trees if below)
+
+
+def _tree(caption: str, below: Iterable[Page], links: Links) -> str:
+    lines = ["", "```{toctree}", ":hidden:", ":maxdepth: 2"]
+    lines += [f":caption: {caption}"] if caption else []
+    lines += [
+        "",
+        *(f"{_nav(page)} <{links.to(page).removesuffix('.md')}>" for page in below),
+        "```",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _nav(page: Page) -> str:
+    """A page's name in the table of contents."""
+    if page.is_code:  # the file and its folder, which have room beside the page
+        return "/".join(page.source.split("/")[-2:]).removeprefix("jaxcnn/")
+    return page.title.replace("`", "")
