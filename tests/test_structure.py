@@ -40,6 +40,7 @@ def floor(module: str) -> int:
         "models": 3,
         "training": 3,
         "check": 3,
+        "seen": 3,
         "stored": 4,
         "programs": 5,
         "_public": 5,
