@@ -311,6 +311,23 @@ def test_zeros_of_a_kernel_are_holes():
     assert fields_of(lambda x: conv(x, 0 * cross, padding="SAME"), x).sees((2, 2)).sum() == 9
 
 
+def test_each_channel_has_the_taps_of_its_own_kernel():
+    """Patches are a convolution with a 1 for each channel."""
+
+    def function(x, channel):
+        patches = lax.conv_general_dilated_patches(
+            x, (3, 3), (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        return patches[..., channel : channel + 1]
+
+    x = jnp.zeros((1, 5, 6, 2))
+    for channel in (0, 5, 13):
+        result = verify(lambda x, channel=channel: function(x, channel), x)
+        assert result.equal, result
+        assert result.seen.exact
+        assert result.seen.sees((2, 2)).sum() == 1
+
+
 def test_positions_that_depend_on_numbers_see_all_and_say_so():
     functions = {
         "gather": lambda x: x[:, jnp.argmax(x[0, :, 0])[None]],

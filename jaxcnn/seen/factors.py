@@ -37,29 +37,34 @@ def tidy(factors: Iterable[Factor]) -> Term | None:
     """The term with no dim or axis along which a table is constant, and every table
     without axes inside another where it fits; None if it is empty."""
     small = [trimmed(factor) for factor in factors]
-    masks = [factor for factor in small if not factor.axes and factor.dims]
-    seeing = [factor for factor in small if factor.axes]
-    left = []
-    for mask in masks:
-        for place, factor in enumerate(seeing):
-            if set(mask.dims) <= set(factor.dims):
-                table = factor.table & spread(mask, factor.dims, factor.axes)
-                seeing[place] = trimmed(Factor(factor.dims, factor.axes, table))
-                break
-        else:
-            left.append(mask)
-    one_mask: list[Factor] = []
-    for mask in left:
-        twin = next((other for other in one_mask if other.dims == mask.dims), None)
-        if twin is not None:
-            one_mask.remove(twin)
-            mask = trimmed(Factor(mask.dims, (), mask.table & twin.table))
-        one_mask.append(mask)
-    found = [*seeing, *one_mask, *(factor for factor in small if not factor.place[0] + factor.axes)]
-    if any(not factor.table.any() for factor in found):
+    if any(not factor.table.any() for factor in small):
         return None
+    found = [factor for factor in small if factor.axes]
+    for mask in (factor for factor in small if factor.dims and not factor.axes):
+        place = _home(mask, found)
+        if place is None:
+            found.append(mask)
+            continue
+        other = found[place]
+        dims = tuple(sorted({*mask.dims, *other.dims}))
+        table = spread(mask, dims, other.axes) & spread(other, dims, other.axes)
+        found[place] = trimmed(Factor(dims, other.axes, table))
+        if not table.any():
+            return None
     kept = [factor for factor in found if factor.dims or factor.axes]
     return tuple(sorted(kept, key=lambda factor: (factor.axes, factor.dims)))
+
+
+def _home(mask: Factor, found: Sequence[Factor]) -> int | None:
+    """Which factor takes a mask in: one of its dims, or of none. The table of one that
+    has other dims would grow."""
+    fitting = [k for k, factor in enumerate(found) if set(mask.dims) <= set(factor.dims)]
+    constant = [
+        k
+        for k, factor in enumerate(found)
+        if not factor.dims and mask.table.size * factor.table.size <= MOST_BOOLEANS
+    ]
+    return next(iter([*fitting, *constant]), None)
 
 
 def trimmed(factor: Factor) -> Factor:

@@ -78,7 +78,7 @@ def _pulled(factor: Factor, shape: Sequence[int], indices: Mapping[int, Index]) 
         exists = exists & (table >= 0)
         places.append(np.maximum(table, 0))
     table = factor.table[tuple(places)] if places else factor.table
-    exists = exists.reshape(*exists.shape, *(1,) * len(factor.axes))
+    exists = exists.reshape((*exists.shape, *(1,) * len(factor.axes)))
     return Factor(tuple(dims), factor.axes, table & exists)
 
 

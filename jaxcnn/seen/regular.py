@@ -23,23 +23,33 @@ class Moving(NamedTuple):
 
 def moving(matrix: np.ndarray) -> Moving | None:
     """The window that moves along an axis, of which outputs see which inputs, (m, n).
-    Outputs that may see padding do not count. None if the others are fewer than two or
-    see by no rule of (2) in `jaxcnn/receptive.py`.
+    None if there is none that follows (2) of `jaxcnn/receptive.py`.
+
+    Outputs that may see padding do not count: at least one must certainly see none, and
+    one of its neighbours must see the same window elsewhere.
 
     >>> moving(np.eye(5, dtype=bool) | np.eye(5, k=2, dtype=bool))
     Moving(size=3, stride=1, padding=0)
     """
-    rows = unclipped(matrix)
-    if len(rows) < 2:
+    certain = unclipped(matrix)
+    if not len(certain):
         return None
-    first = matrix[rows].argmax(axis=1)
-    stride, rest = divmod(int(first[1] - first[0]), int(rows[1] - rows[0]))
-    padding = stride * int(rows[0]) - int(first[0])
-    seen = [np.flatnonzero(row) - start for row, start in zip(matrix[rows], first, strict=True)]
-    alike = all(np.array_equal(seen[0], other) for other in seen[1:])
-    if rest or stride < 1 or not alike or (first != stride * rows - padding).any():
+    first = matrix.argmax(axis=1)
+    shapes = [np.flatnonzero(row) - start for row, start in zip(matrix, first, strict=True)]
+    window = shapes[certain[0]]
+    begin, end = int(certain[0]), int(certain[-1]) + 1
+    while begin and np.array_equal(shapes[begin - 1], window):
+        begin -= 1
+    while end < len(shapes) and np.array_equal(shapes[end], window):
+        end += 1
+    alike = all(np.array_equal(shapes[j], window) for j in range(begin, end))
+    if end - begin < 2 or not alike:
         return None
-    return Moving(int(seen[0][-1]) + 1, stride, padding)
+    steps = np.diff(first[begin:end])
+    stride = int(steps[0])
+    if stride < 1 or (steps != stride).any():
+        return None
+    return Moving(int(window[-1]) + 1, stride, stride * begin - int(first[begin]))
 
 
 def unclipped(matrix: np.ndarray) -> np.ndarray:

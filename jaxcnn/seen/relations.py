@@ -45,62 +45,77 @@ def _without(term: Term, gone: set[int], notes: set[str]) -> list[Factor]:
 
 
 def _united(factors: Sequence[Factor], gone: set[int], notes: set[str]) -> list[Factor]:
-    if not gone:
-        return list(factors)
-    if len(factors) == 1:
-        (factor,) = factors
-        table = factor.table.any(axis=tuple(k for k, d in enumerate(factor.dims) if d in gone))
-        return [Factor(tuple(d for d in factor.dims if d not in gone), factor.axes, table)]
-    exact = _united_pairs(factors, gone)
-    if exact is None:
-        notes.add(TOO_LARGE)
-        return [one for factor in factors for one in _united([factor], gone, notes)]
-    return [exact]
-
-
-def _united_pairs(factors: Sequence[Factor], gone: set[int]) -> Factor | None:
-    """The union of products, product by product; equal ones once. None if that is too
-    much."""
+    """A product of factors united over dims that each of them shares with another."""
+    alone = [_any(factor, gone) for factor in factors]
+    if len(factors) == 1 or not gone:
+        return alone
     dims = sorted({dim for factor in factors for dim in factor.dims})
     kept, summed = [d for d in dims if d not in gone], [d for d in dims if d in gone]
+    tables = _rows(factors, kept, summed)
+    if tables is None:
+        notes.add(TOO_LARGE)
+        return alone
+    rows = [_products([table[k] for table in tables]) for k in range(len(tables[0]))]
+    if all(len(pairs) == math.prod(map(len, lines)) for lines, pairs in rows):
+        return alone  # (2): every product of what is united is there
+    width = math.prod(table.shape[2] for table in tables)
+    work = sum(len(pairs) for _, pairs in rows) * width
+    if len(rows) * width > MOST_BOOLEANS or work > MOST_PAIRS:
+        notes.add(TOO_LARGE)
+        return alone
+    out = np.zeros((len(rows), width), bool)
+    for row, (lines, pairs) in zip(out, rows, strict=True):
+        for pair in pairs:
+            row |= _outer([line[k] for line, k in zip(lines, pair, strict=True)])
+    sizes = _sizes(factors)
     axes = [axis for factor in factors for axis in factor.axes]
-    sizes = {d: n for f in factors for d, n in zip(f.dims, f.table.shape, strict=False)}
-    lengths = [f.table.shape[len(f.dims) :] for f in factors]
-    rows = math.prod(sizes[d] for d in kept)
-    width = math.prod(n for length in lengths for n in length)
-    count = math.prod(sizes[d] for d in summed)
-    if rows * width > MOST_BOOLEANS or any(
-        rows * count * math.prod(length) > 4 * MOST_BOOLEANS for length in lengths
-    ):
-        return None
-    tables = []
-    for factor, length in zip(factors, lengths, strict=True):
-        order = [factor.dims.index(d) for d in [*kept, *summed] if d in factor.dims]
-        table = factor.table.transpose(*order, *range(len(factor.dims), factor.table.ndim))
-        table = table.reshape(
-            *(sizes[d] if d in factor.dims else 1 for d in [*kept, *summed]), *length
-        )
-        whole = [sizes[d] for d in [*kept, *summed]]
-        tables.append(np.broadcast_to(table, (*whole, *length)).reshape(rows, count, -1))
-    out = np.zeros((rows, width), bool)
-    for row in range(rows):
-        ids, lines = [], []
-        for table in tables:
-            packed = np.packbits(table[row], axis=1)
-            different, which = np.unique(packed, axis=0, return_inverse=True)
-            ids.append(which.reshape(-1))
-            lines.append(np.unpackbits(different, axis=1, count=table.shape[2]).astype(bool))
-        pairs = np.unique(np.stack(ids, axis=1), axis=0)
-        if len(pairs) == math.prod(map(len, lines)):  # all of them: (2)
-            out[row] = _outer([line.any(axis=0) for line in lines])
-        elif len(pairs) * rows * width > MOST_PAIRS:
-            return None
-        else:
-            for pair in pairs:
-                out[row] |= _outer([line[k] for line, k in zip(lines, pair, strict=True)])
-    table = out.reshape(*(sizes[d] for d in kept), *(n for length in lengths for n in length))
+    lengths = [n for factor in factors for n in factor.table.shape[len(factor.dims) :]]
+    table = out.reshape((*(sizes[d] for d in kept), *lengths))
     order = [*range(len(kept)), *(len(kept) + k for k in np.argsort(axes))]
-    return Factor(tuple(kept), tuple(sorted(axes)), table.transpose(order))
+    return [Factor(tuple(kept), tuple(sorted(axes)), table.transpose(order))]
+
+
+def _any(factor: Factor, gone: set[int]) -> Factor:
+    table = factor.table.any(axis=tuple(k for k, d in enumerate(factor.dims) if d in gone))
+    return Factor(tuple(d for d in factor.dims if d not in gone), factor.axes, table)
+
+
+def _sizes(factors: Sequence[Factor]) -> dict[int, int]:
+    return {d: n for f in factors for d, n in zip(f.dims, f.table.shape, strict=False)}
+
+
+def _rows(
+    factors: Sequence[Factor], kept: Sequence[int], summed: Sequence[int]
+) -> list[np.ndarray] | None:
+    """Each table as (kept positions, summed positions, what is seen); None if that is
+    too large."""
+    sizes = _sizes(factors)
+    whole = [sizes[d] for d in (*kept, *summed)]
+    rows = math.prod(sizes[d] for d in kept)
+    tables = []
+    for factor in factors:
+        length = factor.table.shape[len(factor.dims) :]
+        if math.prod(whole) * math.prod(length) > MOST_BOOLEANS:
+            return None
+        order = [factor.dims.index(d) for d in (*kept, *summed) if d in factor.dims]
+        order += range(len(factor.dims), factor.table.ndim)
+        own = [sizes[d] if d in factor.dims else 1 for d in (*kept, *summed)]
+        table = factor.table.transpose(order).reshape((*own, *length))
+        tables.append(
+            np.broadcast_to(table, (*whole, *length)).reshape(rows, -1, math.prod(length))
+        )
+    return tables
+
+
+def _products(tables: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+    """The different lines of each table (positions, what is seen), and which of them
+    meet: the numbers of their lines."""
+    lines, numbers = [], []
+    for table in tables:
+        different, which = np.unique(np.packbits(table, axis=1), axis=0, return_inverse=True)
+        lines.append(np.unpackbits(different, axis=1, count=table.shape[1]).astype(bool))
+        numbers.append(which.reshape(-1))
+    return lines, np.unique(np.stack(numbers, axis=1), axis=0)
 
 
 def _outer(lines: Sequence[np.ndarray]) -> np.ndarray:
@@ -150,7 +165,7 @@ def _related(
     sums = pattern.reshape(-1, count).astype(np.float32) @ table.reshape(count, -1).astype(
         np.float32
     )
-    out = (sums > 0).reshape(*outs, *table.shape[len(owned) :])
+    out = (sums > 0).reshape((*outs, *table.shape[len(owned) :]))
     order = [
         *(len(new) + k for k in range(len(kept))),
         *range(len(new)),

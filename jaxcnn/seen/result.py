@@ -135,8 +135,7 @@ class Seen:
         its size, stride and padding.
 
         None where it is no such window, as behind a transposed convolution, where the
-        output has another number of axes, and where the image is too small to tell:
-        fewer than two outputs see a whole window inside it."""
+        output has another number of axes, and where the image is too small to tell."""
         if len(self.output_size) != len(self.input_size):
             return (None,) * len(self.input_size)
         return tuple(moving(self.along(axis)) for axis in range(len(self.input_size)))

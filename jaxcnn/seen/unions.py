@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxcnn.seen.factors import MOST_BOOLEANS, Factor, Term, merged, projected, spread, tidy
 
-MOST_TERMS = 32
+MOST_TERMS = 64
 """So many terms are kept apart."""
 TOO_MANY = "too many branches to tell apart"
 

@@ -4,19 +4,20 @@ at s j + d t - p."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jax.extend.core import JaxprEqn
 
 from jaxcnn.seen.factors import rectangles
-from jaxcnn.seen.moves import broadcast, reshaped, transposed
+from jaxcnn.seen.moves import broadcast, masked, reshaped, transposed
 from jaxcnn.seen.program import Program, rule
 from jaxcnn.seen.relations import along, reduced
 from jaxcnn.seen.sets import Field, union
 from jaxcnn.seen.values import Value
 from jaxcnn.window import Window
 
+MOST_PATTERNS = 64
 NO_WINDOW = (1, 1, (0, 0), 1, 1)
 PER_CHANNEL = "a kernel whose zeros differ from channel to channel"
 
@@ -71,6 +72,7 @@ def convolution(program: Program, equation: JaxprEqn, operands: Sequence[Value])
         tuple(shape[dim] for dim in y_dims),
         (params["feature_group_count"], params["batch_group_count"]),
         None if taps is None else taps.transpose(w_dims),
+        program.holes,
     )
     return transposed(found, np.argsort(y_dims).tolist())
 
@@ -82,39 +84,63 @@ def convolved(
     shape: Sequence[int],
     groups: tuple[int, int],
     nonzero: np.ndarray | None,
+    holes: bool,
 ) -> Field:
-    """The field of y (n, o, *j), from x (n, c, *i) and w (o, c, *t)."""
+    """The field of y (n, o, *j), from x (n, c, *i) and w (o, c, *t). With holes, a tap
+    on padding is not seen."""
     n, o, *outs = shape
-    group = max(groups)
-    space = x.shape[2:]
+    group, space = max(groups), x.shape[2:]
     if groups[1] > 1:
         x = reshaped(x, (group, x.shape[0] // group, *x.shape[1:]))  # g n c
-        x = transposed(reduced(x, [2]), [1, 0, *range(2, 2 + len(space))])
+        x = transposed(x, [1, 0, *range(2, 3 + len(space))])
     else:
-        x = reshaped(x, (x.shape[0], group, x.shape[1] // group, *space))
-        x = reduced(x, [2])  # n g
-    dims = list(range(2, 2 + len(space)))
-    if nonzero is None:
-        seen = slid(x, dims, window, outs)
-    else:
-        seen = _by_taps(x, dims, window, outs, nonzero)
+        x = reshaped(x, (x.shape[0], group, x.shape[1] // group, *space))  # n g c
+    by_channel = any(2 in factor.dims for term in x.terms for factor in term)
+    x = reduced(x, [2])
     rest = list(range(3, 3 + len(space)))
-    seen = broadcast(seen, (n, group, o // group, *outs), [0, 1, *rest])
-    seen = reshaped(seen, shape)
+
+    def through(taps: np.ndarray | None) -> Field:
+        seen = _through(x, window, outs, taps)
+        wide = broadcast(seen, (n, group, o // group, *outs), [0, 1, *rest])
+        return reshaped(wide, shape)
+
+    seen = through(None) if nonzero is None else _by_patterns(through, nonzero, by_channel)
     if not w.terms:
         return seen
     w = reduced(w, [1])
     for axis, (size, m) in enumerate(zip(space, outs, strict=True)):
-        w = along(w, 1 + axis, positions(window, axis, size, m) >= 0)
+        inside = positions(window, axis, size, m) >= 0
+        w = along(w, 1 + axis, inside if holes else np.ones_like(inside))
     return union([seen, broadcast(w, shape, range(1, 2 + len(space)))], shape)
 
 
-def _by_taps(
-    x: Field, dims: Sequence[int], window: Window, outs: Sequence[int], nonzero: np.ndarray
+def _by_patterns(
+    through: Callable[[np.ndarray], Field], nonzero: np.ndarray, by_channel: bool
 ) -> Field:
-    """Only the taps that are not zero: as a union of windows, each with some taps per
-    axis."""
-    taps = nonzero.any(axis=(0, 1))
+    """Only the taps that are not zero, for each output channel its own."""
+    taps = nonzero.any(axis=1)
+    different, which = np.unique(taps.reshape(len(taps), -1), axis=0, return_inverse=True)
+    if len(different) > MOST_PATTERNS:
+        seen = through(taps.any(axis=0))
+        return seen.noting(PER_CHANNEL) if seen.terms else seen
+    parts = []
+    for number, pattern in enumerate(different):
+        part = through(pattern.reshape(taps.shape[1:]))
+        mine = (which.reshape(-1) == number).reshape(
+            [-1 if d == 1 else 1 for d in range(len(part.shape))]
+        )
+        parts.append(masked(part, np.broadcast_to(mine, part.shape)))
+    seen = union(parts)
+    differing = by_channel and (nonzero != taps[:, None]).any()
+    return seen.noting(PER_CHANNEL) if differing and seen.terms else seen
+
+
+def _through(x: Field, window: Window, outs: Sequence[int], taps: np.ndarray | None) -> Field:
+    """x (n, g, *i) through a window; only some taps are a union of windows, each with
+    some taps per axis."""
+    dims = list(range(2, len(x.shape)))
+    if taps is None:
+        return slid(x, dims, window, outs)
     fields = []
     for part in rectangles(taps):
         one = x
@@ -122,9 +148,7 @@ def _by_taps(
             places = positions(window, axis, x.shape[dim], m)
             one = along(one, dim, seen_through(places, x.shape[dim], part[axis]))
         fields.append(one)
-    seen = union(fields, (*x.shape[:2], *outs))
-    whole = (nonzero == taps).all()
-    return seen if whole or not seen.terms else seen.noting(PER_CHANNEL)
+    return union(fields, (*x.shape[:2], *outs))
 
 
 def _window(params: dict) -> Window:
@@ -186,7 +210,7 @@ def onednn(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> F
     n, *outs, o = equation.outvars[0].aval.shape
     taps = program.nonzero(operands[1])
     taps = None if taps is None else taps.transpose(order)
-    y = convolved(x, w, problem.window, (n, o, *outs), (problem.groups, 1), taps)
+    y = convolved(x, w, problem.window, (n, o, *outs), (problem.groups, 1), taps, program.holes)
     return transposed(y, [0, *range(2, 2 + axes), 1])
 
 
