@@ -26,7 +26,8 @@ def scan(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> lis
     split = params["num_consts"]
     consts, carry = operands[:split], list(operands[split : split + params["num_carry"]])
     xs = operands[split + params["num_carry"] :]
-    shapes = [variable.aval.shape for variable in equation.outvars[len(carry) :]]
+    avals: list[Any] = [variable.aval for variable in equation.outvars[len(carry) :]]
+    shapes = [tuple(aval.shape) for aval in avals]
     if params["length"] > MOST_STEPS:
         return _any_scan(program, params["jaxpr"], consts, carry, xs, shapes)
     steps = range(params["length"])
@@ -154,7 +155,7 @@ def cond(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> lis
     results = [program.run(branch, rest) for branch in branches]
     seen = _everywhere(index.field)
     return [
-        Value(program.joined([*(value.field for value in values), seen], values[0].shape))
+        Value(union([*(value.field for value in values), seen], values[0].shape))
         for values in zip(*results, strict=True)
     ]
 

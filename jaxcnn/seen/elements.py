@@ -9,7 +9,7 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 
 from jaxcnn.seen.moves import Index, broadcast, masked, pulled, reshaped, taken, transposed
-from jaxcnn.seen.program import Program, rule, where_nonzero
+from jaxcnn.seen.program import Program, rule, shape_of, where_nonzero
 from jaxcnn.seen.relations import reduced
 from jaxcnn.seen.sets import Field, union
 from jaxcnn.seen.values import Value
@@ -35,8 +35,8 @@ ELEMENTWISE = (
 @rule(*ELEMENTWISE)
 def elementwise(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> Field:
     """Each output sees what the elements at its place see."""
-    shape = equation.outvars[0].aval.shape
-    return program.joined([value.field for value in operands], shape)
+    shape = shape_of(equation)
+    return program.joined(operands, [value.field for value in operands], shape)
 
 
 @rule("mul")
@@ -44,7 +44,7 @@ def product(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> 
     """A known zero hides the other factor."""
     one, other = operands
     fields = [where_nonzero(program, one, other), where_nonzero(program, other, one)]
-    return program.joined(fields, equation.outvars[0].aval.shape)
+    return program.joined(operands, fields, shape_of(equation))
 
 
 @rule("optimization_barrier", "device_put")
@@ -57,10 +57,10 @@ def select(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> F
     """which, cases -> cases[which], element by element. A known choice is seen as
     such."""
     which, *cases = operands
-    shape = equation.outvars[0].aval.shape
+    shape = shape_of(equation)
     fields = [case.field for case in cases]
     if which.known is None:
-        return program.joined([which.field, *fields], shape)
+        return program.joined(operands, [which.field, *fields], shape)
     number = np.broadcast_to(which.known.astype(int), shape)
     chosen = [masked(each.of_shape(shape), number == k) for k, each in enumerate(fields)]
     return union(chosen, shape)
@@ -73,7 +73,7 @@ def transpose(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -
 
 @rule("reshape")
 def reshape(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> Field:
-    return reshaped(operands[0].field, equation.outvars[0].aval.shape)
+    return reshaped(operands[0].field, shape_of(equation))
 
 
 @rule("squeeze")
@@ -84,12 +84,12 @@ def squeeze(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> 
 @rule("broadcast_in_dim")
 def broadcast_in_dim(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> Field:
     dims = equation.params["broadcast_dimensions"]
-    return broadcast(operands[0].field, equation.outvars[0].aval.shape, dims)
+    return broadcast(operands[0].field, shape_of(equation), dims)
 
 
 @rule("tile")
 def tile(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> Field:
-    x, shape = operands[0].field, equation.outvars[0].aval.shape
+    x, shape = operands[0].field, shape_of(equation)
     indices = {
         d: Index((d,), np.arange(m) % max(n, 1))
         for d, (m, n) in enumerate(zip(shape, x.shape, strict=True))
@@ -136,35 +136,37 @@ def unstack(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> 
 @rule("concatenate")
 def concatenate(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> Field:
     """Each operand in its place, and nothing elsewhere."""
-    dim, shape = equation.params["dimension"], equation.outvars[0].aval.shape
-    return _in_places(program, [value.field for value in operands], dim, shape)
+    dim, shape = equation.params["dimension"], shape_of(equation)
+    fields = [value.field for value in operands]
+    return program.joined(operands, _in_places(fields, dim, shape), shape)
 
 
 @rule("stack")
 def stack(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> Field:
     """Each operand in its place along a new dim."""
-    axis, shape = equation.params["axis"], equation.outvars[0].aval.shape
+    axis, shape = equation.params["axis"], shape_of(equation)
     dims = [d for d in range(len(shape)) if d != axis]
     wide = [(*shape[:axis], 1, *shape[axis + 1 :])] * len(operands)
     fields = [broadcast(value.field, one, dims) for value, one in zip(operands, wide, strict=True)]
-    return _in_places(program, fields, axis, shape)
+    return program.joined(operands, _in_places(fields, axis, shape), shape)
 
 
-def _in_places(program: Program, fields: Sequence[Field], dim: int, shape: Sequence[int]) -> Field:
+def _in_places(fields: Sequence[Field], dim: int, shape: Sequence[int]) -> list[Field]:
+    """Each field where its part is, one after another along a dim."""
     start, placed = 0, []
     for each in fields:
         positions = np.full(shape[dim], -1)
         positions[start : start + each.shape[dim]] = np.arange(each.shape[dim])
         start += each.shape[dim]
         placed.append(taken(each, dim, positions))
-    return program.joined(placed, shape)
+    return placed
 
 
 @rule("pad")
 def pad(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> Field:
     """Pads may be negative. What is added sees what the padding value sees."""
     x, value = operands[0].field, operands[1].field
-    shape = equation.outvars[0].aval.shape
+    shape = shape_of(equation)
     added = []
     for dim, (low, _, inner) in enumerate(equation.params["padding_config"]):
         places, step = np.arange(shape[dim]) - low, inner + 1

@@ -115,7 +115,7 @@ def projected(term: Term, axis: int) -> Factor | None:
         if axis in factor.axes:
             others = [place for place, other in enumerate(factor.axes) if other != axis]
             table = factor.table.any(axis=tuple(len(factor.dims) + place for place in others))
-            return Factor(factor.dims, (axis,), table)
+            return Factor(factor.dims, (axis,), np.asarray(table))
     return None
 
 

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jax import lax
 from jax.extend.core import JaxprEqn
 
 from jaxcnn.seen.moves import Index, broadcast, masked, pulled, taken
-from jaxcnn.seen.program import Program, rule
+from jaxcnn.seen.program import Program, rule, shape_of
 from jaxcnn.seen.relations import along, reduced
 from jaxcnn.seen.sets import Field, everything, union
 from jaxcnn.seen.values import Value
@@ -23,21 +24,35 @@ ANYWHERE = "positions that depend on numbers"
 @rule("gather")
 def gather(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> Field:
     x, indices = operands
-    params, shape = equation.params, equation.outvars[0].aval.shape
+    params, shape = equation.params, shape_of(equation)
     if indices.known is None:
         return _gather_anywhere(equation, x.field, indices.field)
-    numbers = np.arange(math.prod(x.shape), dtype=np.int32).reshape(x.shape)
-    places = np.asarray(
-        lax.gather(
-            numbers,
-            indices.known,
-            params["dimension_numbers"],
-            params["slice_sizes"],
-            mode=params["mode"],
-            fill_value=-1,
-        )
-    )
-    return _moved(x.field, places, shape)
+    numbers, sizes, mode = params["dimension_numbers"], params["slice_sizes"], params["mode"]
+    fills = lax.GatherScatterMode.from_any(mode) == lax.GatherScatterMode.FILL_OR_DROP
+    batch = tuple(d for d in range(len(shape)) if d not in numbers.offset_dims)
+    known = indices.known
+    starts = {d: known[..., k] for k, d in enumerate(numbers.start_index_map)}
+    batching = zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True)
+    for d, place in batching:
+        line = np.arange(x.shape[d])
+        starts[d] = line.reshape([-1 if k == place else 1 for k in range(len(batch))])
+    offsets = _offsets(numbers, len(sizes))
+    places = {}
+    for d, (n, size) in enumerate(zip(x.shape, sizes, strict=True)):
+        start = np.broadcast_to(starts.get(d, 0), known.shape[:-1]).astype(np.int64)
+        inside = np.clip(start, 0, n - size)
+        table = inside[..., None] + np.arange(size)
+        if fills:
+            table = np.where((start == inside)[..., None], table, -1)
+        own = (offsets[d],) if d in offsets else ()
+        places[d] = Index((*batch, *own), table if own else table[..., 0])
+    return pulled(x.field, shape, places)
+
+
+def _offsets(numbers: Any, dims: int) -> dict[int, int]:
+    """The output dim of each operand dim of which a slice is read."""
+    gone = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
+    return dict(zip([d for d in range(dims) if d not in gone], numbers.offset_dims, strict=True))
 
 
 def _moved(x: Field, places: np.ndarray, shape: Sequence[int]) -> Field:
@@ -54,10 +69,8 @@ def _gather_anywhere(equation: JaxprEqn, x: Field, indices: Field) -> Field:
     """Dims that are taken whole keep their place; of the others any position may be
     read."""
     numbers, sizes = equation.params["dimension_numbers"], equation.params["slice_sizes"]
-    shape = equation.outvars[0].aval.shape
-    batching = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
-    places = dict(zip([d for d in range(len(sizes)) if d not in batching],
-                      numbers.offset_dims, strict=True))  # fmt: skip
+    shape = shape_of(equation)
+    places = _offsets(numbers, len(sizes))
     whole = [d for d, size in enumerate(sizes) if d in places and size == x.shape[d]]
     read = reduced(x, [d for d in range(len(sizes)) if d not in whole])
     fields = [broadcast(read, shape, [places[d] for d in whole])]
@@ -85,7 +98,7 @@ def _starts(
 @rule("dynamic_slice")
 def dynamic_slice(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> Field:
     x, *starts = operands
-    shape = equation.outvars[0].aval.shape
+    shape = shape_of(equation)
     found = x.field
     for dim, start in enumerate(_starts(starts, x.shape, shape)):
         n, m = found.shape[dim], shape[dim]
@@ -103,7 +116,7 @@ def dynamic_slice(program: Program, equation: JaxprEqn, operands: Sequence[Value
 def dynamic_update_slice(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> Field:
     """What is written over is no longer seen, if the position is known."""
     x, update, *starts = operands
-    shape = equation.outvars[0].aval.shape
+    shape = shape_of(equation)
     known = _starts(starts, shape, update.shape)
     written = update.field
     covered = np.ones(shape, bool) if None not in known else None
@@ -131,11 +144,11 @@ def dynamic_update_slice(program: Program, equation: JaxprEqn, operands: Sequenc
 def scatter(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> Field:
     """Followed where the positions are known and none is written twice."""
     x, indices, update = operands
-    params, shape = equation.params, equation.outvars[0].aval.shape
+    params, shape = equation.params, shape_of(equation)
     note = "a scatter that writes a position twice"
     if indices.known is None:
         note = ANYWHERE
-    elif update.shape and math.prod(update.shape):
+    elif update.shape and 0 not in update.shape:
         options = {"dimension_numbers": params["dimension_numbers"], "mode": params["mode"]}
         numbers = np.arange(math.prod(update.shape), dtype=np.int32).reshape(update.shape)
         count = lax.scatter_add(

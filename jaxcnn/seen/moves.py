@@ -27,7 +27,9 @@ class Index(NamedTuple):
 def pulled(old: Field, shape: Sequence[int], indices: Mapping[int, Index]) -> Field:
     """The field of new[e] = old[index_0(e), index_1(e), ...]. An element for which an
     index is -1 sees nothing. Dims without an index have size 1."""
-    trimmed = {dim: _varying(index, shape) for dim, index in indices.items()}
+    if not old.terms or 0 in shape:
+        return Field(tuple(shape))
+    trimmed = {dim: _varying(index) for dim, index in indices.items()}
     masks = [
         Factor(index.dims, (), index.table >= 0)
         for index in trimmed.values()
@@ -39,11 +41,13 @@ def pulled(old: Field, shape: Sequence[int], indices: Mapping[int, Index]) -> Fi
     return field(shape, [[f for f in term if f is not None] for term in terms], old.notes)
 
 
-def _varying(index: Index, shape: Sequence[int]) -> Index:
-    """The index without the dims along which it is constant."""
+def _varying(index: Index) -> Index:
+    """The index without the dims along which it is constant, the others sorted."""
     dims, table = index
     if table is None:
         return index
+    order = sorted(range(len(dims)), key=dims.__getitem__)
+    dims, table = tuple(dims[place] for place in order), table.transpose(order)
     keep = []
     for place in range(len(dims)):
         first = table.take([0], axis=place)
@@ -51,10 +55,6 @@ def _varying(index: Index, shape: Sequence[int]) -> Index:
             keep.append(place)
         else:
             table = first
-    if len(keep) == 1 and keep:
-        (place,) = keep
-        line = table.reshape(-1)
-        return Index((dims[place],), line)
     return Index(
         tuple(dims[place] for place in keep), table.reshape([table.shape[p] for p in keep])
     )
@@ -73,8 +73,7 @@ def _pulled(factor: Factor, shape: Sequence[int], indices: Mapping[int, Index]) 
     for index in mine:
         table = np.arange(shape[index.dims[0]]) if index.table is None else index.table
         sizes = dict(zip(index.dims, table.shape, strict=True))
-        order = sorted(range(len(index.dims)), key=index.dims.__getitem__)
-        table = table.transpose(order).reshape([sizes.get(dim, 1) for dim in dims])
+        table = table.reshape([sizes.get(dim, 1) for dim in dims])
         exists = exists & (table >= 0)
         places.append(np.maximum(table, 0))
     table = factor.table[tuple(places)] if places else factor.table
@@ -133,7 +132,7 @@ def masked(old: Field, mask: np.ndarray | None) -> Field:
     """The field of the elements where the mask is true; the others see nothing."""
     if mask is None or not old.terms:
         return old
-    index = _varying(Index(tuple(range(mask.ndim)), mask.astype(np.int8) - 1), mask.shape)
+    index = _varying(Index(tuple(range(mask.ndim)), mask.astype(np.int8) - 1))
     assert index.table is not None
     small = index.table >= 0
     if small.all():

@@ -28,7 +28,7 @@ def moving(matrix: np.ndarray) -> Moving | None:
     Outputs that may see padding do not count: at least one must certainly see none, and
     one of its neighbours must see the same window elsewhere.
 
-    >>> moving(np.eye(5, dtype=bool) | np.eye(5, k=2, dtype=bool))
+    >>> moving(np.eye(9, dtype=bool) | np.eye(9, k=2, dtype=bool))
     Moving(size=3, stride=1, padding=0)
     """
     certain = unclipped(matrix)

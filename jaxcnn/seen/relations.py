@@ -77,7 +77,7 @@ def _united(factors: Sequence[Factor], gone: set[int], notes: set[str]) -> list[
 
 def _any(factor: Factor, gone: set[int]) -> Factor:
     table = factor.table.any(axis=tuple(k for k, d in enumerate(factor.dims) if d in gone))
-    return Factor(tuple(d for d in factor.dims if d not in gone), factor.axes, table)
+    return Factor(tuple(d for d in factor.dims if d not in gone), factor.axes, np.asarray(table))
 
 
 def _sizes(factors: Sequence[Factor]) -> dict[int, int]:
@@ -131,6 +131,8 @@ def related(old: Field, dims: Sequence[int], pattern: np.ndarray) -> Field:
     rest = [d for d in range(len(old.shape)) if d not in dims]
     fresh = pattern.shape[: pattern.ndim - len(dims)]
     shape = [*(old.shape[d] for d in rest), *fresh]
+    if 0 in shape or any(old.shape[d] == 0 for d in dims):
+        return Field(tuple(shape))
     names = {d: k for k, d in enumerate(rest)}
     new = [len(rest) + k for k in range(len(fresh))]
     notes: set[str] = set()
@@ -157,7 +159,7 @@ def _related(
 ) -> Factor:
     owned = [d for d in dims if d in factor.dims]
     free = tuple(len(new) + k for k, d in enumerate(dims) if d not in factor.dims)
-    pattern = pattern.any(axis=free)
+    pattern = np.asarray(pattern.any(axis=free))
     kept = [d for d in factor.dims if d not in owned]
     table = np.moveaxis(factor.table, [factor.dims.index(d) for d in owned], range(len(owned)))
     count = math.prod(table.shape[: len(owned)])

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -72,7 +73,8 @@ class Seen:
         for term in self.terms.terms:
             one = np.ones(self.output_size, bool)
             for factor in term:
-                table = factor.table[(..., *(i[axis] for axis in factor.axes))]
+                index: tuple[Any, ...] = (..., *(i[axis] for axis in factor.axes))
+                table = factor.table[index]
                 one &= _placed(table, factor.dims, self.output_size)
             reached |= one
         return reached
@@ -174,15 +176,15 @@ def _line(factor: Factor, axis: int) -> np.ndarray:
     it says where there is anything."""
     table = factor.table if factor.dims else factor.table[None]
     gone = tuple(1 + k for k, other in enumerate(factor.axes) if other != axis)
-    table = table.any(axis=gone)
+    table = np.asarray(table.any(axis=gone))
     return table if axis in factor.axes else table[:, None]
 
 
 def _hull(where: np.ndarray) -> tuple[Interval, ...] | None:
-    places = np.nonzero(where)
-    if not where.any():
+    places = np.argwhere(where)
+    if not len(places):
         return None
-    return tuple((int(axis.min()), int(axis.max())) for axis in places)
+    return tuple((int(axis.min()), int(axis.max())) for axis in places.T)
 
 
 def _checked(position: int | Sequence[int], sizes: tuple[int, ...], what: str) -> tuple[int, ...]:

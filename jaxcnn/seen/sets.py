@@ -92,10 +92,7 @@ def everything(shape: Sequence[int], fields: Iterable[Field], note: str) -> Fiel
     for each in fields:
         notes |= each.notes
         for term in each.terms:
-            terms.append(
-                tuple(
-                    Factor((), factor.axes, factor.table.any(axis=tuple(range(len(factor.dims)))))
-                    for factor in (factor for factor in term if factor.axes)
-                )
-            )
+            seeing = [factor for factor in term if factor.axes]
+            tables = [np.asarray(f.table.any(axis=tuple(range(len(f.dims))))) for f in seeing]
+            terms.append(tuple(Factor((), f.axes, t) for f, t in zip(seeing, tables, strict=True)))
     return field(shape, terms, notes)

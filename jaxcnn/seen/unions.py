@@ -53,7 +53,7 @@ def inside(small: Term, large: Term) -> bool:
         )
         axes = tuple(axis for axis in one.axes if axis in needed.axes)
         dims = sorted({*one.dims, *needed.dims})
-        mine = spread(Factor(one.dims, axes, table), dims, needed.axes)
+        mine = spread(Factor(one.dims, axes, np.asarray(table)), dims, needed.axes)
         theirs = spread(needed, dims, needed.axes)
         both = np.broadcast_shapes(mine.shape, theirs.shape)
         if np.prod(both, dtype=float) > MOST_BOOLEANS or (mine & ~theirs).any():

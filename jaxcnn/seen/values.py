@@ -11,6 +11,7 @@ which sees like any other.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +27,13 @@ MOST_KNOWN = 2**24
 @dataclass(frozen=True, eq=False)
 class Value:
     """An array: what it sees, its numbers if they are known, and where it may be other
-    than zero if that is known."""
+    than zero if that is known. Its origin is the array that it was before elements were
+    moved, and before whatever was computed position by position."""
 
     field: Field
     known: np.ndarray | None = None
     support: np.ndarray | None = None
+    origin: object = dataclasses.field(default_factory=object)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from jax.extend.core import JaxprEqn
 
 from jaxcnn.seen.factors import rectangles
 from jaxcnn.seen.moves import broadcast, masked, reshaped, transposed
-from jaxcnn.seen.program import Program, rule
+from jaxcnn.seen.program import Program, rule, shape_of
 from jaxcnn.seen.relations import along, reduced
 from jaxcnn.seen.sets import Field, union
 from jaxcnn.seen.values import Value
@@ -24,7 +24,10 @@ PER_CHANNEL = "a kernel whose zeros differ from channel to channel"
 
 def positions(window: Window, axis: int, n: int, m: int) -> np.ndarray:
     """The input position that output j meets with tap t, (m, k); -1 for padding."""
-    k, s, (low, _), d, b = (entry[axis] for entry in window)
+    k, s, d, b = (
+        entry[axis] for entry in (window.size, window.stride, window.dilation, window.base_dilation)
+    )
+    low = window.pads[axis][0]
     places = s * np.arange(m)[:, None] + d * np.arange(k) - low
     inside = (places >= 0) & (places % b == 0) & (places // b < n)
     return np.where(inside, places // b, -1)
@@ -54,7 +57,7 @@ def convolution(program: Program, equation: JaxprEqn, operands: Sequence[Value])
     dims in any order; groups of the batch as those of the features."""
     params = equation.params
     x_dims, w_dims, y_dims = params["dimension_numbers"]
-    shape = equation.outvars[0].aval.shape
+    shape = shape_of(equation)
     x = transposed(operands[0].field, x_dims)
     w = transposed(operands[1].field, w_dims)
     window = Window(
@@ -118,10 +121,10 @@ def _by_patterns(
     through: Callable[[np.ndarray], Field], nonzero: np.ndarray, by_channel: bool
 ) -> Field:
     """Only the taps that are not zero, for each output channel its own."""
-    taps = nonzero.any(axis=1)
+    taps = np.asarray(nonzero.any(axis=1))
     different, which = np.unique(taps.reshape(len(taps), -1), axis=0, return_inverse=True)
     if len(different) > MOST_PATTERNS:
-        seen = through(taps.any(axis=0))
+        seen = through(np.asarray(taps.any(axis=0)))
         return seen.noting(PER_CHANNEL) if seen.terms else seen
     parts = []
     for number, pattern in enumerate(different):
@@ -164,9 +167,9 @@ def _window(params: dict) -> Window:
 
 
 @rule("reduce_window_sum", "reduce_window_max", "reduce_window_min", "reduce_window")
-def pooling(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> list[Field]:
+def pooling(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> Sequence[Field]:
     """An output sees its window in all operands, and the initial values."""
-    outs = equation.outvars[0].aval.shape
+    outs = shape_of(equation)
     window, dims = _window(equation.params), list(range(len(outs)))
     fields = [
         slid(value.field, dims, window, outs) if value.shape else value.field for value in operands
@@ -176,7 +179,8 @@ def pooling(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> 
 
 @rule("select_and_gather_add")
 def chosen(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> Field:
-    return pooling(program, equation, operands)[0]
+    (found,) = pooling(program, equation, operands)
+    return found
 
 
 @rule("select_and_scatter_add")
@@ -188,7 +192,7 @@ def scattered(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -
         matrix = seen_through(positions(window, dim, n, m), n)
         dy = along(dy, dim, matrix.T)
         x = along(along(x, dim, matrix), dim, matrix.T)
-    return union([dy, x], equation.outvars[0].aval.shape)
+    return union([dy, x], shape_of(equation))
 
 
 @rule("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")
@@ -207,7 +211,7 @@ def onednn(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> F
     x = transposed(operands[0].field, [0, 1 + axes, *inner])
     order = [1 + axes, axes, *range(axes)]
     w = transposed(operands[1].field, order)
-    n, *outs, o = equation.outvars[0].aval.shape
+    n, *outs, o = shape_of(equation)
     taps = program.nonzero(operands[1])
     taps = None if taps is None else taps.transpose(order)
     y = convolved(x, w, problem.window, (n, o, *outs), (problem.groups, 1), taps, program.holes)
@@ -218,7 +222,7 @@ def onednn(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> F
 def onednn_kernel_grad(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> Field:
     """dw[t, 1, c] = sum_{n, j} x[n, s j + d t - p, c] dy[n, j, c]"""
     x, dy = (value.field for value in operands)
-    window, shape = equation.params["problem"].window, equation.outvars[0].aval.shape
+    window, shape = equation.params["problem"].window, shape_of(equation)
     axes = len(window.size)
     outs = dy.shape[1 : 1 + axes]
     x = reduced(x, [0])

@@ -70,7 +70,7 @@ def test_a_function_is_printed_and_drawn(here, capsys):
     assert command_line(words) == 0
     printed = capsys.readouterr().out
     assert rows(printed) == [
-        ["0", "5", "2", "1", "4", "7 to 11", "9", "4 to 5"],
+        ["0", "5", "2", "1", "4", "7 to 11", "9", "3 to 5"],
         ["1", "5", "2", "2", "3", "4 to 8", "6", "2 to 4"],
     ]
     assert "output 4, 3 sees 9 of 234 input positions, with 16 holes in 5x5" in printed

@@ -63,7 +63,7 @@ def _draw(panel: Axes, where: np.ndarray, colour: str, title: str) -> None:
 
 def _flat(where: np.ndarray) -> np.ndarray:
     """Two axes of one, two or three; of three, what there is in any plane."""
-    return where.any(axis=0) if where.ndim > 2 else np.atleast_2d(where)
+    return np.atleast_2d(where.any(axis=0) if where.ndim > 2 else where)
 
 
 def _mark(panel: Axes, position: Sequence[int], marker: str, label: str) -> None:
