@@ -70,6 +70,12 @@ WINDOWS = {
         lambda x: conv(x, numbers((3, 2, 4)), feature_group_count=2, padding="SAME"),
         (1, 7, 4),
     ),
+    "conv in groups of channels that differ": (
+        lambda x: conv(
+            jnp.concatenate([x, jnp.roll(x, 2, 1)], -1), numbers((1, 3, 4)), feature_group_count=2
+        )[..., :2],
+        LINE,
+    ),
     "conv in groups of the batch": (
         lambda x: lax.conv_general_dilated(
             x, numbers((3, 3, 4)), (1,), "SAME", dimension_numbers=("NWC", "WIO", "NWC"),
