@@ -40,8 +40,8 @@ def needs_a_size(size):
 def pair(x):
     return x, x
 
-def sorting(x):
-    return jnp.sort(x, 1)
+def flat(x):
+    return jnp.where(x > 1e9, x, 0.0)
 
 number = 3
 """
@@ -104,7 +104,7 @@ def test_other_axes_are_drawn(words, sizes, seen, here, capsys, monkeypatch):
 
 
 def test_what_nan_does_not_find_is_told(here, capsys):
-    assert command_line([f"{MODULE}:sorting", "--shapes", "1x9x1"]) == 0
+    assert command_line([f"{MODULE}:flat", "--shapes", "1x9x1"]) == 0
     assert "they reach no more than derived, and" in capsys.readouterr().out
 
 
