@@ -167,6 +167,10 @@ SUMS = {
     "sums of rows": (lambda x: x + x.sum(2, keepdims=True), IMAGE),
     "max of all": (lambda x: x.max((1, 2)), IMAGE),
     "softmax of channels": (lambda x: jax.nn.softmax(x), LINE),
+    "sum of a diagonal": (
+        lambda x: x.reshape(1, 30, 2)[:, np.array([0, 6, 12])].sum(1, keepdims=True),
+        IMAGE,
+    ),
     "dense": (lambda x: x @ numbers((3, 4)), LINE),
     "dense of the flattened": (lambda x: x.reshape(2, -1) @ numbers((27, 4)), LINE),
     "einsum over a row": (lambda x: jnp.einsum("nhwc,hwco->nho", x, numbers((6, 5, 2, 3))), IMAGE),
