@@ -19,6 +19,7 @@ def check(function, shape=(1, 16, 16, 3), most=12):
     return result.seen
 
 
+@pytest.mark.slow
 def test_flax_linen():
     linen = pytest.importorskip("flax.linen")
 
@@ -62,6 +63,7 @@ def test_flax_linen_attention_and_scan_over_layers():
     assert check(lambda x: attention.apply(variables, x, x), (1, 12, 3)).whole().all()
 
 
+@pytest.mark.slow
 def test_flax_nnx():
     nnx = pytest.importorskip("flax.nnx")
     rngs = nnx.Rngs(0)
