@@ -33,7 +33,7 @@ def window(random, x):
         return lax.conv_general_dilated(
             x, w, s, pads, lhs_dilation=b, rhs_dilation=d, dimension_numbers=names
         )
-    operation, start = [(lax.add, 0.0), (lax.max, -np.inf)][random.integers(2)]
+    operation, start = [(lax.add, 0.0), (lax.max, -9.0)][random.integers(2)]
     return lax.reduce_window(
         x,
         np.float32(start),
@@ -81,7 +81,7 @@ def beside(random, x):
         return jnp.concatenate([x, other], -1)[..., : int(random.integers(1, 3))]
     if choice == 1:
         return jnp.where(random.integers(2, size=x.shape).astype(bool), x, other)
-    return x + other if choice == 2 else x * other
+    return x + other if choice == 2 else x * jnp.tanh(other)
 
 
 def folded(random, x):
@@ -137,7 +137,9 @@ def test_some(seed):
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 @given(
     seed=st.integers(0, 2**32 - 1),
     size=st.lists(st.integers(1, 6), min_size=1, max_size=3),
