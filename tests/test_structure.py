@@ -41,6 +41,7 @@ def floor(module: str) -> int:
         "training": 3,
         "check": 3,
         "derive": 3,
+        "seen": 3,
         "stored": 4,
         "programs": 5,
         "_public": 5,

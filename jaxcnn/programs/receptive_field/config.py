@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import tyro
 
 from jaxcnn.programs.data.options import Name
 from jaxcnn.programs.receptive_field.spread import Position
 
-Model = Literal["cnn_basics", "lenet", "vgg", "resnet20", "mobilenet"]
+MODELS = ("cnn_basics", "lenet", "vgg", "resnet20", "mobilenet")
 
 
 @dataclass(frozen=True)
 class Config:
     """Draw what layers of a network see of an image, in theory and after training, and
-    print the receptive field of each layer.
+    print the receptive field of each layer. Or draw what any function of JAX sees.
 
     Writes receptive_field.png. Without --run the network is trained first, by jaxcnn
-    train with its default options.
+    train with its default options. A function, module:function with --shapes, is not
+    trained; what it sees is read from its program, and probed with NaN.
     """
 
-    model: tyro.conf.Positional[Model]
-    """The network, see jaxcnn/models.py."""
+    model: tyro.conf.Positional[str]
+    """The network: cnn_basics, lenet, vgg, resnet20 or mobilenet; or module:function,
+    a function of arrays of --shapes that gives one array."""
     layer: str | None = None
     """The path of the layer to draw, as in the table; by default up to four layers,
     from small fields to large ones."""
@@ -44,6 +45,21 @@ class Config:
     images: int = 200
     """How many test images the gradient is averaged over; more than there are is all of
     them."""
+
+    shapes: tuple[str, ...] = ()
+    """For module:function: the shape of its input, such as 1x32x32x3, and those of its
+    other arguments."""
+    axes: tuple[int, ...] = ()
+    """For module:function: the axes of the input that are space, by default all but the
+    first and the last."""
+    output_axes: tuple[int, ...] | None = None
+    """For module:function: the axes of the output that are space, by default those of
+    the input, if the output has as many axes."""
+    build: bool = False
+    """For module:function: it takes no arguments, and returns the function."""
+    probes: int = 64
+    """For module:function: the number of input positions at which NaN is put in, to
+    verify what is drawn; 0 for none."""
 
     output: Path | None = None
     """Folder of the picture, by default runs/receptive_field-<model>. An earlier

@@ -5,6 +5,7 @@ r"""What the layers of a network see of an image: in theory, and after training.
         --run runs/mnist-vgg-explicit-seed0
     jaxcnn receptive-field resnet20 \
         --layer 7_residual/inner/3_conv --positions 4 4 0 0 7 3
+    jaxcnn receptive-field mine:segment --shapes 1x64x64x3
 
 The program prints the receptive field of each layer, draws what a few of them see, and
 compares how far the gradient of the centre output spreads with what equal weights would
@@ -13,6 +14,8 @@ give (`spread.py`).
 Where an image is flat, all values that a maximum pooling chooses from are equal, and
 the first of them gets the whole gradient. At the dark borders of digits this leaves a
 pattern of dots; noise of 1e-3 on the images removes it.
+
+A function of one's own is another matter: `function.py`.
 """
 
 from __future__ import annotations
@@ -40,6 +43,7 @@ from jaxcnn.programs.receptive_field.chosen import (
     fields_with_space,
 )
 from jaxcnn.programs.receptive_field.config import Config
+from jaxcnn.programs.receptive_field.function import draw_function, of_function
 from jaxcnn.programs.receptive_field.picture import picture
 from jaxcnn.programs.receptive_field.spread import centre_output, effective_field, equal_weights_sd
 from jaxcnn.programs.receptive_field.tables import field_table, spread_table
@@ -64,6 +68,8 @@ def main(config: Config, console: Console | None = None) -> Path:
     require_paths(config)
     require_count("epochs", config.epochs, most=MOST_EPOCHS)
     require_count("images", config.images)
+    if of_function(config):
+        return draw_function(config, console)
     with claimed(config.output or Path("runs") / f"receptive_field-{config.model}") as output:
         return _draw(config, output, console)
 
