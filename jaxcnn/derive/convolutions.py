@@ -8,6 +8,7 @@ then the same terms must come out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 import jaxcnn.ops as ops
 from jaxcnn.derive.definition import Definition, Statement, Step, cotangents, sums_of
-from jaxcnn.derive.quantities import Entries, Term, named, term
+from jaxcnn.derive.quantities import Entries, Term, check_size, named, term
 from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.window import Window
 
@@ -89,6 +90,7 @@ def conv(
     x_shape = (batch, *input_shape, channels)
     w_shape = (*kernel, channels // groups, outputs)
     problem = Problem.of(x_shape, w_shape, groups=groups, **window)
+    check_size(math.prod(problem.y_shape) * problem.taps * problem.c)
     x = named("x", x_shape, image_groups(len(x_shape)))
     k = named("k", w_shape, kernel_groups(len(w_shape)))
     y = named("y", problem.y_shape, image_groups(len(x_shape)))

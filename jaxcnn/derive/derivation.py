@@ -110,7 +110,7 @@ def derived(
       ValueError: on values that do not fit.
     """
     forward = [quantity for step in definition.steps for quantity in step.quantities]
-    check_size(forward)
+    check_size(sum(len(quantity.terms) for quantity in forward))
     kinds = [
         (f"gradient: {step.title}", step.symbols, None) for step in reversed(definition.steps[:-1])
     ] + [

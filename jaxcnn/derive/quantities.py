@@ -139,9 +139,8 @@ def gradients(forward: Sequence[Quantity], of: Iterable[Any]) -> Iterator[Quanti
         yield Quantity(cotangent(symbol), tuple(found[symbol]))
 
 
-def check_size(forward: Sequence[Quantity]) -> None:
-    """Raises TooLargeError where nobody would read it."""
-    count = sum(len(quantity.terms) for quantity in forward)
+def check_size(count: int) -> None:
+    """Raises TooLargeError where nobody would read so many terms."""
     if count > MOST_TERMS:
         raise TooLargeError(
             f"these shapes have {count:,} terms; derive writes out at most {MOST_TERMS:,}: take a"
