@@ -4,7 +4,7 @@ steps would. Of branches, the one is taken whose number is known; else all are."
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,9 @@ ANY_LENGTH = "a loop of unknown length"
 def scan(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> list[Value]:
     """carry, y[i] = body(consts, carry, x[i])"""
     params = equation.params
-    split = params["num_consts"]
-    consts, carry = operands[:split], list(operands[split : split + params["num_carry"]])
-    xs = operands[split + params["num_carry"] :]
+    of_consts, of_carry = _counts(params)
+    consts, carry = operands[:of_consts], list(operands[of_consts : of_consts + of_carry])
+    xs = operands[of_consts + of_carry :]
     avals: list[Any] = [variable.aval for variable in equation.outvars[len(carry) :]]
     shapes = [tuple(aval.shape) for aval in avals]
     if params["length"] > MOST_STEPS:
@@ -39,6 +39,15 @@ def scan(program: Program, equation: JaxprEqn, operands: Sequence[Value]) -> lis
         _stacked([ys[i][number] for i in steps], shape) for number, shape in enumerate(shapes)
     ]
     return [*carry, *stacked]
+
+
+def _counts(params: Mapping[str, Any]) -> tuple[int, int]:
+    """The number of constants and of carried values. JAX 0.12 has trees in the place of
+    these numbers."""
+    if "ft_in" in params:
+        consts, carry, _ = params["ft_in"].unpack()
+        return len(consts), len(carry)
+    return params["num_consts"], params["num_carry"]
 
 
 def _entry(x: Value, i: int) -> Value:
