@@ -69,22 +69,27 @@ def _home(mask: Factor, found: Sequence[Factor]) -> int | None:
 
 def trimmed(factor: Factor) -> Factor:
     """The factor without the dims and axes along which its table is constant."""
-    table, names = factor.table, [*factor.dims, *factor.axes]
-    keep = []
-    for place in range(len(names)):
-        first = table.take([0], axis=place)
-        if table.shape[place] > 1 and not (table == first).all():
-            keep.append(place)
-        else:
-            table = first
+    names, (keep, table) = [*factor.dims, *factor.axes], varying(factor.table)
     if len(keep) == len(names):
         return factor
     split = len(factor.dims)
     return Factor(
         tuple(names[place] for place in keep if place < split),
         tuple(names[place] for place in keep if place >= split),
-        table.reshape([table.shape[place] for place in keep]),
+        table,
     )
+
+
+def varying(table: np.ndarray) -> tuple[list[int], np.ndarray]:
+    """The axes along which a table is not constant; and it without the others."""
+    keep = []
+    for place in range(table.ndim):
+        first = table.take([0], axis=place)
+        if table.shape[place] > 1 and not (table == first).all():
+            keep.append(place)
+        else:
+            table = first
+    return keep, table.reshape([table.shape[place] for place in keep])
 
 
 def spread(factor: Factor, dims: Sequence[int], axes: Sequence[int]) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxcnn.seen.factors import MOST_BOOLEANS, Factor, rectangles
+from jaxcnn.seen.factors import MOST_BOOLEANS, Factor, rectangles, varying
 from jaxcnn.seen.sets import Field, everything, field
 
 TOO_LARGE = "a relation too large to keep"
@@ -47,17 +47,8 @@ def _varying(index: Index) -> Index:
     if table is None:
         return index
     order = sorted(range(len(dims)), key=dims.__getitem__)
-    dims, table = tuple(dims[place] for place in order), table.transpose(order)
-    keep = []
-    for place in range(len(dims)):
-        first = table.take([0], axis=place)
-        if table.shape[place] > 1 and not (table == first).all():
-            keep.append(place)
-        else:
-            table = first
-    return Index(
-        tuple(dims[place] for place in keep), table.reshape([table.shape[p] for p in keep])
-    )
+    keep, table = varying(table.transpose(order))
+    return Index(tuple(dims[order[place]] for place in keep), table)
 
 
 def _pulled(factor: Factor, shape: Sequence[int], indices: Mapping[int, Index]) -> Factor | None:
