@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from jaxcnn.derive import numbers
-from jaxcnn.derive.definition import Definition, Statement
+from jaxcnn.derive.definition import Definition, Statement, cotangents
 from jaxcnn.derive.quantities import (
     Quantity,
     Term,
@@ -126,6 +126,7 @@ def derived(
     comparisons = tuple(
         _compared(definition, statement, sums) for statement in definition.statements
     )
+    by_value = any(statement.how == "value" for statement in definition.statements)
 
     def evaluated(values: Mapping[str, Any], seed: int) -> numbers.Values:
         found = _start(definition, values, seed)
@@ -136,8 +137,9 @@ def derived(
 
     found = evaluated(values or {}, seed)
     difference = _difference(definition, found)
+    points = [found, *(evaluated({}, seed + i) for i in (1, 2))] if by_value else []
     for comparison in comparisons:
-        _check(comparison, [found, *(evaluated({}, seed + i) for i in (1, 2))])
+        _check(comparison, points)
     last = len(definition.steps) - 1
     return Derivation(
         operation,
@@ -200,8 +202,8 @@ def _start(definition: Definition, values: Mapping[str, Any], seed: int) -> numb
             if name in values
             else numbers.drawn(symbols, rng, whole=whole)
         )
-        keys = symbols.ravel() if name != "dy" else map(cotangent, symbols.ravel())
-        found.update(zip(keys, some, strict=True))
+        keys = cotangents(symbols) if name == "dy" else symbols
+        found.update(zip(keys.ravel(), some, strict=True))
     return found
 
 
@@ -211,14 +213,12 @@ def _difference(definition: Definition, values: numbers.Values) -> float:
         name: numbers.array_of(symbols, values).astype(np.float32)
         for name, symbols in definition.inputs.items()
     }
-    of_outputs = {s: values[cotangent(s)] for s in definition.outputs.ravel()}
-    dy = numbers.array_of(definition.outputs, of_outputs).astype(np.float32)
+    dy = numbers.array_of(cotangents(definition.outputs), values).astype(np.float32)
     y, pull = jax.vjp(lambda arrays: definition.run(arrays), arrays)
     found = {"y": y, **pull(jax.numpy.asarray(dy, y.dtype))[0]}
     worst = 0.0
     for name, array in found.items():
-        symbols = definition.outputs if name == "y" else definition.inputs[name]
-        keys = symbols if name == "y" else np.vectorize(cotangent, otypes=[object])(symbols)
+        keys = definition.outputs if name == "y" else cotangents(definition.inputs[name])
         expected = numbers.array_of(keys, values)
         error = np.abs(np.asarray(array, np.float64) - expected).max(initial=0.0)
         worst = max(worst, float(error / max(1.0, np.abs(expected).max(initial=0.0))))
