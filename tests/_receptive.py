@@ -34,6 +34,18 @@ def side_by_side(*parts):
     return Node(parts=tuple((f"{index}", part) for index, part in enumerate(parts)), parallel=True)
 
 
+def applied(node, x, leaf):
+    """The network of a node: parts one after another, or added up side by side, and
+    leaf(node, x) for a node without parts."""
+    if not node.parts:
+        return leaf(node, x)
+    if node.parallel:
+        return sum(applied(part, x, leaf) for _, part in node.parts)
+    for _, part in node.parts:
+        x = applied(part, x, leaf)
+    return x
+
+
 def window_1d(size, stride=1, pads=(0, 0), dilation=1, base_dilation=1):
     return Window((size,), (stride,), (pads,), (dilation,), (base_dilation,))
 

@@ -11,7 +11,7 @@ import pytest
 from jaxcnn import layers
 from jaxcnn.receptive import receptive_field, receptive_fields
 from jaxcnn.window import Window, dilated
-from tests._receptive import fixed, one_after_another, side_by_side
+from tests._receptive import applied, fixed, one_after_another, side_by_side
 from tests.naive import window_taps
 
 # Against networks: with positive weights and no bias, an output is positive exactly if
@@ -20,12 +20,10 @@ from tests.naive import window_taps
 
 def probe(node, x):
     """The network of a node with all weights 1, on a batch of images (n, *space)."""
-    if node.parts:
-        if node.parallel:
-            return sum(probe(part, x) for _, part in node.parts)
-        for _, part in node.parts:
-            x = probe(part, x)
-        return x
+    return applied(node, x, _summed)
+
+
+def _summed(node, x):
     if node.window is None:
         return x
     window = node.window(x.shape[1:])

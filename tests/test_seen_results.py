@@ -13,7 +13,7 @@ import jaxcnn
 from jaxcnn.seen import fields_of, verify
 from jaxcnn.seen.program import RULES
 from jaxcnn.seen.relations import along
-from tests._receptive import fixed
+from tests._receptive import applied, fixed
 from tests.test_receptive_probe import random_node
 
 LINE = jax.ShapeDtypeStruct((1, 10, 2), jnp.float32)
@@ -21,12 +21,10 @@ LINE = jax.ShapeDtypeStruct((1, 10, 2), jnp.float32)
 
 def windows_of(node, x):
     """The network of a node, of maxima."""
-    if node.parts:
-        if node.parallel:
-            return sum(windows_of(part, x) for _, part in node.parts)
-        for _, part in node.parts:
-            x = windows_of(part, x)
-        return x
+    return applied(node, x, _largest)
+
+
+def _largest(node, x):
     window = node.window(x.shape[1:-1])
     return lax.reduce_window(
         _cropped(x, window),
