@@ -3,7 +3,9 @@
 oneDNN asks the processor which instructions it has, unless the variable
 ONEDNN_MAX_CPU_ISA (or DNNL_MAX_CPU_ISA, its old name) names the most that it may use.
 A convolution in a dtype for which instructions are missing ends the process, so it is
-asked here first.
+asked here first. With AVX-512 but without its instructions for bfloat16, oneDNN
+computes convolutions in bfloat16, but a matrix product never returns: so that dtype
+needs them too.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ AVX2 = frozenset({"avx2", "fma"})
 AVX512 = AVX2 | {"avx512f", "avx512bw", "avx512vl", "avx512dq"}
 NEEDED = {
     "float32": AVX2,
-    "bfloat16": AVX512,
+    "bfloat16": AVX512 | {"avx512_bf16"},
     "float16": AVX512 | {"avx512_bf16", "avx512_fp16"},
 }
 """The instructions without which a dtype is not certain, as Linux names them."""
@@ -33,7 +35,7 @@ ALLOWED = {
     "AVX2_VNNI_2": AVX2,
     "AVX512_CORE": AVX512,
     "AVX512_CORE_VNNI": AVX512,
-    "AVX512_CORE_BF16": AVX512 | {"avx512_bf16"},
+    "AVX512_CORE_BF16": NEEDED["bfloat16"],
     "AVX10_1_512": NEEDED["float16"],
     "AVX512_CORE_FP16": NEEDED["float16"],
     "AVX10_1_512_AMX": NEEDED["float16"],
@@ -48,11 +50,11 @@ later version, leaves nothing."""
 def dtypes_of(flags: Collection[str], variables: Mapping[str, str]) -> tuple[str, ...]:
     """The dtypes that are certain, for the flags of a processor and the environment.
 
-    >>> dtypes_of(AVX512, {})
+    >>> dtypes_of(AVX512 | {"avx512_bf16"}, {})
     ('float32', 'bfloat16')
-    >>> dtypes_of(AVX512, {"ONEDNN_MAX_CPU_ISA": "AVX2"})
+    >>> dtypes_of(AVX512 | {"avx512_bf16"}, {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"})
     ('float32',)
-    >>> dtypes_of(AVX512, {"ONEDNN_MAX_CPU_ISA": "SSE41"})
+    >>> dtypes_of(AVX2, {"ONEDNN_MAX_CPU_ISA": "SSE41"})
     ()
     """
     there, limit = set(flags), limit_of(variables)
