@@ -3,8 +3,11 @@ static arguments."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -86,3 +89,26 @@ def at_least_float32(x: Array) -> Array:
         if jnp.issubdtype(x.dtype, jnp.floating) and x.dtype.itemsize < 4
         else x
     )
+
+
+def moved(move: Callable[..., Array], x: Array, *where: Array) -> Array:
+    """`move(x, *where)`, which only puts numbers and zeros in other places, as the
+    integers `where` say.
+
+    On a CPU, XLA widens 16-bit floats to float32 for that and rounds the result back
+    number by number. As integers they are copied.
+    """
+    is_narrow = jnp.issubdtype(x.dtype, jnp.floating) and x.dtype.itemsize == 2
+    return _moved_as_bits(move, x, *where) if is_narrow else move(x, *where)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _moved_as_bits(move: Callable[..., Array], x: Array, *where: Array) -> Array:
+    bits = lax.bitcast_convert_type(x, jnp.uint16)
+    return lax.bitcast_convert_type(move(bits, *where), x.dtype)
+
+
+@_moved_as_bits.defjvp
+def _moved_tangent(move, primals, tangents):
+    """To move is linear. The tangent moves as floats, which JAX can transpose."""
+    return _moved_as_bits(move, *primals), move(tangents[0], *primals[1:])

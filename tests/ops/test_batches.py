@@ -13,6 +13,7 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxcnn.check import draw
+from jaxcnn.ops._onednn.certain import certain_dtypes
 from jaxcnn.ops._sharding import devices_of
 from jaxcnn.ops.convolution.methods import (
     IM2COL,
@@ -95,6 +96,27 @@ def test_blocks_of_groups(two_at_a_time):
         jax.jit(kernel_grad)(x, None, dy), LAX.kernel_grad(x, dy, problem)
     )
     assert compiled(kernel_grad, x, None, dy).count(" while(") == 1
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_16_bit_numbers_are_laid_out_as_integers(two_at_a_time, dtype):
+    """XLA would widen each copy. They are the same numbers, and so are derivatives."""
+    args, kernel_grad = operands(dtype), maps(IM2COL)["kernel_grad"]
+    found = kernel_grad(*args)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, maps(LAX)["kernel_grad"](*operands()).astype(dtype))
+    copies = re.findall(r"= (\w+)\[\S* concatenate\(", compiled(kernel_grad, *args))
+    # Without a product of 16-bit numbers they are widened anyway, once.
+    assert set(copies) == {"u16" if dtype in certain_dtypes() else "f32"}
+
+    def derivative(f, args, along):
+        return jax.grad(lambda x, dy: jnp.vdot(f(x, None, dy), along), (0, 1))(args[0], args[2])
+
+    along = jnp.ones(W, dtype)
+    got = derivative(kernel_grad, args, along)
+    expected = derivative(maps(LAX)["kernel_grad"], operands(), along.astype(jnp.float32))
+    for one, other in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(one, other.astype(dtype))
 
 
 @pytest.mark.slow

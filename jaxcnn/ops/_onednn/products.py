@@ -95,7 +95,7 @@ def _either(
     a: Array, b: Array, a_axis: int, b_axis: int, precision: lax.PrecisionLike, dtype: Any
 ) -> Array:
     """A derivative: its operands can differ in dtype."""
-    wide = jnp.promote_types(a.dtype, b.dtype)
+    wide = max(a.dtype, b.dtype, key=lambda dtype: dtype.itemsize)
     a, b = a.astype(wide), b.astype(wide)
     if takes(a, b, precision, dtype):
         return product(a, b, a_axis, b_axis, precision, dtype)

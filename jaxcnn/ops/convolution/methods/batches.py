@@ -25,7 +25,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Num
 
-from jaxcnn.ops._arrays import at_least_float32
+from jaxcnn.ops._arrays import at_least_float32, moved
 from jaxcnn.ops._onednn.products import for_sums
 from jaxcnn.ops._sharding import devices_of, varying_like
 from jaxcnn.ops.convolution.methods.method import operand_dtype
@@ -118,7 +118,12 @@ def _block(a: Num[Array, "dbq *i c"], b: Array, q: int, devices: int) -> Array:
     of a scan, XLA would copy all of them when devices share the batch.
     """
     d = () if devices == 1 else (devices,)
-    return lax.dynamic_index_in_dim(a.reshape(*d, -1, q, *a.shape[1:]), b, len(d), keepdims=False)
+
+    def taken(a: Array, b: Array) -> Array:
+        blocks = a.reshape(*d, -1, q, *a.shape[1:])
+        return lax.dynamic_index_in_dim(blocks, b, len(d), keepdims=False)
+
+    return moved(taken, a, b)
 
 
 def _joined(blocks: Num[Array, "b *dq *i c"], devices: int) -> Num[Array, "dbq *i c"]:

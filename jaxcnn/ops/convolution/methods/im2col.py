@@ -40,7 +40,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Num
 
-from jaxcnn.ops._arrays import at_least_float32
+from jaxcnn.ops._arrays import at_least_float32, moved
 from jaxcnn.ops._onednn import products
 from jaxcnn.ops._tap_loops import MANY_TAPS
 from jaxcnn.ops._windows import few_steps, fold, fold_along, unfold_along
@@ -216,11 +216,15 @@ def _product(a: Array, b: Array, a_axis: int, b_axis: int, problem: Problem) -> 
 def _patches(x: Array, window: Window, g: int, axes: Sequence[int]) -> Array:
     """[n, j, (t c)], with groups [g, n, j, (t c)]. The last axis is laid out first, so
     that all others copy longer rows of channels."""
-    n = x.shape[0]
-    p = _split(x, g).reshape(g * n, *x.shape[1:-1], -1)
-    for axis in reversed(axes):
-        p = unfold_along(p, window.along(axis), axis)
-    return p if g == 1 else p.reshape(g, n, *p.shape[1:])
+
+    def lay_out(x: Array) -> Array:
+        n = x.shape[0]
+        p = _split(x, g).reshape(g * n, *x.shape[1:-1], -1)
+        for axis in reversed(axes):
+            p = unfold_along(p, window.along(axis), axis)
+        return p if g == 1 else p.reshape(g, n, *p.shape[1:])
+
+    return moved(lay_out, x)
 
 
 def _positions_flat(a: Array, g: int) -> Array:
