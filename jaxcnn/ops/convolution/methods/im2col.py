@@ -57,6 +57,9 @@ BLOCK_BYTES = 2**23
 SHORT_ROW = 32
 """Up to this many numbers laid out per position, blocks gain nothing."""
 
+LONG_ROW = 128
+"""From this many numbers on, a longer row of sums gains nothing."""
+
 MOST_SLICES = 16
 """Up to this sum of taps over its axes, any window is laid out; 5x5x5 has 15."""
 
@@ -176,8 +179,11 @@ def kernel_grad(
     p = _positions_flat(_patches(x, window, g, beside_x), g)
     e = _positions_flat(_patches(dy, window.input_grad(problem.space), g, beside_dy), g)
     sides = [(p, (*beside_x, "c")), (e, (*beside_dy, "o"))]
-    # Long rows of sums are faster.
-    (narrow, rows), (wide, columns) = sorted(sides, key=lambda side: side[0].shape[-1])
+    # Long rows of sums are faster. But rows of the kernel that are long as they are
+    # would have to be turned again.
+    if e.shape[-1] < LONG_ROW:
+        sides.sort(key=lambda side: side[0].shape[-1])
+    (narrow, rows), (wide, columns) = sides
     dw = _product(narrow, wide, -2, -2, problem)
     *taps, c, go = problem.w_shape
     now, order = ("g", *rows, *columns), (*range(len(taps)), "c", "g", "o")
