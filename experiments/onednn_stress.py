@@ -4,9 +4,10 @@ result?
     python -m experiments.onednn_stress --seconds 60
     python -m experiments.onednn_stress --seconds 600 --dtypes float32 bfloat16
 
-A process for each dtype computes convolutions and their gradients, of whole numbers, in
-threads and on two virtual devices, and compares each result with the first. This
-process watches: one that says nothing for `--silence` seconds hangs, and is killed.
+A process for each dtype draws problems that oneDNN takes, and compares all three maps
+with lax, in whole numbers. Then it computes a few in threads and on two virtual
+devices, and compares each result with the first. This process watches: one that says
+nothing for `--silence` seconds hangs, and is killed.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import numpy as np
 from jaxcnn.check import draw
 from jaxcnn.ops._onednn.certain import certain_dtypes
 from jaxcnn.ops.convolution.functions import conv
-from jaxcnn.ops.convolution.methods import ONEDNN
+from jaxcnn.ops.convolution.methods import LAX, ONEDNN, Method, Problem, onednn
 from jaxcnn.programs.cli import parse, run_program
 from jaxcnn.programs.options import ConfigError, require_count
 
@@ -55,8 +56,12 @@ class Config:
 
     dtypes: tuple[str, ...] = certain_dtypes()
     """In which it computes; by default all that are certain here."""
+    drawn: int = 100
+    """How many problems are drawn for each dtype."""
+    seed: int = 0
+    """Of the problems."""
     seconds: int = 60
-    """How long each dtype is tried."""
+    """How long threads call then."""
     silence: int = 60
     """Seconds without a sign of life after which a process counts as hung."""
 
@@ -68,40 +73,102 @@ def main(config: Config) -> None:
       ConfigError: if an option makes no sense.
       StressError: at the first process that hangs, dies or is wrong.
     """
-    for name in ("seconds", "silence"):
+    for name in ("drawn", "seconds", "silence"):
         require_count(name, getattr(config, name))
     unknown = [dtype for dtype in config.dtypes if dtype not in certain_dtypes()]
     if unknown or not config.dtypes:
         there = ", ".join(certain_dtypes()) or "none"
         raise ConfigError(f"--dtypes must be among those that are certain here, {there}")
     for dtype in config.dtypes:
-        print(f"{dtype}: {watched(dtype, config.seconds, config.silence):,} calls, all alike")
+        print(f"{dtype}: {watched(dtype, config):,} calls, all right and alike")
 
 
-def watched(dtype: str, seconds: int, silence: int) -> int:
+def watched(dtype: str, config: Config) -> int:
     """The number of calls that a process made."""
-    code = f"from experiments.onednn_stress import calls; calls({dtype!r}, {seconds})"
+    code = (
+        "from experiments.onednn_stress import calls, drawn;"
+        f" drawn({dtype!r}, {config.drawn}, {config.seed}); calls({dtype!r}, {config.seconds})"
+    )
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     words = [sys.executable, "-u", "-c", code]
-    count = 0
+    count, problem = 0, "none"
     with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         while True:
-            watchdog = Timer(silence, process.kill)
+            watchdog = Timer(config.silence, process.kill)
             watchdog.start()
             line = process.stdout.readline()
             hung = not watchdog.is_alive() and not line
             watchdog.cancel()
             if not line:
                 break
-            count += int(line)
+            number, _, text = line.strip().partition(" ")
+            count, problem = count + int(number), text or problem
         status = process.wait()
+    after = f"after {count:,} calls; the last problem drawn was {problem}"
     if hung:
-        raise StressError(f"{dtype} hung: no call was done in {silence} s, after {count:,} calls")
+        raise StressError(f"{dtype} hung: no call was done in {config.silence} s, {after}")
     if status:
-        raise StressError(f"{dtype} ended with status {status}, after {count:,} calls")
+        raise StressError(f"{dtype} ended with status {status}, {after}")
     return count
+
+
+def drawn(dtype: str, count: int, seed: int) -> None:
+    """Compare all maps of so many problems with lax, and say each one beforehand.
+
+    Raises:
+      ArithmeticError: at the first number that is not right.
+    """
+    rng, found = np.random.default_rng(seed), 0
+    while found < count:
+        x_shape, w_shape, options = draw_problem(rng)
+        try:
+            problem = Problem.of(x_shape, w_shape, **options)
+        except ValueError:  # the window is larger than the padded image
+            continue
+        if not onednn.takes(problem._replace(accumulation_dtype=np.dtype("float32")), dtype):
+            continue
+        print(f"3 x {x_shape}, w {w_shape}, {options}", flush=True)
+        x, w = (draw.integers(rng, shape) for shape in (x_shape, w_shape))
+        one, other = (_maps(x, w, dtype, method, options) for method in (ONEDNN, LAX))
+        if not all(map(np.array_equal, one, other)):
+            raise ArithmeticError(f"{x_shape}, {w_shape}, {options} in {dtype} is not lax's")
+        found += 1
+
+
+def draw_problem(rng: np.random.Generator) -> tuple[tuple[int, ...], tuple[int, ...], Any]:
+    """Shapes of x and w, and options of `jaxcnn.conv`: small, of every kind."""
+    axes = int(rng.choice([1, 2, 2, 2, 3]))
+
+    def some(*numbers: int) -> tuple[int, ...]:
+        return tuple(rng.choice(numbers, axes).tolist())
+
+    space = some(1, 2, 3, 4, 6) if axes == 3 else some(1, 2, 3, 4, 5, 7, 9, 12, 20)
+    taps = some(1, 1, 2, 3) if axes == 3 else some(1, 1, 2, 3, 3, 4, 5)
+    images, groups = int(rng.choice([1, 1, 2, 3, 8])), int(rng.choice([1, 1, 1, 2, 4, 8]))
+    c, o = rng.choice([1, 1, 2, 3, 4, 8, 16, 17, 32], 2).tolist()
+    options = {
+        "stride": some(1, 1, 1, 2, 2, 3, 4),
+        "padding": tuple(zip(*(some(0, 0, 0, 1, 1, 2, 3, 5) for _ in "lh"), strict=True)),
+        "dilation": some(1, 1, 1, 2, 3),
+        "groups": groups,
+    }
+    return (images, *space, groups * c), (*taps, c, groups * o), options
+
+
+def _maps(
+    x: np.ndarray, w: np.ndarray, dtype: str, method: Method, options: dict[str, Any]
+) -> list[np.ndarray]:
+    """Forward and both gradients, rounded to the dtype. lax sums in float32."""
+    operands = [jnp.asarray(a, jnp.float32 if method is LAX else dtype) for a in (x, w)]
+
+    @jax.jit
+    def both(x: jax.Array, w: jax.Array) -> tuple[jax.Array, ...]:
+        y, pull = jax.vjp(lambda x, w: conv(x, w, method=method, **options), x, w)
+        return y, *pull(jnp.ones_like(y))
+
+    return [np.asarray(a.astype(dtype), np.float64) for a in both(*operands)]
 
 
 def calls(dtype: str, seconds: int) -> None:

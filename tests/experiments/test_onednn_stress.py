@@ -4,8 +4,9 @@ wrong, and that oneDNN passes."""
 import pytest
 
 from experiments import onednn_stress
-from experiments.onednn_stress import StressError, watched
+from experiments.onednn_stress import Config, StressError, watched
 from jaxcnn.ops._onednn.certain import certain_dtypes
+from jaxcnn.ops.convolution.methods import LAX
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +19,9 @@ def bad(monkeypatch, tmp_path):
         package = tmp_path / "experiments"
         package.mkdir()
         (package / "__init__.py").touch()
-        (package / "onednn_stress.py").write_text(f"def calls(dtype, seconds):\n    {code}\n")
+        drawn = 'def drawn(dtype, count, seed):\n    print(f"{count} a problem", flush=True)\n'
+        calls = f"def calls(dtype, seconds):\n    {code}\n"
+        (package / "onednn_stress.py").write_text(drawn + calls)
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
         monkeypatch.chdir(tmp_path)
 
@@ -28,17 +31,34 @@ def bad(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        ("print(7); import time; time.sleep(60)", "hung: no call was done in 2 s, after 7 calls"),
-        ("print(7); import os; os.kill(os.getpid(), 11)", "ended with status -11, after 7 calls"),
-        ("raise ArithmeticError", "ended with status 1, after 0 calls"),
+        (
+            "print(7); import time; time.sleep(60)",
+            "hung: no call was done in 2 s, after 10 calls; .* was a problem",
+        ),
+        ("print(7); import os; os.kill(os.getpid(), 11)", "ended with status -11, after 10 calls"),
+        ("raise ArithmeticError", "ended with status 1, after 3 calls"),
     ],
 )
 def test_a_bad_process_is_told(bad, code, says):
     bad(code)
     with pytest.raises(StressError, match=says):
-        watched("float32", 1, 2)
+        watched("float32", Config(drawn=3, seconds=1, silence=2))
 
 
-@pytest.mark.skipif("float32" not in certain_dtypes(), reason="oneDNN is not certain here")
+ON_THIS_MACHINE = pytest.mark.skipif(
+    "float32" not in certain_dtypes(), reason="oneDNN is not certain here"
+)
+
+
+@ON_THIS_MACHINE
 def test_onednn_passes():
-    assert watched("float32", 5, 120) >= 2 * onednn_stress.CALLS
+    config = Config(drawn=10, seconds=5, silence=120)
+    assert watched("float32", config) >= 30 + 2 * onednn_stress.CALLS
+
+
+@ON_THIS_MACHINE
+def test_a_wrong_number_is_found(monkeypatch, capsys):
+    maps = onednn_stress._maps
+    monkeypatch.setattr(onednn_stress, "_maps", lambda *a: [m + (a[3] is LAX) for m in maps(*a)])
+    with pytest.raises(ArithmeticError, match="is not lax's"):
+        onednn_stress.drawn("float32", 1, 0)
