@@ -23,8 +23,8 @@ PAGES = sorted(
     )
     for page in ROOT.glob(f"{folder}/*.md")
 )
-SLOW = ("guide", "own-rules", "proof", "training")
-"""Pages whose code certifies functions and trains; the others take seconds."""
+SLOW = ("course", "guide", "own-rules", "proof", "training")
+"""Pages with much code, or whose code certifies and trains; the others take seconds."""
 
 
 def path(page: Path) -> str:
