@@ -3,15 +3,19 @@
 import doctest
 import inspect
 import pkgutil
+import re
 
 import pytest
 
 import jaxcnn
-from docs.site import docstrings, entries, links, llms, markdown, pages, staging, verify
+import jaxcnn.derive
+import jaxcnn.seen
+from docs.site import commands, docstrings, entries, links, llms, markdown, pages, staging, verify
 from jaxcnn import training
+from jaxcnn.programs.command import PROGRAMS
 
 PAGES = pages.load_pages()
-NAMES = staging.entry_names(PAGES)
+NAMES = staging.marked(PAGES, "entry")
 ROOT = pages.ROOT
 
 
@@ -57,7 +61,9 @@ def test_every_public_name_has_one_entry():
         "jaxcnn.layers": jaxcnn.layers,
         "jaxcnn.models": jaxcnn.models,
         "jaxcnn.check": jaxcnn.check,
+        "jaxcnn.derive": jaxcnn.derive,
         "jaxcnn.methods": jaxcnn.methods,
+        "jaxcnn.seen": jaxcnn.seen,
         "jaxcnn.training": training,
     }
     for path, module in of_modules.items():
@@ -85,6 +91,40 @@ def test_pages_are_laid_out(tmp_path):
             file = target.partition("#")[0]
             if file and not target.startswith(links.EXTERNAL):
                 assert ((tmp_path / page.path).parent / file).is_file(), (page.path, target)
+
+
+def test_every_command_has_its_place():
+    assert sorted(staging.marked(PAGES, "command")) == sorted(PROGRAMS)
+
+
+def test_a_command_is_told_with_its_options():
+    """The list of tyro's help, which is for terminals, is read as it is meant."""
+    text = commands.command("explore")
+    options = ("--operation {conv,max_pool,avg_pool,batch_norm}", "--output PATH")
+    assert re.findall(r"^`(--.*)`$", text, re.MULTILINE) == [*options]
+    assert "any other file is not. (default: explore.html)" in text
+    with pytest.raises(ValueError, match="no command 'x'"):
+        commands.command("x")
+
+
+def followed(path):
+    """The links of a page of Markdown, as the site has them."""
+    page = next(page for page in PAGES if page.path == path)
+    here = links.Links(PAGES, NAMES, page.path, page.source, set())
+    text = staging.laid_out(page.text, here)
+    return [*markdown.links(text), *verify.read_html(text).linked]
+
+
+def test_from_the_front_page_to_ones_own_numbers_in_three_clicks():
+    """Why the input gradient is a full convolution: the lesson, and the explorer with
+    its numbers; through the list of lessons it is one click more."""
+    assert {"tutorials/index.md", "tutorials/input-gradient.md"} <= {*followed("index")}
+    assert "input-gradient.md" in followed("tutorials/index")
+    scenes = [to for to in followed("tutorials/input-gradient") if links.EXPLORER in to]
+    assert scenes == [
+        "../explorer.html#op=conv&map=dx&input=1x4&kernel=1x3&x=1,2,3,4&k=1,2,3&dy=1,10&at=x.1.2"
+    ]
+    assert {"../derivations.md", "../explore.md"} <= {*followed("tutorials/input-gradient")}
 
 
 def test_links_to_elsewhere_are_listed():
@@ -120,7 +160,7 @@ def test_faults_of_a_site_are_found(tmp_path):
         assert fault in found
 
 
-@pytest.mark.parametrize("module", [docstrings, markdown, verify])
+@pytest.mark.parametrize("module", [commands, docstrings, markdown, staging, verify])
 def test_examples(module):
     tried = doctest.testmod(module)
     assert tried.attempted and not tried.failed

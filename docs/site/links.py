@@ -13,6 +13,8 @@ from docs.site.pages import ROOT, Page
 EXTERNAL = ("https://", "http://", "mailto:")
 FILES = "files"
 """The folder of the site for what is linked and is no page: pictures and data."""
+EXPLORER = "explorer.html"
+"""The page that `jaxcnn explore` writes, which the site ships."""
 
 
 class Links(NamedTuple):
@@ -74,6 +76,10 @@ class Links(NamedTuple):
 
     def to(self, page: Page) -> str:
         return self._from_here(f"{page.path}.md")
+
+    def to_explorer(self, scene: str) -> str:
+        """The explorer as its address says: "op=conv&map=dx"."""
+        return self._from_here(f"{EXPLORER}#{scene}")
 
     def _from_here(self, path: str) -> str:
         return posixpath.relpath(path, posixpath.dirname(self.page) or ".")

@@ -1,37 +1,41 @@
 """The pages as Sphinx reads them: one folder of Markdown, with the site's addresses.
 
-Three marks of a page are replaced, each on a line of its own:
+Marks of a page are replaced, each on a line of its own:
 
     <!-- entry: jaxcnn.conv -->              what the reference says of this name
+    <!-- command: train -->                  what `jaxcnn train --help` says
     <!-- section: README.md, Speed -->       what stands below a heading of another file
     <!-- list: Learn -->                     the pages of a part, or under a page
+    <!-- explore: Words, op=conv&map=dx -->  a link to the explorer that shows this
 """
 
 from __future__ import annotations
 
 import ast
+import html
 import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from docs.site.commands import command
 from docs.site.docstrings import as_markdown
 from docs.site.entries import entry
 from docs.site.links import FILES, Links
 from docs.site.markdown import escaped, section
 from docs.site.pages import FRONT, ROOT, Page, load_pages, load_parts, module_docstring
 
-MARK = re.compile(r"^<!-- (entry|section|list): (.+?) -->$", re.MULTILINE)
+MARK = re.compile(r"^<!-- (entry|command|section|list|explore): (.+?) -->$", re.MULTILINE)
 
 
-def entry_names(pages: Iterable[Page]) -> list[str]:
-    """The names that have an entry, in the order of the pages."""
+def marked(pages: Iterable[Page], kind: str) -> list[str]:
+    """What the marks of a kind name, in the order of the pages."""
     return [
-        name
+        what
         for page in pages
         if not page.is_code
-        for kind, name in MARK.findall(page.text)
-        if kind == "entry"
+        for of_this, what in MARK.findall(page.text)
+        if of_this == kind
     ]
 
 
@@ -42,10 +46,10 @@ def stage(folder: Path) -> None:
       ValueError: on a link to nothing, or a mark that means nothing.
     """
     pages = load_pages()
-    names, shipped = frozenset(entry_names(pages)), set[str]()
+    names, shipped = frozenset(marked(pages, "entry")), set[str]()
     for page in pages:
         links = Links(pages, names, page.path, page.source, shipped)
-        text = _code_page(page, links) if page.is_code else _page(page.text, links)
+        text = _code_page(page, links) if page.is_code else laid_out(page.text, links)
         path = folder / f"{page.path}.md"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{text.rstrip()}\n{_contents(page, links)}", encoding="utf-8")
@@ -55,18 +59,36 @@ def stage(folder: Path) -> None:
         shutil.copyfile(ROOT / file, copy)
 
 
-def _page(text: str, links: Links) -> str:
+def laid_out(text: str, links: Links) -> str:
+    """A page of Markdown with the site's addresses, and its marks replaced."""
+
     def replaced(match: re.Match[str]) -> str:
         kind, what = match[1], match[2]
         if kind == "entry":
             return entry(what, links)
+        if kind == "command":
+            return command(what)
         if kind == "list":
             return _listed(what, links)
+        if kind == "explore":
+            words, scene = scene_of(what)
+            address = html.escape(links.to_explorer(scene))
+            return f'<p class="explorer"><a href="{address}">{html.escape(words)}</a></p>'
         file, _, heading = what.partition(", ")
         theirs = links._replace(source=file)
         return theirs.rewrite(section((ROOT / file).read_text(encoding="utf-8"), heading))
 
     return MARK.sub(replaced, links.rewrite(text))
+
+
+def scene_of(what: str) -> tuple[str, str]:
+    """The words of a link to the explorer, and what it shows.
+
+    >>> scene_of("Open it, op=conv&map=dx")
+    ('Open it', 'op=conv&map=dx')
+    """
+    words, _, scene = what.rpartition(", ")
+    return words, scene
 
 
 def _listed(what: str, links: Links) -> str:
