@@ -18,7 +18,8 @@ author = "the jaxcnn developers"
 copyright = author
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx_copybutton", "docs.site.mathml"]
+extensions = ["myst_parser", "sphinx_copybutton"]
+extensions += ["docs.site.excerpts", "docs.site.mathml"]
 myst_enable_extensions = ["deflist", "dollarmath"]
 myst_heading_anchors = 4
 myst_dmath_allow_space = False
@@ -33,6 +34,7 @@ toc_object_entries_show_parents = "hide"
 html_theme = "furo"
 html_title = f"jaxcnn {version}"
 html_static_path = ["static"]
+templates_path = ["templates"]
 html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_copy_source = False
