@@ -10,7 +10,18 @@ import pytest
 import jaxcnn
 import jaxcnn.derive
 import jaxcnn.seen
-from docs.site import commands, docstrings, entries, links, llms, markdown, pages, staging, verify
+from docs.site import (
+    commands,
+    docstrings,
+    entries,
+    links,
+    llms,
+    markdown,
+    mathfont,
+    pages,
+    staging,
+    verify,
+)
 from jaxcnn import training
 from jaxcnn.programs.command import PROGRAMS
 
@@ -160,7 +171,7 @@ def test_faults_of_a_site_are_found(tmp_path):
         assert fault in found
 
 
-@pytest.mark.parametrize("module", [commands, docstrings, markdown, staging, verify])
+@pytest.mark.parametrize("module", [commands, docstrings, markdown, mathfont, staging, verify])
 def test_examples(module):
     tried = doctest.testmod(module)
     assert tried.attempted and not tried.failed

@@ -19,7 +19,7 @@ copyright = author
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx_copybutton"]
-extensions += ["docs.site.excerpts", "docs.site.mathml"]
+extensions += ["docs.site.excerpts", "docs.site.mathfont", "docs.site.mathml"]
 myst_enable_extensions = ["deflist", "dollarmath"]
 myst_heading_anchors = 4
 myst_dmath_allow_space = False
