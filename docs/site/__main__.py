@@ -16,12 +16,10 @@ from pathlib import Path
 
 from sphinx.cmd.build import main as sphinx
 
-from docs.site.links import EXPLORER
 from docs.site.llms import llms_text
 from docs.site.pages import ROOT
-from docs.site.staging import stage
+from docs.site.staging import COMPUTED, stage
 from docs.site.verify import faults
-from jaxcnn.programs.explore.page.render import render
 
 
 def build(output: Path) -> int:
@@ -35,7 +33,8 @@ def build(output: Path) -> int:
     if status := sphinx([str(option) for option in (*options, source, html)]):
         return status
     (html / "llms.txt").write_text(llms_text(), encoding="utf-8")
-    (html / EXPLORER).write_text(render("conv"), encoding="utf-8")
+    for name, page in COMPUTED.items():
+        (html / name).write_text(page(), encoding="utf-8")
     (html / ".nojekyll").touch()  # GitHub's pages would leave out folders such as _static
     found = list(faults(html))
     for fault in found:

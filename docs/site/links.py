@@ -13,8 +13,6 @@ from docs.site.pages import ROOT, Page
 EXTERNAL = ("https://", "http://", "mailto:")
 FILES = "files"
 """The folder of the site for what is linked and is no page: pictures and data."""
-EXPLORER = "explorer.html"
-"""The page that `jaxcnn explore` writes, which the site ships."""
 
 
 class Links(NamedTuple):
@@ -58,7 +56,7 @@ class Links(NamedTuple):
             if page.source == named:
                 return self.to(page) + (f"#{anchor}" if anchor else "")
         self.shipped.add(named)
-        return self._from_here(f"{FILES}/{named}")
+        return self.beside(f"{FILES}/{named}")
 
     def of_code(self, span: str) -> str | None:
         """The page of a file, or the entry of a public name; None for other code."""
@@ -75,11 +73,8 @@ class Links(NamedTuple):
         return None if page is None or page.path == self.page else self.to(page)
 
     def to(self, page: Page) -> str:
-        return self._from_here(f"{page.path}.md")
+        return self.beside(f"{page.path}.md")
 
-    def to_explorer(self, scene: str) -> str:
-        """The explorer as its address says: "op=conv&map=dx"."""
-        return self._from_here(f"{EXPLORER}#{scene}")
-
-    def _from_here(self, path: str) -> str:
+    def beside(self, path: str) -> str:
+        """A path of the site, from this page."""
         return posixpath.relpath(path, posixpath.dirname(self.page) or ".")

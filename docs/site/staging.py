@@ -2,11 +2,11 @@
 
 Marks of a page are replaced, each on a line of its own:
 
-    <!-- entry: jaxcnn.conv -->              what the reference says of this name
-    <!-- command: train -->                  what `jaxcnn train --help` says
-    <!-- section: README.md, Speed -->       what stands below a heading of another file
-    <!-- list: Learn -->                     the pages of a part, or under a page
-    <!-- explore: Words, op=conv&map=dx -->  a link to the explorer that shows this
+    <!-- entry: jaxcnn.conv -->                 what the reference says of this name
+    <!-- command: train -->                     what `jaxcnn train --help` says
+    <!-- section: README.md, Speed -->          the text below a heading of a file
+    <!-- list: Learn -->                        the pages of a part, or under a page
+    <!-- open: explore.html#op=conv, Words -->  a link to a page of `jaxcnn explore`
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import ast
 import html
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from docs.site.commands import command
@@ -24,8 +24,11 @@ from docs.site.entries import entry
 from docs.site.links import FILES, Links
 from docs.site.markdown import escaped, section
 from docs.site.pages import FRONT, ROOT, Page, load_pages, load_parts, module_docstring
+from jaxcnn.programs.explore.page.render import render
 
-MARK = re.compile(r"^<!-- (entry|command|section|list|explore): (.+?) -->$", re.MULTILINE)
+MARK = re.compile(r"^<!-- (entry|command|section|list|open): (.+?) -->$", re.MULTILINE)
+COMPUTED: dict[str, Callable[[], str]] = {"explore.html": lambda: render("conv")}
+"""The pages of `jaxcnn explore` that the site ships beside its front page."""
 
 
 def marked(pages: Iterable[Page], kind: str) -> list[str]:
@@ -59,6 +62,18 @@ def stage(folder: Path) -> None:
         shutil.copyfile(ROOT / file, copy)
 
 
+def computed(address: str) -> str:
+    """The address of a page of `jaxcnn explore`: its file, and what it shows.
+
+    Raises:
+      ValueError: if there is no such page.
+    """
+    file = address.partition("#")[0]
+    if file not in COMPUTED:
+        raise ValueError(f"there is no page {file!r} of jaxcnn explore: {', '.join(COMPUTED)}")
+    return address
+
+
 def laid_out(text: str, links: Links) -> str:
     """A page of Markdown with the site's addresses, and its marks replaced."""
 
@@ -70,25 +85,14 @@ def laid_out(text: str, links: Links) -> str:
             return command(what)
         if kind == "list":
             return _listed(what, links)
-        if kind == "explore":
-            words, scene = scene_of(what)
-            address = html.escape(links.to_explorer(scene))
-            return f'<p class="explorer"><a href="{address}">{html.escape(words)}</a></p>'
         file, _, heading = what.partition(", ")
+        if kind == "open":
+            address = html.escape(links.beside(computed(file)))
+            return f'<p class="computed"><a href="{address}">{html.escape(heading)}</a></p>'
         theirs = links._replace(source=file)
         return theirs.rewrite(section((ROOT / file).read_text(encoding="utf-8"), heading))
 
     return MARK.sub(replaced, links.rewrite(text))
-
-
-def scene_of(what: str) -> tuple[str, str]:
-    """The words of a link to the explorer, and what it shows.
-
-    >>> scene_of("Open it, op=conv&map=dx")
-    ('Open it', 'op=conv&map=dx')
-    """
-    words, _, scene = what.rpartition(", ")
-    return words, scene
 
 
 def _listed(what: str, links: Links) -> str:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from docs.site.links import EXPLORER, EXTERNAL
+from docs.site.links import EXTERNAL
 from docs.site.llms import llms_text
 from docs.site.markdown import links
 from docs.site.pages import ROOT, load_pages
+from docs.site.staging import COMPUTED
 
 LIST = ROOT / "docs/site/external.txt"
 OF_THE_THEME = ("https://pradyunsg.me", "https://github.com/pradyunsg/furo")
@@ -93,7 +94,7 @@ def _broken(name: str, target: str, site: Path, pages: dict[str, Html]) -> str:
     if not path.is_file() or not path.resolve().is_relative_to(site.resolve()):
         return "is not there"
     linked = pages.get(path.resolve().relative_to(site.resolve()).as_posix())
-    if path.name == EXPLORER:  # its addresses say what it shows
+    if path.name in COMPUTED:  # their addresses say what they show
         return ""
     if anchor and linked and unquote(anchor) not in linked.anchors:
         return "has no such anchor"

@@ -7,10 +7,15 @@ import json
 from browser import inside, opened
 
 from docs.site.pages import load_pages
-from docs.site.staging import marked, scene_of
+from docs.site.staging import marked
 from jaxcnn.programs.explore.page.render import render
 
-SCENES = [scene_of(what)[1] for what in marked(load_pages(), "explore")]
+PAGE = "explore.html#"
+SCENES = [
+    what.partition(", ")[0].removeprefix(PAGE)
+    for what in marked(load_pages(), "open")
+    if what.startswith(PAGE)
+]
 SHOW = """
 $("results").textContent = JSON.stringify(SCENES.map(scene => {
   show(readState(scene));
