@@ -9,6 +9,7 @@ import pytest
 
 import experiments.benchmark.program
 import experiments.filters.program
+import experiments.lessons
 import experiments.own_rule
 import experiments.xor
 from jaxcnn.programs.data import dataset
@@ -18,6 +19,7 @@ HUGE = 10**12
 COMMAND_LINES = {
     "benchmark": experiments.benchmark.program.command_line,
     "filters": experiments.filters.program.command_line,
+    "lessons": experiments.lessons.command_line,
     "own_rule": experiments.own_rule.command_line,
     "xor": experiments.xor.command_line,
 }
@@ -63,6 +65,11 @@ COMMAND_LINES = {
         ),
         (
             "filters",
+            ["--output", "a\0b"],
+            r"--output must be a path without a NUL byte, got 'a\\x00b'",
+        ),
+        (
+            "lessons",
             ["--output", "a\0b"],
             r"--output must be a path without a NUL byte, got 'a\\x00b'",
         ),
