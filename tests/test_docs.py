@@ -23,8 +23,9 @@ PAGES = sorted(
     )
     for page in ROOT.glob(f"{folder}/*.md")
 )
-SLOW = ("course", "guide", "own-rules", "proof", "training")
-"""Pages with much code, or whose code certifies and trains; the others take seconds."""
+SLOW = ("break-a-gradient", "course", "cross-entropy", "guide", "own-rules", "proof", "training")
+"""Pages with much code, or whose code certifies, trains or compiles much; the others
+take a few seconds."""
 
 
 def path(page: Path) -> str:
