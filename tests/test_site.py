@@ -50,9 +50,16 @@ def test_page(page):
 
 def test_every_document_is_on_the_site():
     on_site = {page.source for page in PAGES}
-    for folder in ("docs", "docs/tutorials", "experiments", "experiments/results"):
-        for page in (ROOT / folder).glob("*.md"):
-            assert page.relative_to(ROOT).as_posix() in on_site
+    for folder in (
+        "docs",
+        "docs/tutorials",
+        "docs/notebooks",
+        "experiments",
+        "experiments/results",
+    ):
+        for page in (ROOT / folder).iterdir():
+            if page.suffix in (".md", ".ipynb"):
+                assert page.relative_to(ROOT).as_posix() in on_site
 
 
 def test_every_derivation_is_on_the_site():

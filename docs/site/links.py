@@ -55,6 +55,10 @@ class Links(NamedTuple):
         for page in self.pages:
             if page.source == named:
                 return self.to(page) + (f"#{anchor}" if anchor else "")
+        return self.of_file(named)
+
+    def of_file(self, named: str) -> str:
+        """The copy of a file of the repository, which is shipped."""
         self.shipped.add(named)
         return self.beside(f"{FILES}/{named}")
 

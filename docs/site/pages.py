@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
+from docs.site import notebooks
 from docs.site.docstrings import first_sentence
 from docs.site.markdown import title
 
@@ -19,8 +20,8 @@ class Page(NamedTuple):
 
     Attributes:
       path: its address, without .html.
-      source: the file that it is made of, from the repository's root: Markdown, or code
-        whose docstring is the page.
+      source: the file that it is made of, from the repository's root: Markdown, a
+        notebook, or code whose docstring is the page.
       part: the part of the site that it stands in; "" for the front page.
       says: a sentence about it.
       under: the address of the page that it stands under; "" if none.
@@ -34,7 +35,12 @@ class Page(NamedTuple):
 
     @property
     def text(self) -> str:
-        return (ROOT / self.source).read_text(encoding="utf-8")
+        text = (ROOT / self.source).read_text(encoding="utf-8")
+        return notebooks.as_markdown(text) if self.is_notebook else text
+
+    @property
+    def is_notebook(self) -> bool:
+        return self.source.endswith(".ipynb")
 
     @property
     def is_code(self) -> bool:

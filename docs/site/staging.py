@@ -53,6 +53,12 @@ def stage(folder: Path) -> None:
     for page in pages:
         links = Links(pages, names, page.path, page.source, shipped)
         text = _code_page(page, links) if page.is_code else laid_out(page.text, links)
+        if page.is_notebook:
+            heading, _, rest = text.partition("\n")
+            file = links.of_file(page.source)
+            text = (
+                f"{heading}\n\nThis page is a notebook, which you can [download]({file}).\n{rest}"
+            )
         path = folder / f"{page.path}.md"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{text.rstrip()}\n{_contents(page, links)}", encoding="utf-8")
