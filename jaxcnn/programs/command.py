@@ -46,6 +46,11 @@ PROGRAMS = {
         "Say what is in images, and show what drove the answer.",
         "jaxcnn predict runs/pets cat.jpg --explain why",
     ),
+    "filters": Program(
+        "jaxcnn.programs.filters.program",
+        "Show what filters look for: the best images, and made ones.",
+        "jaxcnn filters runs/pets --count 4",
+    ),
     "export": Program(
         "jaxcnn.programs.export.program",
         "Write a trained network as a file that runs without jaxcnn.",

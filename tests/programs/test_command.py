@@ -81,8 +81,8 @@ def test_an_unknown_command_is_one_line_with_the_likely_slip(word, said, capsys)
     assert run([word]) == 2
     assert capsys.readouterr() == (
         "",
-        f"jaxcnn: there is no command {said} The commands are train, evaluate, predict, export,"
-        " certify, summary, tune, onednn, receptive-field, derive, explore, cost\n",
+        f"jaxcnn: there is no command {said} The commands are train, evaluate, predict, filters,"
+        " export, certify, summary, tune, onednn, receptive-field, derive, explore, cost\n",
     )
 
 
