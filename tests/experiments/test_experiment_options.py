@@ -8,7 +8,6 @@ import re
 import pytest
 
 import experiments.benchmark.program
-import experiments.filters.program
 import experiments.lessons
 import experiments.own_rule
 import experiments.xor
@@ -18,7 +17,6 @@ from jaxcnn.programs.output import claimed
 HUGE = 10**12
 COMMAND_LINES = {
     "benchmark": experiments.benchmark.program.command_line,
-    "filters": experiments.filters.program.command_line,
     "lessons": experiments.lessons.command_line,
     "own_rule": experiments.own_rule.command_line,
     "xor": experiments.xor.command_line,
@@ -64,11 +62,6 @@ COMMAND_LINES = {
             "--summarise .*/rows has rows that are not as this program .*",
         ),
         (
-            "filters",
-            ["--output", "a\0b"],
-            r"--output must be a path without a NUL byte, got 'a\\x00b'",
-        ),
-        (
             "lessons",
             ["--output", "a\0b"],
             r"--output must be a path without a NUL byte, got 'a\\x00b'",
@@ -110,21 +103,19 @@ def test_a_line_with_the_option_the_value_and_what_is_needed(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize(
-    ("program", "options"), [("benchmark", ["--parts", "operations"]), ("filters", [])]
-)
 def test_a_folder_that_another_program_writes_into_is_refused_at_once(
-    program, options, tmp_path, capsys, monkeypatch
+    tmp_path, capsys, monkeypatch
 ):
     monkeypatch.setattr(dataset, "load_digits", lambda: pytest.fail("it loads images"))
     (tmp_path / "config.json").write_text("of the first")
     with claimed(tmp_path):
-        assert COMMAND_LINES[program]([*options, "--output", str(tmp_path)]) == 2
+        options = ["--parts", "operations", "--output", str(tmp_path)]
+        assert COMMAND_LINES["benchmark"](options) == 2
         assert (tmp_path / "config.json").read_text() == "of the first"
     printed = capsys.readouterr()
     assert printed.out == ""
     assert re.fullmatch(
-        rf"{program}: {tmp_path} is being written by another program \(process \d+\): wait for it,"
+        rf"benchmark: {tmp_path} is being written by another program \(process \d+\): wait for it,"
         r" .*\n",
         printed.err,
     )

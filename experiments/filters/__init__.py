@@ -1,1 +1,0 @@
-"""Responses of an edge filter: see `program.py`."""
