@@ -88,7 +88,7 @@ PROGRAMS = {
     ),
     "explore": Program(
         "jaxcnn.programs.explore.program",
-        "Write a page in which each gradient entry shows its sum.",
+        "Write a page to look at gradients, or receptive fields.",
         "jaxcnn explore --operation batch_norm",
     ),
     "cost": Program(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+SCRIPTS = Path(__file__).parent / "explore_scripts"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
     "--headless",
@@ -59,6 +63,25 @@ def opened(page: Path, address: str, folder: Path, *options: str) -> str:
         check=True,
     )
     return done.stdout
+
+
+def acted(
+    html: str, folder: Path, names: Sequence[str], address: str = "", *options: str
+) -> dict[str, Any]:
+    """What scripts of `explore_scripts` that run in a page say.
+
+    Args:
+      html: the page, with an element `results` for what is said.
+      folder: an empty one.
+      names: of the scripts, without .js; they become one.
+      address, *options: as in `opened`.
+    """
+    script = "\n".join((SCRIPTS / f"{name}.js").read_text(encoding="utf-8") for name in names)
+    keep = '$("results").textContent = JSON.stringify(said);'
+    whole = f"<script>(async () => {{\n{script}\n{keep}\n}})();</script>"
+    page = folder / "page.html"
+    page.write_text(html.replace("</body>", f"{whole}</body>"), encoding="utf-8")
+    return json.loads(inside(opened(page, address, folder / "browser", *options), "results"))
 
 
 def inside(html: str, name: str) -> str:

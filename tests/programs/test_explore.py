@@ -9,10 +9,12 @@ import pytest
 from html_page import Page
 
 from jaxcnn.programs.command import run
-from jaxcnn.programs.explore.page import render as rendering
-from jaxcnn.programs.explore.page.render import SCRIPTS, render
-
-PARTS = Path(rendering.__file__).parent
+from jaxcnn.programs.explore.fields import render as fields
+from jaxcnn.programs.explore.fields.render import render_fields
+from jaxcnn.programs.explore.page import render as gradients
+from jaxcnn.programs.explore.page.render import render
+from jaxcnn.programs.explore.rendering import SHARED
+from jaxcnn.programs.pages import environment
 
 
 def test_the_page_is_written_and_its_path_printed(tmp_path, monkeypatch, capsys):
@@ -58,20 +60,38 @@ def test_a_wrong_place_is_refused(where, needed, tmp_path, capsys):
     assert f"--output must be {needed}, got " in capsys.readouterr().err
 
 
-def test_the_page_needs_nothing_beside_it():
+def test_the_other_page_has_a_file_of_its_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(["explore", "receptive-field"]) == 0
+    assert capsys.readouterr() == ("receptive-field.html\n", "")
+    assert Path("receptive-field.html").read_text(encoding="utf-8") == render_fields()
+    assert run(["explore", "receptive-field", "--operation", "conv"]) == 2
+    assert capsys.readouterr().err == (
+        "jaxcnn explore: --operation is for the page of gradients, not for receptive-field\n"
+    )
+
+
+@pytest.mark.parametrize("html", [render("conv"), render_fields()], ids=["gradients", "fields"])
+def test_the_page_needs_nothing_beside_it(html):
     """Balanced tags, no ids twice, and nothing loaded from elsewhere."""
-    html = render("conv")
     page = Page(html)
     assert len(page.ids) == len(set(page.ids))
     assert not [tag for tag, key, _ in page.attributes if key == "src" or tag == "link"]
     assert not re.search(r"https?://|@import|url\(|fetch\(|XMLHttpRequest|import\(", html)
 
 
-def test_every_script_is_in_the_page_and_short():
-    assert {f"{name}.js" for name in SCRIPTS} == {path.name for path in PARTS.glob("*.js")}
-    for path in PARTS.iterdir():
+@pytest.mark.parametrize(
+    ("of", "html"),
+    [(gradients, render("conv")), (fields, render_fields())],
+    ids=["gradients", "fields"],
+)
+def test_every_script_is_in_the_page_and_short(of, html):
+    folder = Path(of.__file__).parent
+    assert {f"{name}.js" for name in of.SCRIPTS} == {path.name for path in folder.glob("*.js")}
+    shared = [Path(environment.__file__).parent / f"{name}.js" for name in SHARED]
+    for path in (*folder.iterdir(), *shared):
         if path.suffix in (".js", ".css", ".html"):
             text = path.read_text(encoding="utf-8")
             assert len(text.splitlines()) <= 300, path.name
             if path.suffix == ".js":
-                assert text.rstrip() in render("conv"), f"{path.name} looks like a template"
+                assert text.rstrip() in html, f"{path.name} looks like a template"

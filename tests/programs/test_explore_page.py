@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
-from browser import browser, inside, opened
+from browser import acted, browser, opened
 from html_page import Page
 
 from jaxcnn.programs.explore.page.render import render
 from tests.daily import daily
-
-SCRIPTS = Path(__file__).parent / "explore_scripts"
 
 
 @pytest.fixture
@@ -20,15 +15,7 @@ def act(tmp_path):
     """What a script of `explore_scripts` says when it runs in the page."""
 
     def run(name: str, address: str = "#op=conv", *options: str):
-        helpers, script = (
-            (SCRIPTS / f"{part}.js").read_text(encoding="utf-8") for part in ("helpers", name)
-        )
-        keep = '$("results").textContent = JSON.stringify(said);'
-        whole = f"<script>{helpers}\n(async () => {{\n{script}\n{keep}\n}})();</script>"
-        html = render("conv").replace("</body>", f"{whole}</body>")
-        (tmp_path / "page.html").write_text(html, encoding="utf-8")
-        dumped = opened(tmp_path / "page.html", address, tmp_path / "browser", *options)
-        return json.loads(inside(dumped, "results"))
+        return acted(render("conv"), tmp_path, ["common", "helpers", name], address, *options)
 
     return run
 

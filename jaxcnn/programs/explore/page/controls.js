@@ -1,6 +1,5 @@
 // The choices above the grids: operation, map, sizes, examples, and how the window moves.
 
-const $ = id => document.getElementById(id);
 const FIELDS = { input: "input", kernel: "kernel", stride: "stride", dilation: "dilation", before: "pad before", after: "pad after" };
 const AXES = ["rows", "columns"];
 

@@ -38,7 +38,7 @@ function point(chosen) {
   $("sums").replaceChildren(...first);
   $("again-sums").replaceChildren(...again);
   $("here").href = `#${writeState(state)}`;
-  if (!playing) remember();
+  if (!playing) remember(writeState(state));
 }
 
 // By a person: the sliding stops.
@@ -50,13 +50,6 @@ function choose(cell) {
 
 function setNumber(name, index, value) {
   show({ ...state, [name]: state[name].with(index[0], state[name][index[0]].with(index[1], value)) });
-}
-
-// The address follows, a little later: browsers limit how often it changes.
-let waiting = 0;
-function remember() {
-  clearTimeout(waiting);
-  waiting = setTimeout(() => history.replaceState(null, "", `#${writeState(state)}`), 150);
 }
 
 // A term of a sum shows its pair.

@@ -1,7 +1,5 @@
 // Numbers as text and back, and names of entries: y_11, dJ/dx_12.
 
-const MINUS = "\u2212";
-
 // Four digits are shown; whole numbers have them all.
 const rounded = value => Number.isInteger(value) && Math.abs(value) < 1e6 ? value : Number(value.toPrecision(4));
 
@@ -72,11 +70,4 @@ function marked(text) {
   }
   nodes.append(text.slice(end));
   return nodes;
-}
-
-function element(tag, attributes = {}, ...content) {
-  const made = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) if (value !== null) made.setAttribute(key, value);
-  made.append(...content);
-  return made;
 }

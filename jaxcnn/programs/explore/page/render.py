@@ -11,11 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jaxcnn.programs.pages.environment import page_environment
-from jaxcnn.version import __version__
-
-MARK = '<meta name="generator" content="jaxcnn explore '
-"""What every such page has near its beginning, of whatever version."""
+from jaxcnn.programs.explore.rendering import computing_page
 
 SCRIPTS = (
     "numbers",
@@ -37,12 +33,7 @@ SCRIPTS = (
 def render(operation: str) -> str:
     """The page, which begins with that operation where its address says nothing.
 
-    >>> MARK in render("conv")
+    >>> "<h1>The backward pass, entry by entry</h1>" in render("conv")
     True
     """
-    template = page_environment(Path(__file__).parent).get_template("page.html")
-    return template.render(
-        operation=operation,
-        generator=f"jaxcnn explore {__version__}",
-        scripts=[f"{name}.js" for name in SCRIPTS],
-    )
+    return computing_page(Path(__file__).parent, SCRIPTS, operation=operation)

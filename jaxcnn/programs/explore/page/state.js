@@ -74,10 +74,6 @@ function readState(text, operation = document.documentElement.dataset.operation)
   return state;
 }
 
-function decoded(text) {
-  try { return decodeURIComponent(text); } catch { return ""; }
-}
-
 // Rows and columns of x, k or dy. Sizes of dy follow from the others.
 function sizeOf(state, name) {
   return name === "x" ? state.input : name === "k" ? state.kernel : windows(state).map(w => w.m);
