@@ -61,6 +61,13 @@ class Config:
     """For module:function: the number of input positions at which NaN is put in, to
     verify what is drawn; 0 for none."""
 
+    gradients: int = 16
+    """For module:function of one array: over how many inputs the gradient of the centre
+    output is averaged; 0 for none."""
+    inputs: Path | None = None
+    """For module:function: a file of numpy.save with those inputs, floats; by default
+    they are normal random numbers."""
+
     output: Path | None = None
     """Folder of the picture, by default runs/receptive_field-<model>. An earlier
     picture and its training are replaced."""

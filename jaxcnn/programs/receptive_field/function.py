@@ -4,14 +4,18 @@ r"""What any function of JAX sees of its input, by `jaxcnn.seen`.
     jaxcnn receptive-field mine:layer --shapes 1x64x64x3 3x3x3x8 --axes 1 2
     jaxcnn receptive-field mine:make_network --build --shapes 1x224x224x3
 
+    jaxcnn receptive-field mine:segment --shapes 1x64x64x3 --inputs images.npy
+
 The program prints size, stride and padding per axis, says whether running the function
-agrees, and draws what the centre output sees and what the centre input reaches.
+agrees, and draws what the centre output sees and what the centre input reaches. For a
+function of one array that has a gradient, it draws how much the centre output depends
+on each position too, `gradients.py`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,21 +23,31 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from rich.console import Console
 
 from jaxcnn.programs.loading import in_one_line, load, quoted
 from jaxcnn.programs.messages import plural, times
-from jaxcnn.programs.options import ConfigError, require_count
+from jaxcnn.programs.options import ConfigError, require, require_count
 from jaxcnn.programs.output import claimed
 from jaxcnn.programs.receptive_field.config import MODELS, Config
 from jaxcnn.programs.receptive_field.function_picture import function_picture
 from jaxcnn.programs.receptive_field.function_table import centre, function_table
+from jaxcnn.programs.receptive_field.gradients import (
+    Effective,
+    drawn_inputs,
+    effective,
+    most_of_it,
+    read_inputs,
+)
+from jaxcnn.programs.receptive_field.spread import sd
+from jaxcnn.programs.receptive_field.tables import pixels
 from jaxcnn.seen import Seen, Verification, fields_of, verify
 from jaxcnn.stored.files import write_whole
 
 PICTURE = "receptive_field.png"
 OF_NETWORKS = ("layer", "positions", "dataset", "data_dir", "run", "epochs", "images")
-OF_FUNCTIONS = ("shapes", "axes", "output_axes", "build", "probes")
+OF_FUNCTIONS = ("shapes", "axes", "output_axes", "build", "probes", "gradients", "inputs")
 MOST_AXES = 3
 
 
@@ -68,16 +82,19 @@ def draw_function(config: Config, console: Console) -> Path:
         these shapes.
     """
     require_count("probes", config.probes, least=0)
+    require_count("gradients", config.gradients, least=0)
     shapes = [_shape(text) for text in config.shapes]
     if not shapes:
         raise ConfigError(
             f"{quoted(config.model)} needs --shapes, the shape of its input, such as"
             " --shapes 1x32x32x3"
         )
+    inputs = _inputs(config, shapes)
     arguments = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
     name = config.model.replace(":", "-")
     with claimed(config.output or Path("runs") / f"receptive_field-{name}") as output:
-        seen, checked = _followed(config, _function(config), arguments)
+        function = _function(config)
+        seen, checked = _followed(config, function, arguments)
         if len(seen.input_size) > MOST_AXES:
             raise ConfigError(
                 f"--axes must be at most {MOST_AXES}, got {len(seen.input_size)} of"
@@ -86,7 +103,10 @@ def draw_function(config: Config, console: Console) -> Path:
         console.print(function_table(config.model, seen))
         for line in _said(seen, checked):
             console.print(line, highlight=False, soft_wrap=True)
-        figure = function_picture(config.model, seen)
+        found, line = _depends(config, function, inputs, seen)
+        if line:
+            console.print(line, highlight=False, soft_wrap=True)
+        figure = function_picture(config.model, seen, found)
         write_whole(
             output / PICTURE, lambda partial: figure.savefig(partial, format="png", dpi=110)
         )
@@ -103,6 +123,19 @@ def _shape(text: str) -> tuple[int, ...]:
             f" {quoted(text)}{slip}"
         )
     return tuple(map(int, sizes))
+
+
+def _inputs(config: Config, shapes: Sequence[tuple[int, ...]]) -> np.ndarray | None:
+    """What the gradient is averaged over; None if it is not asked for, or there are
+    several arguments."""
+    if config.inputs is not None:
+        one = len(shapes) == 1
+        require("inputs", "left out for a function of several arrays", one, config.inputs)
+        require("inputs", "left out with --gradients 0", config.gradients > 0, config.inputs)
+        return read_inputs(config.inputs, shapes[0], config.gradients)
+    if len(shapes) > 1 or not config.gradients:
+        return None
+    return drawn_inputs(shapes[0], config.gradients)
 
 
 def _function(config: Config) -> Callable[..., Any]:
@@ -150,12 +183,45 @@ def _slip(config: Config, error: Exception) -> str:
     return ""
 
 
+def _depends(
+    config: Config, function: Callable[..., Any], inputs: np.ndarray | None, seen: Seen
+) -> tuple[Effective | None, str]:
+    """The effective field of the centre output, and a line about it."""
+    if inputs is None:
+        several = "of one array alone: close over the parameters, and give one of --shapes"
+        return None, f"no effective field: it is {several}" if config.gradients else ""
+    try:
+        found = effective(function, inputs, seen, config.axes or None, config.output_axes)
+    except Exception as error:  # whatever the person's function and JAX raise
+        return None, f"no effective field: {in_one_line(error)}"
+    kind = "drawn" if config.inputs is None else "given"
+    of = f"gradient of {_named(seen)} over {plural(found.inputs, f'{kind} input')}"
+    if found.outside:
+        return found, (
+            f"{of}: WRONG, {found.outside:,} positions that it does not see have one:"
+            " what is drawn or the gradient is not right"
+        )
+    if not found.field.any():
+        return found, f"{of}: 0 everywhere"
+    sees = seen.sees(centre(seen.output_size))
+    count = most_of_it(found.field)
+    return found, (
+        f"{of}: sd {pixels(sd(found.field))} positions, {pixels(sd(sees / sees.sum()))} if all that"
+        f" it sees had the same; 90 % of it at {count:,} of {int(sees.sum()):,}, nothing beyond"
+        " them"
+    )
+
+
+def _named(seen: Seen) -> str:
+    j = centre(seen.output_size)
+    return f"output {', '.join(map(str, j))}" if j else "the output"
+
+
 def _said(seen: Seen, checked: Verification | None) -> list[str]:
     """Lines below the table."""
     j = centre(seen.output_size)
     count, all_of_them = int(seen.sees(j).sum()), math.prod(seen.input_size)
-    output = f"output {', '.join(map(str, j))}" if j else "the output"
-    lines = [f"{output} sees {count:,} of {plural(all_of_them, 'input position')}"]
+    lines = [f"{_named(seen)} sees {count:,} of {plural(all_of_them, 'input position')}"]
     hull = seen.interval(j)
     if hull is not None:
         box = math.prod(last - first + 1 for first, last in hull)

@@ -1,9 +1,10 @@
-"""The picture of a function: what its centre output sees, and what its centre input
-reaches."""
+"""The picture of a function: what its centre output sees, what its centre input
+reaches, and how much the output depends on each position."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,21 +13,25 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from jaxcnn.programs.figures import BLUE, ORANGE, RED
-from jaxcnn.programs.messages import times
+from jaxcnn.programs.figures import BLUE, ORANGE, RED, SKY
+from jaxcnn.programs.messages import plural, times
 from jaxcnn.programs.receptive_field.function_table import centre
+from jaxcnn.programs.receptive_field.gradients import Effective
+from jaxcnn.programs.receptive_field.spread import sd
+from jaxcnn.programs.receptive_field.tables import pixels
 from jaxcnn.seen import Seen
 
 BLANK = "0.93"
 
 
-def function_picture(title: str, seen: Seen) -> Figure:
-    """On the left the input with what the centre output sees, on the right the outputs
-    with what the centre input reaches. A single axis is a row; of three, a pixel stands
-    for all positions of the first axis."""
+def function_picture(title: str, seen: Seen, found: Effective | None = None) -> Figure:
+    """The input with what the centre output sees, the outputs with what the centre
+    input reaches, and how much the centre output depends on each position. A single
+    axis is a row; of three, a pixel stands for all positions of the first axis."""
     j, i = centre(seen.output_size), centre(seen.input_size)
-    figure = Figure(figsize=(10, 5), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    panels = 2 if found is None else 3
+    figure = Figure(figsize=(5 * panels, 5), layout="constrained")
+    left, right, *more = figure.subplots(1, panels)
     output = f"output {_text(j)}" if j else "the output"
     sees, reached = seen.sees(j), seen.reached_by(i)
     _draw(left, sees, BLUE, f"{output} sees {int(sees.sum()):,} of {_sizes(seen.input_size)}")
@@ -39,6 +44,8 @@ def function_picture(title: str, seen: Seen) -> Figure:
     _mark(left, i, "o", f"input {_text(i)}")
     if j:
         _mark(right, j, "s", f"output {_text(j)}")
+    if found is not None:
+        _draw_effective(more[0], found, sees, output)
     exact = "exact" if seen.exact else "not exact: at most"
     figure.suptitle(f"What {title} sees, and what reaches where ({exact})")
     return figure
@@ -47,13 +54,31 @@ def function_picture(title: str, seen: Seen) -> Figure:
 def _draw(panel: Axes, where: np.ndarray, colour: str, title: str) -> None:
     flat = _flat(where)
     panel.imshow(flat, cmap=ListedColormap([BLANK, colour]), vmin=0, vmax=1, aspect="equal")
+    _outline(panel, flat, "black")
+    _finish(panel, flat, title)
+
+
+def _draw_effective(panel: Axes, found: Effective, sees: np.ndarray, output: str) -> None:
+    flat = _flat(found.field)
+    most = float(flat.max()) or 1.0
+    drawn = panel.imshow(flat, cmap="magma", vmin=0, vmax=most, aspect="equal")
+    _outline(panel, _flat(sees), SKY)
+    bar: dict[str, Any] = {"location": "bottom", "shrink": 0.6, "ticks": MaxNLocator(3)}
+    panel.figure.colorbar(drawn, ax=panel, label="share of the gradient", **bar)
+    inputs = plural(found.inputs, "input")
+    spread = f"sd {pixels(sd(found.field))}" if found.field.any() else "0 everywhere"
+    _finish(panel, flat, f"gradient of {output}, {inputs}: {spread}")
+
+
+def _outline(panel: Axes, flat: np.ndarray, colour: str) -> None:
     places = np.argwhere(flat)
     if len(places):
         (top, first), (bottom, last) = places.min(axis=0), places.max(axis=0)
-        outline = Rectangle(
-            (first - 0.5, top - 0.5), last - first + 1, bottom - top + 1, fill=False, linewidth=1.5
-        )
-        panel.add_patch(outline)
+        corner, sizes = (first - 0.5, top - 0.5), (last - first + 1, bottom - top + 1)
+        panel.add_patch(Rectangle(corner, *sizes, fill=False, linewidth=1.5, edgecolor=colour))
+
+
+def _finish(panel: Axes, flat: np.ndarray, title: str) -> None:
     panel.set_title(title, fontsize="medium")
     for axis in (panel.xaxis, panel.yaxis):
         axis.set_major_locator(MaxNLocator(integer=True))
@@ -62,8 +87,11 @@ def _draw(panel: Axes, where: np.ndarray, colour: str, title: str) -> None:
 
 
 def _flat(where: np.ndarray) -> np.ndarray:
-    """Two axes of one, two or three; of three, what there is in any plane."""
-    return np.atleast_2d(where.any(axis=0) if where.ndim > 2 else where)
+    """Two axes of one, two or three; of three, what there is in any plane, or the sum
+    over the planes."""
+    if where.ndim < 3:
+        return np.atleast_2d(where)
+    return np.asarray(where.any(axis=0) if where.dtype == bool else where.sum(axis=0))
 
 
 def _mark(panel: Axes, position: Sequence[int], marker: str, label: str) -> None:
