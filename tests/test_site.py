@@ -137,7 +137,8 @@ def test_from_the_front_page_to_ones_own_numbers_in_three_clicks():
     """Why the input gradient is a full convolution: the lesson, and the explorer with
     its numbers; through the list of lessons it is one click more."""
     assert {"tutorials/index.md", "tutorials/input-gradient.md"} <= {*followed("index")}
-    assert "input-gradient.md" in followed("tutorials/index")
+    lessons = followed("tutorials/index")
+    assert {"input-gradient.md", "../receptive-field.html"} <= {*lessons}
     scenes = [to for to in followed("tutorials/input-gradient") if "explore.html" in to]
     assert scenes == [
         "../explore.html#op=conv&map=dx&input=1x4&kernel=1x3&x=1,2,3,4&k=1,2,3&dy=1,10&at=x.1.2"

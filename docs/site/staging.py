@@ -24,10 +24,14 @@ from docs.site.entries import entry
 from docs.site.links import FILES, Links
 from docs.site.markdown import escaped, section
 from docs.site.pages import FRONT, ROOT, Page, load_pages, load_parts, module_docstring
+from jaxcnn.programs.explore.fields.render import render_fields
 from jaxcnn.programs.explore.page.render import render
 
 MARK = re.compile(r"^<!-- (entry|command|section|list|open): (.+?) -->$", re.MULTILINE)
-COMPUTED: dict[str, Callable[[], str]] = {"explore.html": lambda: render("conv")}
+COMPUTED: dict[str, Callable[[], str]] = {
+    "explore.html": lambda: render("conv"),
+    "receptive-field.html": render_fields,
+}
 """The pages of `jaxcnn explore` that the site ships beside its front page."""
 
 
