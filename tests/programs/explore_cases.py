@@ -63,9 +63,15 @@ def case_of(
         window,
         np.asarray(x, np.float32),
         draw.integers(-9, 10, window.size).astype(np.float32),
-        draw.integers(-9, 10, window.output_size(inputs)).astype(np.float32),
+        draw.integers(-9, 10, _outputs(window, inputs, more)).astype(np.float32),
         more,
     )
+
+
+def _outputs(window: Window, inputs: tuple[int, int], more: str) -> tuple[int, ...]:
+    """The number of outputs, rounded up if `more` says so and the library does so."""
+    up = "ceil" in more and all(hi >= 0 for _, hi in window.pads)
+    return (window.ceil(inputs) if up else window).output_size(inputs)
 
 
 def _sizes(draw: np.random.Generator, *, pool: bool) -> tuple[Window, tuple[int, int]]:

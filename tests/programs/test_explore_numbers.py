@@ -20,6 +20,8 @@ TIES = (0.0, 1.0, 2.0, -np.inf, np.nan)
 SKEW = Window((3, 2), (2, 3), ((1, 2), (-1, 1)), (1, 2), (1, 1))
 """Strides with a remainder, a dilation, pads that are unequal and negative."""
 OVERLAPPING = Window((3, 3), (2, 1), ((1, 1), (0, 1)), (1, 1), (1, 1))
+ROUNDED = Window((3, 2), (2, 2), ((1, 1), (0, 0)), (1, 1), (1, 1))
+"""On 6x7 inputs, one more window along both axes if sizes round up."""
 CONV = [
     case_of("conv", SKEW, (6, 8)),
     case_of("conv", SKEW, (6, 2)),  # too small
@@ -29,13 +31,18 @@ POOLS = [
     case_of("max_pool", OVERLAPPING, (6, 6), values=(0.0, 1.0)),
     case_of("max_pool", OVERLAPPING, (6, 6), values=TIES),
     case_of("avg_pool", OVERLAPPING, (6, 6), more="&count=inside"),
+    case_of("avg_pool", ROUNDED, (6, 7), more="&ceil=yes"),
+    case_of("max_pool", ROUNDED, (6, 7), more="&ceil=yes"),
     *(random_case("max_pool", seed, TIES) for seed in range(100, 124)),
     *(random_case("max_pool", seed) for seed in range(12)),
     *(random_case("avg_pool", seed) for seed in range(200, 210)),
     *(random_case("avg_pool", seed, more="&count=inside") for seed in range(300, 310)),
+    *(random_case("max_pool", seed, more="&ceil=yes") for seed in range(400, 412)),
+    *(random_case("avg_pool", seed, more="&ceil=yes") for seed in range(500, 512)),
+    *(random_case("avg_pool", seed, more="&count=inside&ceil=yes") for seed in range(600, 608)),
 ]
 NORMS = [random_norm(seed) for seed in range(4)]
-QUICK = 3
+QUICK = 4
 DOCUMENT = "op=conv"  # the page's first numbers: a 4x4 input and a 3x3 kernel
 
 
@@ -109,7 +116,9 @@ def test_a_convolution(case, answers):
 
 @pytest.mark.parametrize("case", cases(POOLS))
 def test_a_pool(case, answers):
-    answer, more = answers[case.address], {"count_include_pad": False} if case.more else {}
+    answer, more = answers[case.address], {"ceil_mode": "ceil" in case.more}
+    if case.operation == "avg_pool":
+        more["count_include_pad"] = "inside" not in case.more
     pool = partial(getattr(jaxcnn, case.operation), size=case.window.size, **options(case))
     try:
         y, vjp = jax.vjp(partial(pool, **more), image(case.x))

@@ -8,3 +8,11 @@ function axisWindow({ n, k, s, d, lo, hi, b = 1 }) {
   const slack = dilated(n, b) + lo + hi - dilated(k, d);
   return { n, k, s, d, lo, hi, b, m: Math.max(Math.floor(slack / s) + 1, 0), r: (slack % s + s) % s };
 }
+
+// The same with its outputs rounded up, as Window.ceil does: the high pad grows for a last window, unless that one would
+// begin beyond the input.
+function ceiled(w) {
+  const slack = dilated(w.n, w.b) + w.lo + w.hi - dilated(w.k, w.d), up = Math.ceil(slack / w.s) + 1;
+  const m = (up - 1) * w.s < w.n + w.lo ? up : up - 1;
+  return m === w.m ? w : axisWindow({ ...w, hi: w.hi + (m - 1) * w.s - slack });
+}

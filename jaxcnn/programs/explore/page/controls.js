@@ -24,6 +24,7 @@ function buildControls() {
     show(good ? { ...state, [name]: value } : state);
   });
   $("count").addEventListener("change", () => show({ ...state, countPads: $("count").checked }));
+  $("ceil").addEventListener("change", () => show(reshaped({ ...state, ceil: $("ceil").checked })));
   $("random").addEventListener("click", () => {
     const redrawn = name => state[name].map(row => row.map(() => Math.floor(Math.random() * 11) - 5));
     show({ ...state, x: redrawn("x"), k: redrawn("k"), dy: redrawn("dy") });
@@ -63,6 +64,8 @@ function showControls() {
   $("normal").hidden = state.operation !== "batch_norm";
   $("counting").hidden = state.operation !== "avg_pool";
   $("count").checked = state.countPads;
+  $("rounding").hidden = !isPool(state.operation);
+  $("ceil").checked = state.ceil;
 }
 
 // Another map: it begins with the entry that is chosen, if it computes such ones.

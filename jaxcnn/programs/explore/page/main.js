@@ -6,7 +6,7 @@ let state, result, grids = [], structure = "";
 function show(next) {
   state = next;
   result = compute(state);
-  const parts = [state.operation, state.map, result.problem, ...Object.keys(LIMITS).map(field => state[field])];
+  const parts = [state.operation, state.map, state.ceil, result.problem, ...Object.keys(LIMITS).map(field => state[field])];
   if (structure !== JSON.stringify(parts)) {
     structure = JSON.stringify(parts);
     build(scene());

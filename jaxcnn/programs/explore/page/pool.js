@@ -9,15 +9,26 @@ function pooling(state) {
   if (result.problem) return result;
   for (const [key, window] of held) {
     result.winners.set(key, winnerOf(state, window));
-    result.counts.set(key, state.countPads ? state.kernel[0] * state.kernel[1] : window.length);
+    result.counts.set(key, state.countPads ? tapsCounted(state, axes, key) : window.length);
   }
   result.y = filled(outputs, (i, j) => pooledValue(state, result, keyOf("y", [i, j])));
   result.dx = filled(state.input, (i, j) => valueOf(poolGradSum(state, result, [i, j])));
   return result;
 }
 
+// The taps of a window on the input or its padding: what rounding up adds beyond that never counts.
+function tapsCounted(state, axes, key) {
+  const index = key.split(".").slice(1).map(n => n - 1);
+  const counted = ({ s, d, k, lo, n }, axis) => {
+    const room = n + state.after[axis] + lo - s * index[axis];
+    return Math.min(k, Math.ceil(room / d));
+  };
+  return axes.map(counted).reduce((product_, count) => product_ * count, 1);
+}
+
 // What the library refuses, in words.
 function problemOf(state, outputs, held) {
+  if (state.ceil && Math.min(...state.after) < 0) return "With sizes rounded up, the pad after must not be negative";
   if (outputs.includes(0)) return "The window is larger than the padded input";
   const empty = places(outputs).find(output => !held.get(keyOf("y", output)).length);
   const matters = state.operation === "max_pool" || !state.countPads;

@@ -37,11 +37,13 @@ const PRESETS = {
     "2×2, stride 2": "",
     "Ties": "input=4x4&kernel=2x2&stride=1x1&x=1,2,2,1,2,2,1,1,0,0,2,2,0,0,2,2&dy=1,2,3,4,5,6,7,8,9",
     "NaN": "input=4x4&kernel=2x2&stride=2x2&x=1,nan,2,4,nan,6,7,8,9,2,-inf,-inf,4,0,-inf,-inf",
+    "Rounded up": "input=5x5&kernel=2x2&stride=2x2&ceil=yes",
     "Overlap, padding": "input=5x5&kernel=3x3&stride=2x2&before=1x1&after=1x1",
   },
   avg_pool: {
     "2×2, stride 2": "",
     "Overlap": "input=4x4&kernel=3x3&stride=1x1&dy=1,2,3,4",
+    "Rounded up": "input=5x5&kernel=2x2&stride=2x2&ceil=yes",
     "Padding counts": "input=4x4&kernel=3x3&stride=1x1&before=1x1&after=1x1",
     "Padding does not": "input=4x4&kernel=3x3&stride=1x1&before=1x1&after=1x1&count=inside",
   },
@@ -65,6 +67,7 @@ function readState(text, operation = document.documentElement.dataset.operation)
   state.dilation = normal ? one : pair(given.get("dilation"), LIMITS.dilation, one);
   state.before = normal ? zero : pair(given.get("before"), LIMITS.before, zero);
   state.after = normal ? zero : pair(given.get("after"), LIMITS.after, zero);
+  state.ceil = pooling && given.get("ceil") === "yes";
   for (const name of ["x", "k", "dy"]) state[name] = numbers(given.get(name), sizeOf(state, name), FIRST[name]);
   state.countPads = given.get("count") !== "inside";
   state.scale = numberOr(given.get("scale"), 1);
@@ -113,13 +116,16 @@ function writeState(state) {
   const arrays = state.operation === "conv" ? ["x", "k", "dy"] : ["x", "dy"];
   for (const name of arrays) words.push(`${name}=${state[name].flat().map(written)}`);
   if (state.operation === "avg_pool" && !state.countPads) words.push("count=inside");
+  if (state.ceil) words.push("ceil=yes");
   if (state.operation === "batch_norm") words.push(`scale=${state.scale}`, `bias=${state.bias}`, `eps=${state.epsilon}`);
   return [...words, `at=${keyOf(state.at.kind, state.at.index)}`].join("&");
 }
 
 // The state with other sizes: numbers stay where they were, new ones are added.
-function resized(state, field, axis, size) {
-  const changed = { ...state, [field]: state[field].with(axis, size) };
-  for (const name of ["x", "k", "dy"]) changed[name] = filled(sizeOf(changed, name), (i, j) => state[name][i]?.[j] ?? FIRST[name](i, j));
+const resized = (state, field, axis, size) => reshaped({ ...state, [field]: state[field].with(axis, size) });
+
+function reshaped(state) {
+  const changed = { ...state };
+  for (const name of ["x", "k", "dy"]) changed[name] = filled(sizeOf(state, name), (i, j) => state[name][i]?.[j] ?? FIRST[name](i, j));
   return { ...changed, at: selection(keyOf(state.at.kind, state.at.index), changed) };
 }

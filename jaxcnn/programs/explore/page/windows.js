@@ -1,9 +1,12 @@
 // Sliding windows over rows and columns: those of the forward pass, and of both gradients.
 
-const windows = state => [0, 1].map(axis => axisWindow({
-  n: state.input[axis], k: state.kernel[axis], s: state.stride[axis], d: state.dilation[axis],
-  lo: state.before[axis], hi: state.after[axis],
-}));
+function windows(state) {
+  const axes = [0, 1].map(axis => axisWindow({
+    n: state.input[axis], k: state.kernel[axis], s: state.stride[axis], d: state.dilation[axis],
+    lo: state.before[axis], hi: state.after[axis],
+  }));
+  return state.ceil ? axes.map(ceiled) : axes;
+}
 
 // The cotangent, dilated by the stride, meets the flipped kernel.
 const inputGradWindow = w => axisWindow({
