@@ -118,9 +118,13 @@ def test_every_command_has_its_place():
 def test_a_command_is_told_with_its_options():
     """The list of tyro's help, which is for terminals, is read as it is meant."""
     text = commands.command("explore")
-    options = ("--operation {conv,max_pool,avg_pool,batch_norm}", "--output PATH")
-    assert re.findall(r"^`(--.*)`$", text, re.MULTILINE) == [*options]
-    assert "any other file is not. (default: explore.html)" in text
+    options = (
+        "[{gradients,receptive-field}]",
+        "--operation {conv,max_pool,avg_pool,batch_norm}",
+        "--output PATH",
+    )
+    assert re.findall(r"^`(.*)`\n:", text, re.MULTILINE) == [*options]
+    assert "receptive-field: the calculator. (default: gradients)" in text
     with pytest.raises(ValueError, match="no command 'x'"):
         commands.command("x")
 
