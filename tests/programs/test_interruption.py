@@ -27,7 +27,7 @@ SIGNALS = [
     pytest.param(signal.SIGHUP, "hung up", 129, id="SIGHUP"),
 ]
 COMMANDS = ("train", "certify", "summary", "receptive-field")
-EXPERIMENTS = ("benchmark", "filters", "lessons", "own_rule", "xor")
+EXPERIMENTS = ("benchmark", "lessons", "own_rule", "xor")
 
 
 def started(
