@@ -2,7 +2,6 @@
 and on two, is what it makes of lax's."""
 
 import re
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +15,7 @@ import jaxcnn
 from jaxcnn.check import draw
 from jaxcnn.ops._onednn import certain, products
 from jaxcnn.ops._onednn.certain import certain_dtypes
-from jaxcnn.ops.convolution.methods import LAX, ONEDNN, Problem
+from jaxcnn.ops.convolution.methods import LAX, ONEDNN
 
 pytestmark = pytest.mark.skipif(
     "float32" not in certain_dtypes(), reason="oneDNN is not certain to compute float32 here"
@@ -164,19 +163,6 @@ def test_what_is_not_certain_is_not_called(changed):
         x, w = jnp.ones(changed.pop("x", (2, 5, 6, 6)), dtype), jnp.ones((3, 3, 6, 4), dtype)
         text = jax.jit(lambda x, w: jaxcnn.conv(x, w, method=ONEDNN, **changed)).lower(x, w)
         assert "__onednn" not in text.as_text()
-
-
-def test_a_depthwise_kernel_gradient_in_blocks_of_images():
-    """A call adds up few images, so that its sums are short."""
-    problem = Problem.of((6, 40, 40, 4), (3, 3, 1, 4), groups=4, padding=1)
-    rng = np.random.default_rng(0)
-    x, dy = (
-        jnp.asarray(draw.integers(rng, shape, 1), jnp.float32)
-        for shape in (problem.x_shape, problem.y_shape)
-    )
-    run = jax.jit(partial(ONEDNN.kernel_grad, problem=problem))
-    assert "while" in run.lower(x, dy).as_text()
-    np.testing.assert_array_equal(run(x, dy), LAX.kernel_grad(x, dy, problem))
 
 
 PRODUCTS = [(a, b) for a in (1, 2) for b in (1, 2)]

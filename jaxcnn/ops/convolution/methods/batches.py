@@ -73,16 +73,20 @@ def mapped_over_blocks(images: Images) -> Callable[[Map], Map]:
     return decorate
 
 
-def summed_over_blocks(images: Images) -> Callable[[Map], Map]:
+def summed_over_blocks(images: Images, *, of_one_device: bool = False) -> Callable[[Map], Map]:
     """Decorator of a kernel gradient (x, dy, problem) -> dw that lets it sum those of q
-    images each, with q as above."""
+    images each, with q as above.
+
+    With `of_one_device`, its images are those of one device, also where their types
+    still name a mesh, as they do inside a call that the compiler divides.
+    """
 
     def decorate(kernel_grad: Map) -> Map:
         @wraps(kernel_grad)
         def summed(
             x: Num[Array, "n *i gc"], dy: Num[Array, "n *j go"], problem: Problem
         ) -> Num[Array, "*t c go"]:
-            n, devices = x.shape[0], devices_of(x, dy)
+            n, devices = x.shape[0], 1 if of_one_device else devices_of(x, dy)
             q = images(n // devices, problem) if divides(devices, n) else n
             if q * devices >= n:
                 return kernel_grad(x, dy, problem)

@@ -110,7 +110,7 @@ def _images(n: int, problem: Problem) -> int:
     return images_in_a_block(n, math.prod(problem.out_space), MOST_TERMS)
 
 
-@summed_over_blocks(_images)
+@summed_over_blocks(_images, of_one_device=True)
 def _sums(x: Array, dy: Array, problem: Problem) -> Array:
     volume = of_a_volume(problem)
     assert volume is not None
