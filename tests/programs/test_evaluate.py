@@ -71,6 +71,18 @@ def test_of_a_folder_with_a_split_its_test(tmp_path, capsys):
     assert evaluated(capsys, run)["images"] == 6
 
 
+def test_a_class_that_the_run_left_out_is_left_out(tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    for name in ("train", "test"):
+        write_pictures(folder / name)
+        write_picture(folder / name / "violet" / "1.png", 0)
+    run = write_run(tmp_path / "run", config_of(folder))
+    assert command_line([str(run), *MODEL]) == 0
+    printed = capsys.readouterr()
+    assert printed.err.count("left out, as in the training (--classes): violet\n") == 1
+    assert "9 of 9 images right" in printed.out
+
+
 def test_the_digits(tmp_path, capsys):
     run = write_run(tmp_path / "run", {"dataset": "digits", "data_dir": None},
                     classes=[*"0123456789"][:3])  # fmt: skip

@@ -199,6 +199,27 @@ def test_what_was_held_out_is_held_out_again(tmp_path, home, held_out):
     assert listed.labels.tolist() == [2 - label for label in expected.labels]
 
 
+def test_classes_left_out_of_the_training_are_left_out_again(tmp_path):
+    """By --classes, of those in train. Another class of test stays an error."""
+    names = ("a", "b", "c", "d")
+    options = write(
+        tmp_path, **{f"{part}__{name}": 2 for part in ("train", "test") for name in names}
+    )
+    chosen = replace(options, classes=("c", "a"))
+    listed, _, notes = layout_for_test(chosen, ("c", "a"), held_out=True)
+    assert listed.files == layout_of(chosen).final.files
+    assert listed.labels.tolist() == [0, 0, 1, 1]
+    assert notes == (
+        f"4 files of {tmp_path / 'test'}",
+        "left out, as in the training (--classes): b, d",
+    )
+    with pytest.raises(DataError, match="has the class 'b', which is none of the 2 classes"):
+        layout_for_test(options, ("c", "a"), held_out=True)
+    write(tmp_path, test__dd=1)
+    with pytest.raises(DataError, match=r"has the class 'dd', which is none of the 2 .*: is d m"):
+        layout_for_test(chosen, ("c", "a"), held_out=True)
+
+
 def test_a_class_that_the_network_does_not_know_is_refused(tmp_path):
     options = write(tmp_path, a=1, dogs=1)
     with pytest.raises(DataError, match=r"has the class 'dogs', which is none .*: is dog meant\?"):

@@ -82,10 +82,11 @@ def layout_of(options: DataOptions) -> Layout:
     notes: tuple[str, ...] = ()
     if "test" in parts or "val" in parts:
         train = listed
+        left_out = tuple(name for name in folders if name not in classes)
         found = {}
         for name in ("test", "val"):
             if name in parts:
-                found[name], more, said = _known(root, parts[name], tuple(folders), classes)
+                found[name], more, said = _known(root, parts[name], classes, left_out)
                 refused, notes = (*refused, *more), (*notes, *said)
                 if not found[name].files:
                     raise DataError(
@@ -114,12 +115,14 @@ def layout_for_test(
     DIR/CLASS/* or what is held out of it.
 
     Args:
-      options: its `classes` are used where a share is held out, as in the training.
+      options: its `classes` are used as in the training: where a share is held out,
+        and to leave out of DIR/test or DIR/val what they leave out of DIR/train.
       classes: those of the network; those that the folder lacks are no error.
       held_out: whether DIR/CLASS/* are the images that the network was trained with.
 
     Raises:
-      DataError: as `layout_of`; and if a class is none of the network's.
+      DataError: as `layout_of`; and if a class is none of the network's and was not
+        left out.
     """
     root = root_of(options)
     parts = parts_of(root)
@@ -133,10 +136,21 @@ def layout_for_test(
             layout.notes,
         )
     home = parts.get("test") or parts.get("val") or root
-    listed, refused, notes = _known(root, home, classes, classes)
+    left_out = _left_out(options, parts)
+    listed, refused, notes = _known(root, home, classes, left_out)
     if not listed.files:
         raise DataError(f"{home} has no files in the folders of its classes")
+    there = [short(name) for name in class_folders(home) if name in left_out]
+    if there:
+        notes += (f"left out, as in the training (--classes): {', '.join(there)}",)
     return listed, refused, (f"{len(listed.files):,} files of {home}", *notes)
+
+
+def _left_out(options: DataOptions, parts: dict[str, Path]) -> tuple[str, ...]:
+    """The classes to train with that --classes does not name."""
+    if options.classes is None or "train" not in parts:
+        return ()
+    return tuple(name for name in class_folders(parts["train"]) if name not in options.classes)
 
 
 def _listed(
@@ -154,13 +168,13 @@ def _listed(
 
 
 def _known(
-    root: Path, home: Path, known: tuple[str, ...], classes: tuple[str, ...]
+    root: Path, home: Path, classes: tuple[str, ...], left_out: tuple[str, ...]
 ) -> tuple[Listed, tuple[Broken, ...], tuple[str, ...]]:
-    """The files in `home` of these classes, which are some of the known ones."""
+    """The files in `home` of these classes; of a class that was left out, none."""
     folders = class_folders(home)
     if not folders:
         raise DataError(f"{home} needs a folder for each class, and has no folders")
-    _refuse_unknown(home, tuple(folders), known)
+    _refuse_unknown(home, tuple(folders), classes, left_out)
     folders = {name: folders[name] for name in classes if name in folders}
     listed, refused = _listed(root, folders, classes)
     counts = np.bincount(listed.labels, minlength=len(classes))
@@ -169,14 +183,17 @@ def _known(
     return listed, refused, notes
 
 
-def _refuse_unknown(home: Path, names: tuple[str, ...], known: tuple[str, ...]) -> None:
+def _refuse_unknown(
+    home: Path, names: tuple[str, ...], classes: tuple[str, ...], left_out: tuple[str, ...] = ()
+) -> None:
+    known = (*classes, *left_out)
     for name in names:
         if name not in known:
             likely = get_close_matches(name, known, n=1)
             slip = f": is {short(likely[0])} meant?" if likely else ""
             raise DataError(
                 f"{home} has the class {short(name)!r}, which is none of the"
-                f" {len(known)} classes trained with{slip}"
+                f" {len(classes)} classes trained with{slip}"
             )
 
 
