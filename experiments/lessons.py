@@ -28,6 +28,7 @@ from sklearn.datasets import load_digits
 
 import jaxcnn
 from jaxcnn.programs.cli import parse, run_program
+from jaxcnn.programs.figures import BLUE
 from jaxcnn.programs.interruption import leave
 from jaxcnn.programs.options import require_paths
 from jaxcnn.programs.output import claimed
@@ -118,7 +119,7 @@ def draw_forgotten_means() -> Figure:
     panels = figure.subplots(4, 1, sharex=True)
     for panel, (name, dx) in zip(panels, of_forgotten_means().items(), strict=True):
         after = NUMBERS - STEP * dx
-        for height, values, colour in ((1, NUMBERS, "0.45"), (0, after, "#0072B2")):
+        for height, values, colour in ((1, NUMBERS, "0.45"), (0, after, BLUE)):
             mean, std = values.mean(), values.std()
             panel.barh(height, 2 * std, left=mean - std, height=0.5, color=colour, alpha=0.25)
             panel.vlines(mean, height - 0.25, height + 0.25, color=colour)

@@ -71,17 +71,22 @@ def search(
     for row, (images, _) in zip(rows, split.batches(rows), strict=True):
         padded = np.pad(images, ((0, size - len(row)), (0, 0), (0, 0), (0, 0)))
         found = jax.tree.map(np.asarray, largest(params, state, jnp.asarray(padded)))
-        answers.append({path: [part[: len(row)] for part in pair] for path, pair in found.items()})
+        answers.append(
+            {path: [part[: len(row)] for part in parts] for path, parts in found.items()}
+        )
         probabilities.append(stored.predict(images))
         done(len(row))
     exciting = {}
     for path, filters in wanted.items():
-        values, places = (np.concatenate([each[path][part] for each in answers]) for part in (0, 1))
+        values, rows_of, columns = (
+            np.concatenate([each[path][part] for each in answers]) for part in range(3)
+        )
         order = np.argsort(-values, axis=0, kind="stable")[:best]
-        width = _width(stored, path)
         exciting[path] = [
             [
-                Exciting(int(indices[i]), float(values[i, f]), divmod(int(places[i, f]), width))
+                Exciting(
+                    int(indices[i]), float(values[i, f]), (int(rows_of[i, f]), int(columns[i, f]))
+                )
                 for i in order[:, f]
             ]
             for f in range(len(filters))
@@ -91,27 +96,18 @@ def search(
 
 def _largest(stored: StoredModel, wanted: Mapping[str, Sequence[int]]) -> Callable[..., Any]:
     """(params, state, images (n, h, w, c)) -> for each path the largest answers (n, f),
-    and where they are, (n, f), as a number of h' w' positions."""
+    and the rows and columns where they are."""
 
     @jax.jit
-    def largest(params: Any, state: Any, images: Array) -> dict[str, tuple[Array, Array]]:
+    def largest(params: Any, state: Any, images: Array) -> dict[str, tuple[Array, ...]]:
         x = normalised(images, stored.normalisation)
         outputs = layers.outputs(stored.model, params, state, x)
         found = {}
         for path, filters in wanted.items():
             y = outputs[path][..., np.asarray(filters)]
             flat = y.reshape(len(y), -1, len(filters))
-            found[path] = (jnp.max(flat, axis=1), jnp.argmax(flat, axis=1))
+            place = jnp.argmax(flat, axis=1)
+            found[path] = (jnp.max(flat, axis=1), *jnp.divmod(place, y.shape[2]))
         return found
 
     return largest
-
-
-def _width(stored: StoredModel, path: str) -> int:
-    """w' of a layer's output."""
-    x = jax.ShapeDtypeStruct((1, *stored.description.image_shape), jnp.float32)
-
-    def output(params: Any, state: Any, x: Array) -> Array:
-        return layers.outputs(stored.model, params, state, x)[path]
-
-    return jax.eval_shape(output, stored.params, stored.state, x).shape[2]
