@@ -27,10 +27,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcnn.check import draw
+from jaxcnn.check.cases import ConvCase
 from jaxcnn.ops._onednn.certain import certain_dtypes
 from jaxcnn.ops.convolution.functions import conv
-from jaxcnn.ops.convolution.methods import LAX, ONEDNN, Method, Problem, onednn
+from jaxcnn.ops.convolution.methods import LAX, ONEDNN, Problem, onednn
 from jaxcnn.programs.cli import parse, run_program
+from jaxcnn.programs.onednn.trial import results
 from jaxcnn.programs.options import ConfigError, require_count
 
 PROGRAM = "python -m experiments.onednn_stress"
@@ -115,7 +117,8 @@ def watched(dtype: str, config: Config) -> int:
 
 
 def drawn(dtype: str, count: int, seed: int) -> None:
-    """Compare all maps of so many problems with lax, and say each one beforehand.
+    """Compare all maps of so many problems with lax, and those of a batch, as the trial
+    of a jaxlib does; say each problem beforehand.
 
     Raises:
       ArithmeticError: at the first number that is not right.
@@ -129,10 +132,10 @@ def drawn(dtype: str, count: int, seed: int) -> None:
             continue
         if not onednn.takes(problem._replace(accumulation_dtype=np.dtype("float32")), dtype):
             continue
-        print(f"3 x {x_shape}, w {w_shape}, {options}", flush=True)
-        x, w = (draw.integers(rng, shape) for shape in (x_shape, w_shape))
-        one, other = (_maps(x, w, dtype, method, options) for method in (ONEDNN, LAX))
-        if not all(map(np.array_equal, one, other)):
+        print(f"5 x {x_shape}, w {w_shape}, {options}", flush=True)
+        case = ConvCase("drawn", x_shape, w_shape, options)
+        one, other = (results(case, method, dtype) for method in (ONEDNN, LAX))
+        if not all(np.array_equal(values, other[name]) for name, values in one.items()):
             raise ArithmeticError(f"{x_shape}, {w_shape}, {options} in {dtype} is not lax's")
         found += 1
 
@@ -155,20 +158,6 @@ def draw_problem(rng: np.random.Generator) -> tuple[tuple[int, ...], tuple[int, 
         "groups": groups,
     }
     return (images, *space, groups * c), (*taps, c, groups * o), options
-
-
-def _maps(
-    x: np.ndarray, w: np.ndarray, dtype: str, method: Method, options: dict[str, Any]
-) -> list[np.ndarray]:
-    """Forward and both gradients, rounded to the dtype. lax sums in float32."""
-    operands = [jnp.asarray(a, jnp.float32 if method is LAX else dtype) for a in (x, w)]
-
-    @jax.jit
-    def both(x: jax.Array, w: jax.Array) -> tuple[jax.Array, ...]:
-        y, pull = jax.vjp(lambda x, w: conv(x, w, method=method, **options), x, w)
-        return y, *pull(jnp.ones_like(y))
-
-    return [np.asarray(a.astype(dtype), np.float64) for a in both(*operands)]
 
 
 def calls(dtype: str, seconds: int) -> None:

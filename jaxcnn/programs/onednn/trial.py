@@ -32,7 +32,7 @@ def main(dtype: str, cases: Sequence[ConvCase] = CONV_CASES) -> int:
     assume(dtype)
     count = 0
     for case in cases:
-        found, right = (_results(case, method, dtype) for method in (ONEDNN, LAX))
+        found, right = (results(case, method, dtype) for method in (ONEDNN, LAX))
         for name, values in found.items():
             if not np.array_equal(values, right[name]):
                 raise ArithmeticError(f"{name} of {case.id} in {dtype} is wrong")
@@ -40,14 +40,14 @@ def main(dtype: str, cases: Sequence[ConvCase] = CONV_CASES) -> int:
     return count
 
 
-def _results(case: ConvCase, method: Method, dtype: str) -> dict[str, np.ndarray]:
+def results(case: ConvCase, method: Method, dtype: str) -> dict[str, np.ndarray]:
     """Forward, gradients, and those of a batch of kernels, rounded to the dtype."""
     x, w = (draw.integers(np.random.default_rng(0), shape) for shape in (case.x, case.w))
     # lax computes in float32, so that its result is rounded only once.
     operands = [jnp.asarray(a, jnp.float32 if method is LAX else dtype) for a in (x, w)]
 
     @jax.jit
-    def results(x: Array, w: Array) -> dict[str, Array]:
+    def all_maps(x: Array, w: Array) -> dict[str, Array]:
         def y(x: Array, w: Array) -> Array:
             return conv(x, w, method=method, **case.options)
 
@@ -65,7 +65,7 @@ def _results(case: ConvCase, method: Method, dtype: str) -> dict[str, np.ndarray
             "dw of two": of_batch[1],
         }
 
-    found = results(*operands)
+    found = all_maps(*operands)
     return {name: np.asarray(a.astype(dtype), np.float64) for name, a in found.items()}
 
 
