@@ -102,7 +102,7 @@ def _largest(stored: StoredModel, wanted: Mapping[str, Sequence[int]]) -> Callab
     def largest(params: Any, state: Any, images: Array) -> dict[str, tuple[Array, ...]]:
         x = normalised(images, stored.normalisation)
         outputs = layers.outputs(stored.model, params, state, x)
-        found = {}
+        found: dict[str, tuple[Array, ...]] = {}
         for path, filters in wanted.items():
             y = outputs[path][..., np.asarray(filters)]
             flat = y.reshape(len(y), -1, len(filters))
