@@ -91,6 +91,18 @@ def at_least_float32(x: Array) -> Array:
     )
 
 
+def wider(a: Array, b: Array) -> np.dtype:
+    """The wider of two floating dtypes, also where JAX's promotion is strict."""
+    return max(a.dtype, b.dtype, key=lambda dtype: dtype.itemsize)
+
+
+def of_one_dtype(a: Array, b: Array) -> tuple[Array, Array]:
+    """Both in the wider dtype of the two, and at least in float32."""
+    a, b = at_least_float32(a), at_least_float32(b)
+    dtype = wider(a, b)
+    return a.astype(dtype), b.astype(dtype)
+
+
 def moved(move: Callable[..., Array], x: Array, *where: Array) -> Array:
     """`move(x, *where)`, which only puts numbers and zeros in other places, as the
     integers `where` say.

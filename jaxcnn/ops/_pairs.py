@@ -6,15 +6,6 @@ import math
 
 from jaxtyping import Array
 
-from jaxcnn.ops._arrays import at_least_float32
-
-
-def of_one_dtype(a: Array, b: Array) -> tuple[Array, Array]:
-    """Both in the wider dtype of the two, and at least in float32."""
-    a, b = at_least_float32(a), at_least_float32(b)
-    dtype = max(a.dtype, b.dtype, key=lambda dtype: dtype.itemsize)
-    return a.astype(dtype), b.astype(dtype)
-
 
 def check_shapes(first: str, a: Array, second: str, b: Array) -> None:
     if a.shape == b.shape:

@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from jaxcnn.arguments import as_flag
-from jaxcnn.ops._arrays import as_array, at_least_float32, check_floating
+from jaxcnn.ops._arrays import as_array, at_least_float32, check_floating, wider
 from jaxcnn.ops._layout import Layout, check_layout
 from jaxcnn.ops._norm_arguments import check_epsilon, check_momentum, check_state, parameter
 from jaxcnn.ops._normalize import (
@@ -214,7 +214,7 @@ def batch_norm(
 
 def _running(old: Array, batch: Float[Array, " c"], momentum: float) -> Float[Array, " c"]:
     old = as_array("state", old)
-    dtype = max(old.dtype, batch.dtype, key=lambda dtype: dtype.itemsize)
+    dtype = wider(old, batch)
     moved = momentum * old.astype(dtype) + (1 - momentum) * batch.astype(dtype)
     return lax.stop_gradient(
         cotangent_like(moved, old)

@@ -36,9 +36,9 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxcnn.ops._arrays import as_array, check_floating
+from jaxcnn.ops._arrays import as_array, check_floating, of_one_dtype
 from jaxcnn.ops._operation import operation
-from jaxcnn.ops._pairs import check_shapes, of_one_dtype
+from jaxcnn.ops._pairs import check_shapes
 from jaxcnn.ops._sharding import align_varying, cotangent_like
 
 # sigmoid_binary_cross_entropy(x, y) = max(x, 0) - x y + log(1 + exp(-|x|))

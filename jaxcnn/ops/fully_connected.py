@@ -37,7 +37,13 @@ from jax import lax
 from jax.typing import ArrayLike, DTypeLike
 from jaxtyping import Array, Num
 
-from jaxcnn.ops._arrays import as_array, as_dtype, as_precision, at_least_float32, check_floating
+from jaxcnn.ops._arrays import (
+    as_array,
+    as_dtype,
+    as_precision,
+    check_floating,
+    of_one_dtype,
+)
 from jaxcnn.ops._bias import add_bias
 from jaxcnn.ops._operation import operation
 from jaxcnn.ops._sharding import align_varying, cotangent_like, sharding_of
@@ -79,9 +85,7 @@ def _contract(
     """The product of `lhs` and `rhs` summed over `axes` of each, as the cotangent of
     `like`."""
     if lhs.dtype != rhs.dtype:  # dy came in `preferred_element_type`
-        lhs, rhs = at_least_float32(lhs), at_least_float32(rhs)
-        dtype = max(lhs.dtype, rhs.dtype, key=lambda dtype: dtype.itemsize)
-        lhs, rhs = lhs.astype(dtype), rhs.astype(dtype)
+        lhs, rhs = of_one_dtype(lhs, rhs)
     product = lax.dot_general(
         lhs,
         rhs,

@@ -21,9 +21,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from jaxcnn.ops._arrays import as_array, check_floating
+from jaxcnn.ops._arrays import as_array, check_floating, of_one_dtype
 from jaxcnn.ops._operation import operation
-from jaxcnn.ops._pairs import check_shapes, of_one_dtype
+from jaxcnn.ops._pairs import check_shapes
 from jaxcnn.ops._sharding import align_varying, cotangent_like
 
 # mean_squared_error(p, t) = 1/M sum (p - t)^2

@@ -19,7 +19,7 @@ from jax import Array, lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching
 
-from jaxcnn.ops._arrays import at_least_float32
+from jaxcnn.ops._arrays import at_least_float32, wider
 from jaxcnn.ops._onednn import calls
 from jaxcnn.ops._onednn.bilinear import Axes, complete
 from jaxcnn.ops._onednn.certain import certain_dtypes, is_plain, operand_of
@@ -95,7 +95,7 @@ def _either(
     a: Array, b: Array, a_axis: int, b_axis: int, precision: lax.PrecisionLike, dtype: Any
 ) -> Array:
     """A derivative: its operands can differ in dtype."""
-    wide = max(a.dtype, b.dtype, key=lambda dtype: dtype.itemsize)
+    wide = wider(a, b)
     a, b = a.astype(wide), b.astype(wide)
     if takes(a, b, precision, dtype):
         return product(a, b, a_axis, b_axis, precision, dtype)
