@@ -1,5 +1,5 @@
-"""What the HTML pages of the programs share: base.css, macros.html, and how numbers
-become words.
+"""What the HTML pages of the programs share: frame.html, base.css, macros.html, and how
+numbers become words.
 
 A page needs nothing beside it: no network, no fonts, no scripts from elsewhere. It is
 read from a disk or out of an e-mail, in light or dark, on a phone, and with JavaScript
