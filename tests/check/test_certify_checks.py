@@ -173,3 +173,23 @@ def test_biased_gradient():
     assert [(c.name, c.of) for c in mislabelled.failures] == [("bias", "label")]
     no_zero = rule_of(lambda dy: jnp.where(dy < 0, -1.0, 1.0).astype(dy.dtype))
     assert "zeros" in failed(certify(no_zero, lambda x: 2 * x, [X], label="biased"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("factor", "caught"), [(1 + 2e-7, set()), (1.001, {"vmap"})])
+def test_a_biased_gradient_of_whole_numbers_can_be_rounded(factor, caught):
+    @jax.custom_batching.custom_vmap
+    def change(dy):
+        return jnp.sign(dy) / 3
+
+    @change.def_vmap
+    def _(_, batched, dy):
+        return factor * jnp.sign(dy) / 3, batched[0]
+
+    def twice(x):
+        return 2 * x
+
+    f = jax.custom_vjp(twice)
+    f.defvjp(lambda x: (twice(x), None), lambda _, dy: (change(dy),))
+    result = certify(f, twice, [X], integers=True, label="biased")
+    assert failed(result) == caught, f"\n{result}"
