@@ -11,7 +11,7 @@ import pytest
 from file_server import Server
 from idx_files import GOOD
 from picture_files import write_classes
-from training_runs import few, train, with_images, without_pictures
+from training_runs import few, train, with_images, without_onednn, without_pictures
 
 REAL_MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist"
 
@@ -57,8 +57,14 @@ def pictures(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def quick_runs(monkeypatch):
-    """Runs of `training_runs.train`: few images, and no pictures at the end."""
+def no_onednn():
+    with without_onednn():
+        yield
+
+
+@pytest.fixture
+def quick_runs(monkeypatch, no_onednn):
+    """Runs of `training_runs.train`: few images, no pictures at the end, no oneDNN."""
     with_images(monkeypatch, few())
     without_pictures(monkeypatch)
 
@@ -66,7 +72,11 @@ def quick_runs(monkeypatch):
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory):
     """A run of two epochs, a checkpoint after each; for all to read."""
-    with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        jax.numpy_dtype_promotion("standard"),
+        without_onednn(),
+    ):
         with_images(patch, few())
         without_pictures(patch)
         output = tmp_path_factory.mktemp("finished") / "run"

@@ -9,7 +9,7 @@ import pytest
 from picture_folders import spoil
 from training_runs import assert_same_run, at_batch, ends, train, without_pictures
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("standard_promotion")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("standard_promotion", "no_onednn")]
 
 STREAMED = ("--memory-gb", "1e-9")
 

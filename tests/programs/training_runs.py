@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import orbax.checkpoint as orbax
+import pytest
 
 from jaxcnn import layers
+from jaxcnn.ops._onednn import certain
 from jaxcnn.programs.data.arrays import from_arrays
 from jaxcnn.programs.data.dataset import digits
 from jaxcnn.programs.data.options import DataOptions
@@ -48,6 +51,17 @@ def without_pictures(monkeypatch) -> None:
     monkeypatch.setattr(finishing, "pictures", lambda *_: iter(()))
     monkeypatch.setattr(finishing, "report_of", lambda *_: None)
     monkeypatch.setattr(finishing, "write_report", lambda path, _: path.write_text("report"))
+
+
+@contextmanager
+def without_onednn() -> Iterator[None]:
+    """A program that calls oneDNN is not kept by tests/compilation_cache.py: each run
+    would compile it anew, for most of a short run's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(certain, "SWITCHED_ON", False)
+        certain.certain_dtypes.cache_clear()
+        yield
+    certain.certain_dtypes.cache_clear()
 
 
 def with_images(monkeypatch, dataset: Dataset) -> None:
