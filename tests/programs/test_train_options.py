@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 
 import pytest
 from rich.console import Console
+from training_runs import TINY, few, with_images, without_onednn, without_pictures
 
 from jaxcnn.programs.train.config import Config
 from jaxcnn.programs.train.program import command_line, main
@@ -26,14 +27,12 @@ def plain(tmp_path_factory):
     def run(**options):
         output = tmp_path_factory.mktemp("run") / "run"
         config = Config(
-            model="vgg",
-            epochs=1,
-            batch_size=256,
-            optimizer="sgd",
-            learning_rate=0.05,
-            output=output,
+            model=TINY, epochs=1, batch_size=8, optimizer="sgd", learning_rate=0.05, output=output
         )
-        return main(replace(config, **options), Console(file=io.StringIO())).rows[-1]
+        with pytest.MonkeyPatch.context() as patch, without_onednn():
+            with_images(patch, few())
+            without_pictures(patch)
+            return main(replace(config, **options), Console(file=io.StringIO())).rows[-1]
 
     return run, run()
 
