@@ -21,13 +21,14 @@ ALL = (
 )  # fmt: skip
 
 
-def check(tmp_path, monkeypatch, *words, epochs=2, batch=2):
-    """Ended after a batch, and resumed: as the whole run."""
-    assert train(tmp_path / "whole", *words, epochs=epochs) == 0
-    with monkeypatch.context() as patch:
-        at_batch(patch, batch, ends())
-        assert train(tmp_path / "parts", *words, epochs=epochs) == 143
-    assert train(tmp_path / "parts", *words, "--resume", epochs=epochs) == 0
+def check(tmp_path, monkeypatch, *words, batches=(2,)):
+    """Ended after each of these batches, and resumed: as the whole run."""
+    assert train(tmp_path / "whole", *words) == 0
+    for batch in batches:
+        with monkeypatch.context() as patch:
+            at_batch(patch, batch, ends())
+            assert train(tmp_path / "parts", *words, "--resume") == 143
+    assert train(tmp_path / "parts", *words, "--resume") == 0
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
 
 
@@ -48,16 +49,20 @@ def test_whatever_a_state_has_goes_on(tmp_path, monkeypatch):
         pytest.param(("--compute-dtype", "bfloat16"), id="bfloat16"),
         pytest.param(("--steps-per-dispatch", "2"), id="two steps in a dispatch"),
         pytest.param(("--steps-per-dispatch", "2", "--accumulate", "3"), id="accumulated"),
-        pytest.param(("--steps-per-dispatch", "99"), id="an epoch in a dispatch"),
         pytest.param(("--devices", "2"), id="two devices"),
         pytest.param(("--alternate-flips", "--brightness", "0.2", "--contrast", "0.3"), id="eyes"),
         pytest.param(("--gradients", "autodiff", "--mirror"), id="autodiff"),
         pytest.param(("--schedule", "constant", "--shift", "1", "--clip-norm", "0.1"), id="shift"),
     ],
 )
-@pytest.mark.parametrize("batch", [0, 4, 7])
-def test_each_kind_of_run_goes_on(words, batch, tmp_path, monkeypatch):
-    check(tmp_path, monkeypatch, *words, batch=batch)
+def test_each_kind_of_run_goes_on(words, tmp_path, monkeypatch):
+    """Ended after its first batch, after the last of an epoch, and in another epoch."""
+    check(tmp_path, monkeypatch, *words, batches=(0, 4, 7))
+
+
+@pytest.mark.slow
+def test_a_run_with_an_epoch_in_a_dispatch_goes_on(tmp_path, monkeypatch):
+    check(tmp_path, monkeypatch, "--steps-per-dispatch", "99", batches=(0, 7))
 
 
 @pytest.mark.parametrize(
