@@ -21,6 +21,8 @@ import jax
 
 SWITCH = "JAXCNN_TEST_CACHE"
 TWO_WEEKS = 14 * 24 * 3600
+HALF_WRITTEN = "ignore:Error reading persistent compilation cache entry"
+"""A filter of warnings: JAX compiles anew where another process is still writing."""
 
 
 def root() -> Path:
@@ -57,6 +59,19 @@ def use() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
         jax.config.update("jax_compilation_cache_max_size", -1)
+
+
+def variables() -> dict[str, str]:
+    """The same for a process that a test starts. It must not be killed while it
+    compiles: half an entry is never written again."""
+    if is_off():
+        return {}
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(folder()),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "PYTHONWARNINGS": HALF_WRITTEN,
+    }
 
 
 def clean(unused: float = TWO_WEEKS) -> None:

@@ -11,7 +11,9 @@ import pytest
 
 from docs.site import notebooks
 from docs.site.pages import ROOT
+from tests import compilation_cache
 
+COMPILED = compilation_cache.variables()
 NOTEBOOKS = sorted(notebooks.FOLDER.glob("*.ipynb"))
 
 
@@ -23,8 +25,18 @@ def test_runs(notebook, tmp_path):
         "MPLBACKEND": "agg",
         "TMPDIR": str(tmp_path),
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        **COMPILED,
     }
-    words = [sys.executable, "-W", "error", "-m", "tests.notebooks", str(notebook)]
+    words = [
+        sys.executable,
+        "-W",
+        "error",
+        "-W",
+        compilation_cache.HALF_WRITTEN,
+        "-m",
+        "tests.notebooks",
+        str(notebook),
+    ]
     ran = subprocess.run(
         words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
     )

@@ -14,8 +14,11 @@ import jaxcnn
 from jaxcnn.ops._onednn import certain, processor
 from jaxcnn.programs.command import run
 from jaxcnn.programs.onednn import program
+from tests import compilation_cache
 
 THERE = processor.certain_dtypes()
+COMPILED = compilation_cache.variables()
+"""For what the table's convolutions are compared with, which does not call oneDNN."""
 ON_THIS_MACHINE = pytest.mark.skipif(not THERE, reason="no Linux on x86 with AVX2")
 
 
@@ -117,7 +120,7 @@ from jaxcnn.ops._onednn.processor import certain_dtypes
 from jaxcnn.programs.onednn.trial import main
 print({dtype: main(dtype) for dtype in certain_dtypes()})
 """
-    done = child(code, ONEDNN_MAX_CPU_ISA=limit)
+    done = child(code, ONEDNN_MAX_CPU_ISA=limit, **COMPILED)
     assert done.returncode == 0, done.stderr
     assert "float32" in done.stdout
 
@@ -127,6 +130,8 @@ print({dtype: main(dtype) for dtype in certain_dtypes()})
 def test_the_probe_keeps_its_verdict(nothing_known, monkeypatch, capsys):
     """It computes the table of cases without a limit."""
     monkeypatch.setattr(certain, "TESTED", ())
+    for name, value in COMPILED.items():
+        monkeypatch.setenv(name, value)
     assert run(["onednn", "--probe"]) == 0
     printed = capsys.readouterr().out
     there = processor.certain_dtypes()
