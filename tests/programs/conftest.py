@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import jax
@@ -54,6 +55,15 @@ def pictures(tmp_path, monkeypatch):
     own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return write_classes(tmp_path / "pictures", {"cat": 10, "dog": 10, "猫": 20})
+
+
+@pytest.fixture
+def hears_ctrl_c():
+    """SIGINT has Python's handler in this process, and in those that it starts, where
+    the suite was started in the background of a script, which has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

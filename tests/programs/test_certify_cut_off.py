@@ -24,6 +24,8 @@ from jaxcnn.programs.certify.program import command_line
 from jaxcnn.programs.certify.workers import LostProcessError, side_by_side
 from jaxcnn.programs.output import LOCK
 
+pytestmark = pytest.mark.usefixtures("hears_ctrl_c")
+
 ROOT = Path(__file__).parents[2]
 SIGNALS = [
     pytest.param(signal.SIGINT, "interrupted", 130, id="Ctrl-C"),

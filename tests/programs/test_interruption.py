@@ -20,6 +20,8 @@ from jaxcnn.programs.interruption import (
     word_and_status,
 )
 
+pytestmark = pytest.mark.usefixtures("hears_ctrl_c")
+
 ROOT = Path(__file__).parents[2]
 SIGNALS = [
     pytest.param(signal.SIGINT, "interrupted", 130, id="Ctrl-C"),

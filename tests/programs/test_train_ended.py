@@ -15,7 +15,7 @@ from jaxcnn.programs.train.checkpoints import Checkpoints
 from jaxcnn.programs.train.run import Run
 from jaxcnn.stored.files import write_whole
 
-pytestmark = pytest.mark.usefixtures("standard_promotion", "quick_runs")
+pytestmark = pytest.mark.usefixtures("standard_promotion", "quick_runs", "hears_ctrl_c")
 
 FINAL = {
     "best",
