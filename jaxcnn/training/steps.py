@@ -14,6 +14,7 @@ from jax.typing import DTypeLike
 from jaxcnn.arguments import as_number
 from jaxcnn.layers import Layer
 from jaxcnn.ops import EXPLICIT, Ops
+from jaxcnn.ops._arrays import at_least_float32
 from jaxcnn.training.augmenting import Augment
 from jaxcnn.training.calls import TrainStep
 from jaxcnn.training.evaluation import metrics_of
@@ -166,7 +167,7 @@ def _averaged(
     def mixed(new: Array, old: Array) -> Array:
         if not can_overflow(old):
             return new
-        wide = jnp.promote_types(old.dtype, jnp.float32)
+        wide = at_least_float32(old).dtype
         return (
             weight.astype(wide) * new.astype(wide) + (1 - weight).astype(wide) * old.astype(wide)
         ).astype(old.dtype)

@@ -68,6 +68,24 @@ def test_the_average_is_the_one_computed_by_hand():
     )
 
 
+def test_parameters_in_bfloat16_have_an_average_in_it():
+    model, optimizer = layers.serial(layers.flatten(), layers.dense(2)), optax.sgd(0.5)
+    x, y = stripes(batches=1)
+    state = init_train_state(model, optimizer, KEY, x.shape[1:])
+    before = jax.tree.map(lambda p: p.astype(jnp.bfloat16), state.params)
+    kept = host(before)
+    state = state._replace(params=before, average=(before, state.model_state))
+    state, _ = make_train_step(model, optimizer)(state, x[0].astype(jnp.bfloat16), y[0])
+    average = jax.tree.map(
+        lambda old, new: np.float32(0.1) * old.astype("f") + np.float32(0.9) * new.astype("f"),
+        kept,
+        host(state.params),
+    )
+    assert {leaf.dtype for leaf in jax.tree.leaves(state.average)} == {jnp.dtype(jnp.bfloat16)}
+    for ours, by_hand in zip(*map(jax.tree.leaves, (state.average[0], average)), strict=True):
+        np.testing.assert_allclose(np.asarray(ours, np.float32), by_hand, rtol=2**-7)
+
+
 @pytest.mark.slow
 def test_bfloat16_computes_in_it_and_keeps_float32():
     seen = []
