@@ -21,6 +21,15 @@ def times(sizes: Sequence[int]) -> str:
     return "x".join(map(str, sizes))
 
 
+def image_name(files: Sequence[str] | None, index: int) -> str:
+    """An image's file, or its number where images have no files.
+
+    >>> image_name(("cat/7.png",), 0), image_name(None, 7)
+    ('cat/7.png', 'image 7')
+    """
+    return files[index] if files else f"image {index}"
+
+
 def fail(program: str, message: object, status: int) -> int:
     """Write what went wrong to stderr, in one line; returns the exit status.
 

@@ -29,7 +29,7 @@ from jaxcnn.programs.filters.content import (
     Shown,
 )
 from jaxcnn.programs.filters.exciting import Exciting, Found, Position, search
-from jaxcnn.programs.messages import plural
+from jaxcnn.programs.messages import image_name, plural
 from jaxcnn.programs.options import require
 from jaxcnn.programs.predict.explaining import Explainer
 from jaxcnn.stored.inference import in_float32, normalised
@@ -83,7 +83,7 @@ def learned(
         first=Kernels(chosen.first.path, chosen.first.w, chosen.first.in_colour),
         layers=shown,
         example=example,
-        example_name=_name(split, config.example),
+        example_name=image_name(split.files, config.example),
         example_label=int(label),
         example_answer=int(stored.predict(example).argmax()),
         maps=feature_maps(stored, example),
@@ -140,7 +140,7 @@ def _layer(
 def _shown(split: Split, found: Exciting, field: ReceptiveField | None) -> Shown:
     (image,), (label,) = split.take([found.image])
     box = box_of(field, found.position)
-    return Shown(image, _name(split, found.image), int(label), found.answer, box)
+    return Shown(image, image_name(split.files, found.image), int(label), found.answer, box)
 
 
 def box_of(field: ReceptiveField | None, position: Position) -> Box | None:
@@ -190,7 +190,7 @@ def _explained(
                 probability = float(probabilities[place, number])
                 maps.append(Place(number, probability, explanation.places))
         if maps:
-            found.append(Explained(image, _name(split, index), int(label), maps))
+            found.append(Explained(image, image_name(split.files, index), int(label), maps))
         done(1)
     return method, features, found
 
@@ -209,7 +209,3 @@ def examples(labels: np.ndarray, probabilities: np.ndarray) -> list[int]:
     wrong = np.flatnonzero(~right)
     surest = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
     return [first[k] for k in spread(len(first), MOST_RIGHT)] + surest[:MOST_WRONG].tolist()
-
-
-def _name(split: Split, index: int) -> str:
-    return split.files[index] if split.files else f"image {index}"

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.image import imsave
 
+from jaxcnn.programs.messages import image_name
 from jaxcnn.programs.train.page.content import ReportContent
 from jaxcnn.programs.train.panels import in_unit_range
 
@@ -48,7 +49,7 @@ def mistakes(content: ReportContent, most: int = MOST) -> list[Mistake]:
             int(predictions[index]),
             float(probabilities[index, predictions[index]]),
             float(probabilities[index, labels[index]]),
-            content.files[index] if content.files else f"image {index}",
+            image_name(content.files, index),
         )
         for image, index in zip(images, surest, strict=True)
     ]
