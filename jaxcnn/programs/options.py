@@ -8,12 +8,16 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from jaxcnn.programs.messages import times
+
 MOST = 2**31 - 1  # what JAX counts with by default
 MOST_EPOCHS = 1_000_000
 FLOAT32 = (
     2.0**-126,
     (2 - 2.0**-23) * 2.0**127,
 )  # the smallest and the largest float32 of full precision
+MOST_POSITIONS = 1_000_000
+"""Along an axis of an image: the method of a convolution depends on each of them."""
 LONGEST = 60  # characters of a value that are shown
 
 
@@ -53,6 +57,27 @@ def require_positive(option: str, value: float) -> None:
         smallest <= value <= largest,
         value,
     )
+
+
+def checked_image_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """What --input-shape says, the shape of an image.
+
+    Raises:
+      ConfigError: if no image has it.
+
+    >>> checked_image_shape((28, 28, 1))
+    (28, 28, 1)
+    """
+    option, image = "input_shape", times(shape)
+    if len(shape) < 2 or min(shape) < 1:
+        raise ConfigError(
+            "--input-shape must be positive sizes of space, then the channels, such as 28 28 1;"
+            f" got {shown(image) or 'none'}"
+        )
+    there = max(shape) <= MOST_POSITIONS
+    require(option, f"sizes of at most {MOST_POSITIONS:,} each", there, image)
+    require(option, f"of at most {MOST:,} values in all", math.prod(shape) <= MOST, image)
+    return shape
 
 
 def require_paths(config: Any) -> None:

@@ -10,9 +10,14 @@ from typing import Literal
 from jaxcnn.models import MODELS
 from jaxcnn.ops import EXPLICIT
 from jaxcnn.programs.cost.platforms import PLATFORMS
-from jaxcnn.programs.options import ConfigError, require, require_count, require_path, shown
-
-MOST_VALUES = 2**31 - 1
+from jaxcnn.programs.options import (
+    ConfigError,
+    checked_image_shape,
+    require,
+    require_count,
+    require_path,
+    shown,
+)
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,7 @@ def check(config: Config) -> None:
     _check_names("operations", config.operations, EXPLICIT._fields)
     _check_names("networks", config.networks, tuple(MODELS))
     require_count("batch_size", config.batch_size, most=1_000_000)
-    shape = config.input_shape
-    if len(shape) < 2 or min(shape) < 1 or max(shape) > MOST_VALUES:
-        raise ConfigError(
-            "--input-shape must be positive sizes of space, then the channels, such as 28 28 1;"
-            f" got {shown(' '.join(map(str, shape))) or 'none'}"
-        )
+    checked_image_shape(config.input_shape)
     if not config.networks:
         for name, default in (("input_shape", (28, 28, 1)), ("batch_size", 64), ("chips", 1)):
             require(name, "left out without --networks", getattr(config, name) == default, "one")

@@ -17,7 +17,6 @@ neighbouring outputs. Both are given per axis where the axes differ.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +31,13 @@ from jaxcnn.layers import Layer
 from jaxcnn.models import MODELS, of_any_space
 from jaxcnn.programs.cli import parse, run_program
 from jaxcnn.programs.messages import times
-from jaxcnn.programs.options import LONGEST, ConfigError, require, require_count, shown
+from jaxcnn.programs.options import (
+    LONGEST,
+    ConfigError,
+    checked_image_shape,
+    require,
+    require_count,
+)
 from jaxcnn.programs.runs import read_model
 from jaxcnn.programs.summary.rows import Summary, summarize
 from jaxcnn.programs.summary.table import fitting_table, notes
@@ -66,12 +71,6 @@ class Config:
     model: str | None = None
     """For a run of a network of your own: module:function, the function that builds
     it."""
-
-
-MOST_VALUES = 2**31 - 1
-"""Of an image, and most classes: JAX counts no further."""
-MOST_POSITIONS = 1_000_000
-"""Along an axis of an image: the method of a convolution depends on each of them."""
 
 
 def main(config: Config, console: Console | None = None) -> Summary:
@@ -111,7 +110,7 @@ def chosen(config: Config) -> tuple[Layer, tuple[int, ...], str]:
         stored = read_model(Path(config.network), config.model)
         name = stored.name or stored.model.name
         shape = config.input_shape or stored.description.image_shape
-        return stored.model, checked_shape(shape), f"{name} of {config.network}"
+        return stored.model, checked_image_shape(shape), f"{name} of {config.network}"
     if config.network not in MODELS:
         raise ConfigError(
             f"MODEL must be one of {', '.join(MODELS)}, or a folder that exists, got"
@@ -119,36 +118,9 @@ def chosen(config: Config) -> tuple[Layer, tuple[int, ...], str]:
         )
     require("model", "left out without a run", config.model is None, config.model)
     classes = 10 if config.classes is None else config.classes
-    require_count("classes", classes, most=MOST_VALUES)
-    shape = checked_shape((28, 28, 1) if config.input_shape is None else config.input_shape)
+    require_count("classes", classes)
+    shape = checked_image_shape((28, 28, 1) if config.input_shape is None else config.input_shape)
     return of_any_space(MODELS[config.network](classes)), shape, config.network
-
-
-def checked_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of an image.
-
-    Raises:
-      ConfigError: if no image has it.
-    """
-    image = times(shape)
-    if len(shape) < 2 or min(shape) < 1:
-        raise ConfigError(
-            "--input-shape must be positive sizes of space, then the channels, such as 28 28 1;"
-            f" got {shown(image) or 'none'}"
-        )
-    require(
-        "input_shape",
-        f"sizes of at most {MOST_POSITIONS:,} each",
-        max(shape) <= MOST_POSITIONS,
-        image,
-    )
-    require(
-        "input_shape",
-        f"of at most {MOST_VALUES:,} values in all",
-        math.prod(shape) <= MOST_VALUES,
-        image,
-    )
-    return shape
 
 
 def command_line(arguments: Sequence[str] | None = None) -> int:
