@@ -42,6 +42,7 @@ RUNS = (
     "5 --model cnn_basics --optimizer lion --learning-rate 1e-4 --compute-dtype bfloat16",
 )
 """Options of the runs: different models, optimizers and states, all on the digits."""
+PROGRAM = ("-m", "jaxcnn")
 LONGEST = 2.5  # seconds of training before a kill
 MOST = 40  # kills of one run, which then goes on to its end
 ANYWHEN = 0.2  # share of kills that come at any time
@@ -112,7 +113,7 @@ class Session:
     def _start(self, kind: int, output: Path, *more: str) -> subprocess.Popen[str]:
         words = f"train {COMMON} {RUNS[kind]} --output {output}".split()
         return subprocess.Popen(
-            [sys.executable, "-m", "jaxcnn", *words, *more],
+            [sys.executable, *PROGRAM, *words, *more],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -194,7 +195,7 @@ def main(config: Config) -> int:
     chance = random.Random(config.seed + count)
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(config.processes) as pool:
         session = Session(Path(name))
-        for kind in range(len(RUNS)):
+        for kind in range(len(RUNS) if count < config.kills else 0):
             session.whole(kind)
         number = 0
         while count < config.kills:

@@ -18,6 +18,7 @@ from experiments.killed_runs import Config, files, main
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
+PICTURELESS = str(Path(__file__).with_name("pictureless.py"))
 
 
 def test_a_run_that_was_killed_at_random_moments_gives_the_same_model(tmp_path, monkeypatch):
@@ -26,6 +27,7 @@ def test_a_run_that_was_killed_at_random_moments_gives_the_same_model(tmp_path, 
     monkeypatch.setattr(
         killed_runs, "RUNS", ("2 --average-decay 0.99 --accumulate 3 --crop 1 --batch-size 128",)
     )
+    monkeypatch.setattr(killed_runs, "PROGRAM", (PICTURELESS,))
     monkeypatch.setattr(killed_runs, "LONGEST", 1.5)
     monkeypatch.setattr(killed_runs, "MOST", 2)
     results = tmp_path / "results.jsonl"
@@ -44,19 +46,19 @@ def test_a_process_that_is_terminated_ends_with_a_line_and_goes_on(tmp_path):
         "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
-    command = [sys.executable, "-m", "jaxcnn", "train", "--epochs", "6", "--output"]
+    words = ["train", "--epochs", "6", "--output"]
     whole, run = tmp_path / "whole", tmp_path / "run"
 
-    def start(*words: object) -> subprocess.Popen[str]:
+    def start(*more: object, program: tuple[str, ...] = ("-m", "jaxcnn")) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*command, *map(str, words)],
+            [sys.executable, *program, *words, *map(str, more)],
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    assert start(whole).communicate() == (None, "")
+    assert start(whole, program=(PICTURELESS,)).communicate() == (None, "")
     process = start(run)
     while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").read_text():
         assert process.poll() is None
