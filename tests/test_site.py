@@ -152,6 +152,24 @@ def test_from_the_front_page_to_ones_own_numbers_in_three_clicks():
     assert {"../derivations.md", "../explorer.md"} <= {*followed("tutorials/input-gradient")}
 
 
+def test_each_lesson_leads_to_the_one_before_and_to_the_next():
+    lessons = [page for page in PAGES if page.under == "tutorials/index"]
+    names = [page.source.rpartition("/")[2] for page in lessons]
+    for page, *beside in zip(lessons, [None, *names], [*names[1:], None], strict=False):
+        end = (ROOT / page.source).read_text(encoding="utf-8")[-600:]
+        linked = [target.partition("#")[0] for target in markdown.links(end)]
+        assert {name for name in beside if name} <= {*linked}, page.source
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.path.startswith("results/")], ids=by_path
+)
+def test_no_name_with_a_dollar_becomes_an_equation(page):
+    """As "__cudnn$convForward", which XLA calls. Results have no equations."""
+    text = (ROOT / page.source).read_text(encoding="utf-8")
+    assert "$" not in re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)
+
+
 def test_links_to_elsewhere_are_listed():
     for page in PAGES:
         if not page.is_code:

@@ -3,9 +3,12 @@ whatever goes wrong in one line on stderr."""
 
 from __future__ import annotations
 
+import io
+import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
 from typing import Any, TypeVar
 
 import tyro
@@ -23,8 +26,8 @@ def parse(
     arguments: Sequence[str] | None = None,
     default: Options | None = None,
 ) -> Options:
-    """The options in the words of a command line. An option that does not parse, and
-    --help, end the process as tyro does, with status 2 and 0.
+    """The options in the words of a command line. --help ends the process with
+    status 0.
 
     Args:
       options: a dataclass: its fields are the options, their docstrings the help. A
@@ -32,11 +35,45 @@ def parse(
       program: its name in the help, such as "jaxcnn train".
       arguments: the words; `sys.argv[1:]` by default.
       default: options to begin with, in place of the dataclass's own defaults.
+
+    Raises:
+      ConfigError: if there is no such option, or a value does not parse.
     """
     more: dict[str, Any] = {} if default is None else {"default": default}
-    return tyro.cli(
-        options, prog=program, args=arguments, config=(tyro.conf.FlagCreatePairsOff,), **more
-    )
+    told = io.StringIO()
+    try:
+        with redirect_stderr(told):
+            return tyro.cli(
+                options,
+                prog=program,
+                args=arguments,
+                config=(tyro.conf.FlagCreatePairsOff,),
+                **more,
+            )
+    except SystemExit as error:
+        if not error.code:
+            raise
+        raise ConfigError(f"{in_a_line(told.getvalue())}; {program} --help lists all") from None
+
+
+def in_a_line(box: str) -> str:
+    """What tyro draws as a box, of lines or in ASCII: what is wrong, and the options
+    that were perhaps meant.
+
+    >>> in_a_line(
+    ...     " Unrecognized options\\n ---\\n  Unrecognized options: --epocs\\n  ---\\n"
+    ...     "  Perhaps you meant:\\n      --epochs INT\\n          How often.\\n"
+    ... )
+    'unrecognized options: --epocs (is --epochs INT meant?)'
+    """
+    plain = re.sub(r"\x1b\[[\d;]*m", "", box)  # without colours
+    _title, *lines = [line[2:].rstrip(" │") for line in plain.splitlines()]
+    parts = re.split(r"^[─-]+$", "\n".join(lines), flags=re.MULTILINE)
+    wrong = next(" ".join(part.split()).rstrip(".") for part in parts if part.strip())
+    meant = [found[1] for line in lines if (found := re.fullmatch(r" {4}(--\S.*)", line))]
+    asks = meant and wrong.startswith("Unrecognized")
+    slip = f" (is {' or '.join(meant)} meant?)" if asks else ""
+    return f"{wrong[:1].lower()}{wrong[1:]}{slip}"
 
 
 def command(program: str, arguments: Sequence[str] | None = None) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 from jaxcnn.programs.data.options import DataOptions, recorded_options
 from jaxcnn.programs.loading import load as load_function
@@ -57,28 +58,41 @@ def read_model_of_pictures(run: Path, model: str | None) -> StoredModel:
     return stored
 
 
-def data_options(run: Path) -> DataOptions | None:
-    """The options of the images that a run was trained on, by its config.json; None if
-    it has none, as a folder of `jaxcnn.save`.
+def recorded(run: Path) -> dict[str, Any] | None:
+    """What config.json of a run says; None if it has none, as a folder of
+    `jaxcnn.save`.
 
     Raises:
-      ConfigError: if config.json is damaged, or tells of no run.
+      ConfigError: if config.json is damaged.
     """
     path = run / CONFIG
     try:
         kind = os.stat(path)
         if not stat.S_ISREG(kind.st_mode) or kind.st_size > MOST:
             raise ConfigError(f"{path} is no file of a run")
-        recorded = json.loads(path.read_bytes().decode())
+        found = json.loads(path.read_bytes().decode())
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is damaged: it is no whole JSON file") from error
-    if not isinstance(recorded, dict):
+    if not isinstance(found, dict):
         raise ConfigError(f"{path} is damaged: it tells of no options")
+    return found
+
+
+def data_options(run: Path) -> DataOptions | None:
+    """The options of the images that a run was trained on, by its config.json; None if
+    it has none.
+
+    Raises:
+      ConfigError: if config.json is damaged, or tells of no run.
+    """
+    found = recorded(run)
+    if found is None:
+        return None
     try:
-        return recorded_options(recorded)
+        return recorded_options(found)
     except ConfigError as error:
-        raise ConfigError(f"{path} is damaged: {error}") from error
+        raise ConfigError(f"{run / CONFIG} is damaged: {error}") from error

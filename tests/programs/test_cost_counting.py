@@ -114,7 +114,7 @@ def row(chips=1, **changed):
         ({"kernels": 3}, []),
         ({"kernels": 5}, ["runs 5 kernels instead of 4"]),
         ({"scatters": 1}, ["scatters 1 times"]),
-        ({"library": {}}, ["calls nothing instead of 1 dot"]),
+        ({"library": {}}, ["calls nothing instead of 1 `dot`"]),
         ({"chips": 4}, ["communicates by {} instead of one all-reduce"]),
         ({"chips": 4, "collectives": {"all-reduce": 1}}, []),
         ({"chips": 4, "collectives": {"all-reduce": 2}}, ["communicates by"]),

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import pytest
 from stored_runs import CLASSES, write_picture, write_pictures, write_run
 
+from jaxcnn.programs.data.dataset import load
 from jaxcnn.programs.data.options import DataOptions
 from jaxcnn.programs.evaluate.program import command_line
 
@@ -81,6 +82,60 @@ def test_a_class_that_the_run_left_out_is_left_out(tmp_path, capsys):
     printed = capsys.readouterr()
     assert printed.err.count("left out, as in the training (--classes): violet\n") == 1
     assert "9 of 9 images right" in printed.out
+
+
+def of_a_training(tmp_path):
+    """A run of `pictures`, whose class violet --classes left out, and the folder."""
+    folder = write_pictures(tmp_path / "pictures", (10, 5, 5))
+    write_picture(folder / "violet" / "1.png", 0)
+    options = DataOptions("folder", data_dir=folder, classes=tuple(CLASSES))
+    dataset = load(options, say=lambda words: None)
+    facts = {
+        "fingerprint": dataset.fingerprint,
+        "train_images": len(dataset.train),
+        "test_images": len(dataset.test),
+    }
+    return write_run(tmp_path / "run", config_of(folder) | facts), folder
+
+
+def test_of_a_folder_that_was_moved_what_the_run_held_out(tmp_path, capsys):
+    """The other 16 have been learned."""
+    run, folder = of_a_training(tmp_path)
+    moved = folder.rename(tmp_path / "moved")
+    assert evaluated(capsys, run, "--data-dir", moved)["images"] == 4
+    write_picture(moved / CLASSES[0] / "0.png", 10)
+    assert evaluated(capsys, run, "--data-dir", moved)["images"] == 20, "others than before"
+    (moved / CLASSES[0] / "0.png").unlink()
+    assert evaluated(capsys, run, "--data-dir", moved)["images"] == 19
+
+
+def test_a_folder_that_was_moved_is_asked_for(tmp_path, capsys, monkeypatch):
+    run, folder = of_a_training(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (run / "config.json").write_text(json.dumps(config_of("pictures")))
+    folder.rename(tmp_path / "moved")
+    assert command_line([str(run), *MODEL]) == 2
+    assert capsys.readouterr().err == (
+        f"jaxcnn evaluate: pictures, whose images {run} was trained with, is not there in"
+        f" {tmp_path}: pass --data-dir, where they are now\n"
+    )
+
+
+def test_of_another_folder_too_the_classes_of_the_training(tmp_path, capsys):
+    """What --classes left out is left out, but not what looks like a slip."""
+    run, _ = of_a_training(tmp_path)
+    other = write_pictures(tmp_path / "other")
+    write_picture(other / "violet" / "1.png", 0)
+    words = [str(run), "--data-dir", str(other), *MODEL]
+    assert command_line(words) == 0
+    printed = capsys.readouterr()
+    assert printed.err.count("left out, as in the training (--classes): violet\n") == 1
+    assert "9 of 9 images right" in printed.out
+    (other / "dark").rename(other / "darkk")
+    assert command_line(words) == 2
+    assert "class 'darkk', which is none of the 3 classes trained with: is dark meant?" in (
+        capsys.readouterr().err
+    )
 
 
 def test_the_digits(tmp_path, capsys):

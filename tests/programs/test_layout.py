@@ -119,7 +119,7 @@ def test_what_is_not_used_is_told(tmp_path):
         ({}, "{root} needs a folder for each class, .*; it has no folders"),
         ({"one": 3}, "{root} needs a folder for each class, .* two classes; it has one"),
         ({"train__a": 1}, "{root}/train needs a folder for each class, .*; it has a"),
-        ({"a": 3, "b": 0}, "{root}/b has no files: each class needs images"),
+        ({"a": 3, "b": 0}, "{root}/b has no files: each class needs images; delete it, or name"),
         ({"a": 3, "b": 1}, "{root} has 1 file of b, and .* needs 2 at least: add images"),
         ({"a": 2, "b": 2}, "{root} has 4 files of 2 classes, too few to hold out 20 % of each"),
         ({"test__a": 1, "val__a": 1}, "{root} has test and val and no train: the images to train"),

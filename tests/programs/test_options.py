@@ -27,6 +27,30 @@ HUGE = 10**12
             ["--cutout", "10000000000"],
             "--cutout must be at most 2,147,483,647, got 10000000000",
         ),
+        (
+            "train",
+            ["--epocs", "3"],
+            r"unrecognized options: --epocs, 3 \(is --epochs INT meant\?\); jaxcnn train --help"
+            " lists all",
+        ),
+        (
+            "train",
+            ["--epochs", "many"],
+            r"error parsing --epochs: invalid literal for int\(\) with base 10: 'many'; jaxcnn"
+            " train --help lists all",
+        ),
+        (
+            "train",
+            ["--gradients", "implicit"],
+            r"invalid choice 'implicit' for argument '--gradients'. Expected one of \('explicit',"
+            r" 'autodiff'\); jaxcnn train --help lists all",
+        ),
+        (
+            "evaluate",
+            [],
+            "missing from jaxcnn evaluate: RUN The output folder of jaxcnn train, or a folder that"
+            r" jaxcnn.save wrote. \(required\); jaxcnn evaluate --help lists all",
+        ),
         ("train", ["--cutout", "9"], "--cutout must be at most the 8 pixels of an image, got 9"),
         (
             "train",

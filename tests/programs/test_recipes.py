@@ -35,7 +35,7 @@ def test_a_recipe_is_options_and_the_command_line_goes_before_it(tmp_path):
     with pytest.raises(ConfigError, match="no option: epoch; there are accumulate"):
         read_recipe(str(recipe))
     recipe.write_text('optimizer = "adamx"')
-    with pytest.raises(SystemExit):
+    with pytest.raises(ConfigError, match="'adamx' for argument '--optimizer'"):
         read_recipe(str(recipe))
 
 
@@ -182,10 +182,9 @@ def test_a_text_that_looks_like_an_option_is_a_text(tmp_path):
 def test_a_bad_choice_in_a_recipe_is_told_with_a_command_that_there_is(tmp_path, capsys):
     recipe = tmp_path / "r.toml"
     recipe.write_text('optimizer = "adamx"')
-    with pytest.raises(SystemExit, match="2"):
-        jaxcnn.programs.train.program.command_line(["--recipe", str(recipe)])
-    told = " ".join(re.sub("[│╭╮╰╯─]", " ", capsys.readouterr().err).split())
-    (command,) = re.findall(r"run (jaxcnn train --recipe .* --help)", told)
+    assert jaxcnn.programs.train.program.command_line(["--recipe", str(recipe)]) == 2
+    told = capsys.readouterr().err
+    (command,) = re.findall(r"; (jaxcnn train --recipe .* --help) lists all", told)
     assert "'adamx' for argument '--optimizer'" in told
     assert command.split()[:3] == ["jaxcnn", "train", "--recipe"]
     with pytest.raises(SystemExit, match="0"):

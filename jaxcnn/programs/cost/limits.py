@@ -48,4 +48,5 @@ def _ratio(row: Mapping[str, Any], name: str) -> str:
 
 
 def _calls(side: Mapping[str, Any]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in side["library"].items()) or "nothing"
+    # As code: Markdown takes what stands between two dollars for an equation.
+    return ", ".join(f"{count} `{name}`" for name, count in side["library"].items()) or "nothing"

@@ -62,8 +62,8 @@ def load(options: DataOptions, *, say: Say = print, console: Console | None = No
     if options.dataset == "digits":
         if options.data_dir is not None:
             raise DataError(
-                "the digits come with scikit-learn and are in no folder: leave --data-dir"
-                f" {options.data_dir} out"
+                "the digits come with scikit-learn and are in no folder: add --dataset folder for"
+                f" pictures of your own, or leave --data-dir {options.data_dir} out"
             )
         return digits(options)
     if options.dataset == "folder":

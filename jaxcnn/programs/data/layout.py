@@ -78,7 +78,10 @@ def layout_of(options: DataOptions) -> Layout:
     counts = np.bincount(listed.labels, minlength=len(classes))
     if not counts.all():
         name = classes[int(counts.argmin())]
-        raise DataError(f"{folders[name]} has no files: each class needs images")
+        raise DataError(
+            f"{folders[name]} has no files: each class needs images; delete it, or name the other"
+            " classes with --classes"
+        )
     notes: tuple[str, ...] = ()
     if "test" in parts or "val" in parts:
         train = listed
@@ -116,7 +119,8 @@ def layout_for_test(
 
     Args:
       options: its `classes` are used as in the training: where a share is held out,
-        and to leave out of DIR/test or DIR/val what they leave out of DIR/train.
+        and to leave out what they leave out of DIR/train or, without one, what is none
+        of them. A name like that of a class without images stays an error.
       classes: those of the network; those that the folder lacks are no error.
       held_out: whether DIR/CLASS/* are the images that the network was trained with.
 
@@ -136,7 +140,7 @@ def layout_for_test(
             layout.notes,
         )
     home = parts.get("test") or parts.get("val") or root
-    left_out = _left_out(options, parts)
+    left_out = _left_out(options, parts, home, classes)
     listed, refused, notes = _known(root, home, classes, left_out)
     if not listed.files:
         raise DataError(f"{home} has no files in the folders of its classes")
@@ -146,11 +150,18 @@ def layout_for_test(
     return listed, refused, (f"{len(listed.files):,} files of {home}", *notes)
 
 
-def _left_out(options: DataOptions, parts: dict[str, Path]) -> tuple[str, ...]:
-    """The classes to train with that --classes does not name."""
-    if options.classes is None or "train" not in parts:
+def _left_out(
+    options: DataOptions, parts: dict[str, Path], home: Path, classes: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The classes that --classes does not name: of train, or else of `home`."""
+    if options.classes is None:
         return ()
-    return tuple(name for name in class_folders(parts["train"]) if name not in options.classes)
+    if "train" in parts:
+        return tuple(name for name in class_folders(parts["train"]) if name not in options.classes)
+    there = class_folders(home)
+    missing = [name for name in classes if name not in there]
+    others = (name for name in there if name not in classes)
+    return tuple(name for name in others if not get_close_matches(name, missing, n=1))
 
 
 def _listed(

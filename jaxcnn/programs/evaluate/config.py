@@ -15,7 +15,7 @@ class Config:
     interval, precision and recall of each class, and which classes it confuses.
 
     The images are those that the run held out. With --data-dir they are those of any
-    other folder.
+    other folder, or of the run's own that was moved.
     """
 
     run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]

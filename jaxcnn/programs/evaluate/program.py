@@ -27,6 +27,7 @@ from jaxcnn.programs.data.errors import DataError
 from jaxcnn.programs.data.options import DataOptions
 from jaxcnn.programs.data.splits import Split
 from jaxcnn.programs.evaluate.config import Config
+from jaxcnn.programs.evaluate.moved import check_there, is_moved
 from jaxcnn.programs.evaluate.tables import class_table, confusion_table, sentence
 from jaxcnn.programs.evaluation import Evaluation, evaluation
 from jaxcnn.programs.options import ConfigError, require_paths
@@ -77,6 +78,8 @@ def chosen_images(config: Config, stored: StoredModel) -> tuple[DataOptions, boo
             f"{config.run} has no config.json, which would name images: pass --data-dir or"
             " --dataset"
         )
+    if recorded is not None and config.dataset is None and config.data_dir is None:
+        check_there(config.run, recorded)
     options = recorded or DataOptions(dataset="folder")
     if config.dataset is not None and config.dataset != options.dataset:
         options = replace(options, dataset=config.dataset, data_dir=None)
@@ -84,13 +87,15 @@ def chosen_images(config: Config, stored: StoredModel) -> tuple[DataOptions, boo
         pictures = config.dataset is None and _has_pictures(config.data_dir, stored.classes)
         dataset = "folder" if pictures or options.dataset == "digits" else options.dataset
         options = replace(options, dataset=dataset, data_dir=config.data_dir)
-    own = recorded is not None and _same(options.data_dir, recorded.data_dir)
+    own = recorded is not None and (
+        _same(options.data_dir, recorded.data_dir)
+        or (options.data_dir is not None and is_moved(config.run, recorded, options.data_dir))
+    )
     height, width = stored.image_size
     options = replace(
         options,
         image_size=height if height == width else None,
         channels=None,
-        classes=options.classes if own else None,
         fit=stored.fit,
     )
     return options, own
