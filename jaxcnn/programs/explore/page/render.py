@@ -9,6 +9,7 @@ loops, with the letters and the conventions of `jaxcnn/window.py` and `jaxcnn/op
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from jaxcnn.programs.explore.rendering import computing_page
@@ -30,10 +31,11 @@ SCRIPTS = (
 """The parts of the page's one script, in this order."""
 
 
-def render(operation: str) -> str:
-    """The page, which begins with that operation where its address says nothing.
+def render(operation: str, site: Mapping[str, str] | None = None) -> str:
+    """The page, which begins with that operation where its address says nothing; `site`
+    is as in `computing_page`.
 
     >>> "<h1>The backward pass, entry by entry</h1>" in render("conv")
     True
     """
-    return computing_page(Path(__file__).parent, SCRIPTS, operation=operation)
+    return computing_page(Path(__file__).parent, SCRIPTS, site, operation=operation)
