@@ -3,8 +3,9 @@
 The page needs nothing beside it, as `pages.environment` says, but it computes in the
 browser. `windows.js`, `conv.js`, `pool.js` and `norm.js` are the operations in plain
 loops, with the letters and the conventions of `jaxcnn/window.py` and `jaxcnn/ops`.
-`state.js` is what the address says, `scenes.js`, `grids.js`, `words.js` and
-`controls.js` are what is seen, and `check.js` gives results to the tests.
+`planes.js` has the images, channels and outputs of a convolution. `state.js` is what
+the address says, `scenes.js`, `grids.js`, `words.js` and `controls.js` are what is
+seen, and `check.js` gives results to the tests.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from jaxcnn.programs.explore.rendering import computing_page
 
 SCRIPTS = (
     "numbers",
+    "planes",
     "state",
     "windows",
     "conv",
