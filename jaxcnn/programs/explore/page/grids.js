@@ -2,13 +2,17 @@
 
 let cells = [];
 
-// A block has its caption once, above its planes.
+// A block has its caption once, above its planes; where there are images and channels, each image has one too.
 function buildBlock(rows) {
   const [[first]] = rows, across = rows[0].length;
   if (rows.length * across === 1) return buildGrid(first, captionOf(first));
   const sides = `--across:${across};--columns:${first.count[1]}`;
-  return element("figure", { class: `block k${first.kind}`, style: sides }, captionOf(first),
-    ...rows.map(row => element("div", { class: "planes" }, ...row.map(grid => buildGrid(grid, element("figcaption", {}, grid.label))))));
+  return element("figure", { class: `block k${first.kind}`, style: sides }, captionOf(first), ...rows.map(row => {
+    const labels = row.map(grid => grid.label.split(", "));
+    const image = labels[0].length > 1 ? [element("p", {}, labels[0][0])] : [];
+    return element("div", { class: "planes" }, ...image,
+      ...row.map((grid, n) => buildGrid(grid, element("figcaption", {}, labels[n].at(-1)))));
+  }));
 }
 
 function captionOf(grid) {
