@@ -77,6 +77,7 @@ def test_only_a_page_of_a_site_links_it(page):
     """From disk there is nothing beside it to go to."""
     addresses = [value for _, key, value in Page(page()).attributes if key == "href"]
     assert addresses == ["#"]  # of the view itself
+    assert "<nav" not in page()
     of_site = Page(page(site={"Start": "index.html", "A & B": "about.html#b"}))
     addresses = [value for _, key, value in of_site.attributes if key == "href"]
     assert addresses == ["index.html", "about.html#b", "#"]

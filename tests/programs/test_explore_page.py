@@ -97,6 +97,7 @@ def test_channels_add_up_and_outputs_stay_apart(act):
     assert said["flat"] == ["1,3,2,5,6,7,9,2,3", ["x", "k", "y"], "y.1.2"]
     assert said["refused"] == [True, 1]
     assert said["depthwise"] == [3, [False, True, False]]
+    assert said["alone"] == ["input x, channel 2"]
     assert said["mended"] == [1, "1"]
     assert said["kept"]
 

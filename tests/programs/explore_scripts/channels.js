@@ -1,7 +1,7 @@
 hover(cellOf("y", "y.1.1.1.2"));
 said.saw = [lit("x"), lit("k"), lit("b")];
-said.framed = cells.filter((c, n) => cells.findIndex(d => d.grid === c.grid) === n).map(c => c.grid)
-  .filter(grid => !grid.framed.hidden).map(grid => grid.spoken);
+const framed = () => grids.filter(grid => !grid.framed.hidden).map(grid => grid.spoken);
+said.framed = framed();
 said.sum = [...$("sums").querySelectorAll("p")].map(line => line.textContent);
 hover(cellOf("x", "x.2.2.1.2"));
 said.sends = lit("y");
@@ -32,6 +32,8 @@ pick("channels", "3");
 said.refused = [$("groups").disabled, state.groups];
 pick("outputs", "3"); pick("groups", "3");
 said.depthwise = [grids.filter(grid => grid.id === "k").length, [...$("groups").options].map(option => option.disabled)];
+point({ kind: "y", index: [0, 0, 0, 1] });
+said.alone = framed();
 pick("channels", "2");
 said.mended = [state.groups, $("groups").value];
 said.kept = String(listed("x", sizeOf(state, "x"), state.x).filter((_, n) => n % 2 === 0)) === before.split(",").filter((_, n) => n % 2 === 0).join();
