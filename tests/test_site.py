@@ -170,6 +170,14 @@ def test_no_name_with_a_dollar_becomes_an_equation(page):
     assert "$" not in re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)
 
 
+def test_the_pages_that_compute_lead_back():
+    there = {"index.html", *(f"{page.path}.html" for page in PAGES)}
+    for page in staging.COMPUTED.values():
+        back = [to.partition("#")[0] for to in verify.read_html(page()).linked]
+        assert back[:2] == ["index.html", "explorer.html"]
+        assert {*back} - {""} <= there
+
+
 def test_links_to_elsewhere_are_listed():
     for page in PAGES:
         if not page.is_code:

@@ -28,11 +28,15 @@ from jaxcnn.programs.explore.fields.render import render_fields
 from jaxcnn.programs.explore.page.render import render
 
 MARK = re.compile(r"^<!-- (entry|command|section|list|open): (.+?) -->$", re.MULTILINE)
+BACK = {"jaxcnn": "index.html", "About this page": "explorer.html"}
 COMPUTED: dict[str, Callable[[], str]] = {
-    "explore.html": lambda: render("conv"),
-    "receptive-field.html": render_fields,
+    "explore.html": lambda: render("conv", BACK),
+    "receptive-field.html": lambda: render_fields(
+        BACK | {"About this page": "explorer.html#receptive-fields-of-a-stack"}
+    ),
 }
-"""The pages of `jaxcnn explore` that the site ships beside its front page."""
+"""The pages of `jaxcnn explore` that the site ships beside its front page, with links
+back to it."""
 
 
 def marked(pages: Iterable[Page], kind: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,11 @@ Rows = np.ndarray
 
 
 class Case(NamedTuple):
-    """A window on an input, and numbers: small integers, so that sums are exact."""
+    """A window on an input, and numbers: small integers, so that sums are exact.
+
+    x, k and dy are rows and columns, or, if there are channels or images, arrays as the
+    library has them.
+    """
 
     operation: str
     window: Window
@@ -20,12 +25,18 @@ class Case(NamedTuple):
     k: Rows
     dy: Rows
     more: str = ""
+    b: Rows | None = None
+    groups: int = 1
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        return self.x.shape if self.x.ndim == 2 else self.x.shape[1:3]
 
     @property
     def address(self) -> str:
         w = self.window
         sizes = {
-            "input": self.x.shape,
+            "input": self.inputs,
             "kernel": w.size,
             "stride": w.stride,
             "dilation": w.dilation,
@@ -34,6 +45,12 @@ class Case(NamedTuple):
         }
         words = [f"op={self.operation}", *(f"{k}={v[0]}x{v[1]}" for k, v in sizes.items())]
         words += [f"{name}={_numbers(getattr(self, name))}" for name in ("x", "k", "dy")]
+        if self.x.ndim > 2:
+            planes = {"images": self.x.shape[0], "channels": self.x.shape[3]}
+            planes |= {"outputs": self.k.shape[3], "groups": self.groups}
+            words += [f"{name}={count}" for name, count in planes.items()]
+        if self.b is not None:
+            words.append(f"b={_numbers(self.b)}")
         return "&".join(words) + self.more
 
 
@@ -45,6 +62,45 @@ def random_case(operation: str, seed: int, values: tuple[float, ...] = (), more:
     while seed % 8 and 0 in window.output_size(inputs):
         window, inputs = _sizes(draw, pool=operation != "conv")
     return case_of(operation, window, inputs, seed, values, more)
+
+
+def deep_case(
+    window: Window,
+    inputs: tuple[int, int],
+    planes: tuple[int, int, int, int] = (1, 2, 2, 1),
+    seed: int = 0,
+    *,
+    bias: bool = True,
+) -> Case:
+    """A convolution with images, channels, outputs and groups, in this order."""
+    draw = np.random.default_rng(seed)
+    images, channels, outputs, groups = planes
+
+    def numbers(*shape: int) -> Rows:
+        return draw.integers(-9, 10, shape).astype(np.float32)
+
+    return Case(
+        "conv",
+        window,
+        numbers(images, *inputs, channels),
+        numbers(*window.size, channels // groups, outputs),
+        numbers(images, *window.output_size(inputs), outputs),
+        b=numbers(outputs) if bias else None,
+        groups=groups,
+    )
+
+
+def random_deep_case(seed: int) -> Case:
+    """A convolution with any images, channels and outputs that the page has, and any
+    sizes with outputs; of few products, because all of them are written out."""
+    draw = np.random.default_rng([seed, 7])
+    window, inputs = _sizes(draw, pool=False)
+    while not 0 < math.prod(window.output_size(inputs)) * math.prod(window.size) < 200:
+        window, inputs = _sizes(draw, pool=False)
+    images, channels, outputs = (int(n) for n in draw.integers(1, [3, 4, 4]))
+    groups = channels if channels == outputs and draw.random() < 0.7 else 1
+    planes = (images, channels, outputs, groups)
+    return deep_case(window, inputs, planes, seed, bias=bool(draw.random() < 0.5))
 
 
 def case_of(

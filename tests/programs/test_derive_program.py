@@ -34,7 +34,7 @@ def test_the_options_of_a_convolution():
 
 
 @pytest.mark.parametrize(
-    ("format_", "start"), [("text", "conv, "), ("latex", "% outputs"), ("html", "<!doctype html>")]
+    ("format_", "start"), [("text", "conv, "), ("latex", "% outputs"), ("html", "<!DOCTYPE html>")]
 )
 def test_a_file(tmp_path, capsys, format_, start):
     path = tmp_path / "found"

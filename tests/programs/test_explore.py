@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,18 @@ def test_the_other_page_has_a_file_of_its_own(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err == (
         "jaxcnn explore: --operation is for the page of gradients, not for receptive-field\n"
     )
+
+
+@pytest.mark.parametrize("page", [partial(render, "conv"), render_fields])
+def test_only_a_page_of_a_site_links_it(page):
+    """From disk there is nothing beside it to go to."""
+    addresses = [value for _, key, value in Page(page()).attributes if key == "href"]
+    assert addresses == ["#"]  # of the view itself
+    assert "<nav" not in page()
+    of_site = Page(page(site={"Start": "index.html", "A & B": "about.html#b"}))
+    addresses = [value for _, key, value in of_site.attributes if key == "href"]
+    assert addresses == ["index.html", "about.html#b", "#"]
+    assert "A & B" in of_site.text
 
 
 @pytest.mark.parametrize("html", [render("conv"), render_fields()], ids=["gradients", "fields"])

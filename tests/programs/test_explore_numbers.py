@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from functools import partial
 
 import jax
@@ -10,9 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from browser import inside, opened
-from explore_cases import Case, case_of, random_case, random_norm
+from explore_cases import Case, case_of, deep_case, random_case, random_deep_case, random_norm
 
 import jaxcnn
+from jaxcnn.derive import derive
 from jaxcnn.programs.explore.page.render import render
 from jaxcnn.window import Window
 
@@ -27,6 +30,15 @@ CONV = [
     case_of("conv", SKEW, (6, 2)),  # too small
     *(random_case("conv", seed) for seed in range(40)),
 ]
+STEPPED = Window((2, 3), (2, 1), ((1, 0), (0, 1)), (1, 1), (1, 1))
+DERIVED = [
+    deep_case(STEPPED, (4, 4), (2, 2, 3, 1)),
+    deep_case(STEPPED, (4, 4), (2, 3, 3, 3)),  # depthwise
+    deep_case(STEPPED, (4, 4), (1, 3, 1, 1), bias=False),
+    deep_case(STEPPED, (4, 4), (1, 1, 2, 1)),
+]
+"""Their sums are compared with those of `jaxcnn.derive` too."""
+DEEP = [*DERIVED, deep_case(SKEW, (6, 8)), *(random_deep_case(seed) for seed in range(30))]
 POOLS = [
     case_of("max_pool", OVERLAPPING, (6, 6), values=(0.0, 1.0)),
     case_of("max_pool", OVERLAPPING, (6, 6), values=TIES),
@@ -59,23 +71,23 @@ def answers(tmp_path_factory):
     """The answers of one browser, by address."""
     folder = tmp_path_factory.mktemp("explore")
     (folder / "page.html").write_text(render("conv"), encoding="utf-8")
-    addresses = [*(case.address for case in [*CONV, *POOLS, *NORMS]), DOCUMENT]
+    addresses = [*(case.address for case in [*CONV, *DEEP, *POOLS, *NORMS]), DOCUMENT]
     html = opened(folder / "page.html", "#check|" + "|".join(addresses), folder / "browser")
     found = json.loads(inside(html, "results"))
     return dict(zip(addresses, found, strict=True))
 
 
-def rows(answer, name, shape):
+def array(answer, name, shape):
     """An array of the page; JSON has no words for what is not finite."""
-    return np.asarray([[float(v) for v in row] for row in answer[name]]).reshape(shape)
+    return np.asarray([float(value) for value in answer[name]]).reshape(shape)
 
 
-def image(array):
-    return jnp.asarray(array)[None, :, :, None]
+def image(numbers):
+    return jnp.asarray(numbers if numbers.ndim == 4 else numbers[None, :, :, None])
 
 
-def plain(array):
-    return np.asarray(array)[0, :, :, 0]
+def kernel(numbers):
+    return jnp.asarray(numbers if numbers.ndim == 4 else numbers[:, :, None, None])
 
 
 def options(case: Case):
@@ -84,34 +96,70 @@ def options(case: Case):
 
 
 def test_the_cases_have_everything():
-    fitting = [(c.window, c.x.shape) for c in CONV if 0 not in c.dy.shape]
+    fitting = [(c.window, c.inputs) for c in CONV if 0 not in c.dy.shape]
     assert len(fitting) in range(len(CONV) // 2, len(CONV))
     assert any(sum(window.remainder(size)) for window, size in fitting)
     assert any(min(min(pair) for pair in window.pads) < 0 for window, _ in fitting)
     assert any(lo != hi for window, _ in fitting for lo, hi in window.pads)
     assert sum(SKEW.remainder((6, 8)))
+    planes = [(case.x.shape[0], case.x.shape[3], case.k.shape[3], case.groups) for case in DEEP]
+    assert {*range(1, 4)} == {c for _, c, _, _ in planes} == {o for _, _, o, _ in planes}
+    assert {(images, groups) for images, _, _, groups in planes} >= {(1, 2), (2, 3), (2, 1)}
+    assert {case.b is None for case in DEEP} == {True, False}
 
 
-@pytest.mark.parametrize("case", cases(CONV))
+@pytest.mark.parametrize("case", cases([*DEEP, *CONV]))
 def test_a_convolution(case, answers):
-    answer, x, k = answers[case.address], image(case.x), jnp.asarray(case.k)[:, :, None, None]
+    answer, x, k = answers[case.address], image(case.x), kernel(case.k)
     if 0 in case.dy.shape:
         with pytest.raises(ValueError, match="w is larger than its padded input"):
             jaxcnn.conv(x, k, **options(case))
         assert answer["problem"] == "The kernel is larger than the padded input"
         return
-    np.testing.assert_array_equal(rows(answer, "dy", case.dy.shape), case.dy)
-    dy = image(case.dy)
-    dx = plain(jaxcnn.conv_input_grad(dy, k, x.shape, **options(case)))
-    dk = np.asarray(jaxcnn.conv_kernel_grad(x, dy, k.shape, **options(case)))[:, :, 0, 0]
-    y = plain(jaxcnn.conv(x, k, **options(case)))
-    for name, value in {"y": y, "dx": dx, "dxAgain": dx, "dk": dk, "dkAgain": dk}.items():
-        np.testing.assert_array_equal(rows(answer, name, value.shape), value, err_msg=name)
-    for name, size in (("dx", case.x.shape), ("dk", case.window.size)):
+    np.testing.assert_array_equal(array(answer, "dy", case.dy.shape), case.dy)
+    dy, more = image(case.dy), {**options(case), "groups": case.groups}
+    dx = jaxcnn.conv_input_grad(dy, k, x.shape, **more)
+    dk = jaxcnn.conv_kernel_grad(x, dy, k.shape, **more)
+    expected = {"dx": dx, "dxAgain": dx, "dk": dk, "dkAgain": dk}
+    if case.b is None:
+        assert "db" not in answer
+        expected["y"] = jaxcnn.conv(x, k, **more)
+    else:
+        biased = partial(jaxcnn.conv, x, k, **more)
+        expected["y"], vjp = jax.vjp(biased, jnp.asarray(case.b))
+        (expected["db"],) = vjp(dy)
+    for name, value in expected.items():
+        found = array(answer, name, value.shape)
+        np.testing.assert_array_equal(found, value, err_msg=name)
+    for name, size in (("dx", case.inputs), ("dk", case.window.size)):
         grad = case.window.input_grad if name == "dx" else case.window.kernel_grad
         windows = answer["windows"][name]
-        assert [tuple(of_axis["pads"]) for of_axis in windows] == list(grad(case.x.shape).pads)
+        assert [tuple(of_axis["pads"]) for of_axis in windows] == list(grad(case.inputs).pads)
         assert tuple(of_axis["outputs"] for of_axis in windows) == size
+
+
+def terms(line):
+    """A sum as `jaxcnn.derive` names its quantities: "x_1;12;2" is x[1;12;2]."""
+
+    def renamed(match):
+        return f"[{match[1]}]" if ";" in match[1] else match[1]
+
+    name, _, text = re.sub(r"_([\d;]+)", renamed, line).partition(" = ")
+    return name, Counter(tuple(term.split(" ")) for term in text.split(" + ") if term != "0")
+
+
+@pytest.mark.parametrize("case", cases(DERIVED))
+def test_its_sums_are_those_that_are_derived(case, answers):
+    n, _, _, channels = case.x.shape
+    planes = {"batch": n, "channels": channels, "outputs": case.k.shape[3], "groups": case.groups}
+    sizes = {"input_shape": case.inputs, "kernel": case.window.size}
+    derived = derive("conv", **sizes, **planes, bias=case.b is not None, **options(case))
+    expected = {
+        str(of.symbol): Counter(tuple(str(part) for part in term.factors) for term in of.terms)
+        for section in (*derived.forward, *derived.backward)
+        for of in section.quantities
+    }
+    assert dict(terms(line) for line in answers[case.address]["sums"]) == expected
 
 
 @pytest.mark.parametrize("case", cases(POOLS))
@@ -127,8 +175,8 @@ def test_a_pool(case, answers):
         return
     assert not answer["problem"]
     (dx,) = vjp(image(case.dy))
-    for name, value in {"y": plain(y), "dx": plain(dx)}.items():
-        found = rows(answer, name, value.shape)
+    for name, value in {"y": y, "dx": dx}.items():
+        found = array(answer, name, value.shape)
         np.testing.assert_allclose(found, value, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
@@ -144,8 +192,8 @@ def test_a_batch_norm(case, answers):
     y, vjp = jax.vjp(norm, x, scale, jnp.zeros(1))
     dx, dscale, dbias = vjp(image(case.dy))
     close = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4)
-    close(rows(answer, "y", case.x.shape), plain(y))
-    close(rows(answer, "dx", case.x.shape), plain(dx))
+    close(array(answer, "y", y.shape), y)
+    close(array(answer, "dx", x.shape), dx)
     close([answer["dscale"], answer["dbias"]], [float(dscale[0]), float(dbias[0])])
 
 

@@ -66,6 +66,42 @@ def test_arrow_keys_move_and_numbers_are_typed(act):
     }
 
 
+def test_channels_add_up_and_outputs_stay_apart(act):
+    """Two channels, two outputs and a bias of a 3x3 input with a 2x2 kernel; then other
+    numbers of them."""
+    scene = "#op=conv&input=3x3&kernel=2x2&channels=2&outputs=2&b=10,20"
+    said = act("channels", scene)
+    window = [f"x.{i}.{j}.1.{c}" for c in (1, 2) for i in (1, 2) for j in (1, 2)]
+    taps = [f"k.{i}.{j}.{c}.2" for c in (1, 2) for i in (1, 2) for j in (1, 2)]
+    assert said["saw"] == [" ".join(window), " ".join(taps), "b.1.2"]
+    assert said["framed"] == ["input x, channel 1", "input x, channel 2"]
+    assert said["sum"][0].startswith("y11;2 = x11;1 k11;1;2 + ")
+    second = " + ".join(f"x{place};2 k{place};2;2" for place in (11, 12, 21, 22))
+    assert said["sum"][0].endswith(f"x22;1 k22;1;2+ {second}+ b2")
+    names = [line.partition(": ")[0] for line in said["sum"][1:-1]]
+    assert names == ["channel 1", "channel 2", "bias"]
+    assert said["sum"][-1].count(" + ") == 2 and " + 20 = " in said["sum"][-1]
+    places = ("1.1", "1.2", "2.1", "2.2")
+    everywhere = " ".join(f"y.{place}.1.{o}" for o in (1, 2) for place in places)
+    assert said["sends"] == everywhere
+    assert said["bias"] == [" ".join(f"y.{place}.1.2" for place in places), True]
+    label = "input x, channel 2, row 1, column 2: 9"
+    assert said["typed"] == ["x.1.2.1.2", 9, label]
+    assert (said["previous"], said["next"]) == ("y.2.1.1.2", "y.2.2.1.2")
+    first = " ".join(f"y.{place}.1.1" for place in places)
+    assert said["ofBias"] == [["dy", "dy", "db"], "b.1.1", first, True]
+    four = " + ".join(f"∂J/∂y{place};1" for place in (11, 12, 21, 22))
+    assert said["sumOfBias"].startswith(f"∂J/∂b1 = {four}= ")
+    assert said["term"].startswith("∂J/∂y12;2 is one term:∂J/∂b2 gets ")
+    assert said["unbiased"] == [["y", "dx", "dk"], False]
+    assert said["flat"] == ["1,3,2,5,6,7,9,2,3", ["x", "k", "y"], "y.1.2"]
+    assert said["refused"] == [True, 1]
+    assert said["depthwise"] == [3, [False, True, False]]
+    assert said["alone"] == ["input x, channel 2"]
+    assert said["mended"] == [1, "1"]
+    assert said["kept"]
+
+
 @pytest.mark.slow
 def test_choices_change_the_grids_and_keep_the_numbers(act):
     said = act("choices")
@@ -95,6 +131,11 @@ def test_an_address_comes_back_as_it_was(act):
     assert said["wrong"] == []
     assert said["odd"].startswith("op=conv&map=y&input=8x1&kernel=3x3&")
     assert "&x=1,5,nan," in said["odd"]
+    assert said["place"] == "at=b.1.1"
+    assert said["deep"].endswith("&b=1,2,3&at=k.2.1.2.3")
+    assert "&channels=2&outputs=3&images=2&x=" in said["deep"]
+    assert "&channels=3&outputs=2&x=1,2,3&" in said["much"]
+    assert said["much"].endswith("&b=1,2&at=x.1.1.1.3")
 
 
 @pytest.mark.slow

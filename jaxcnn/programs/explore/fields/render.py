@@ -8,6 +8,7 @@ calculated and drawn, after the calculator of Araujo, Norris and Sim (Distill 20
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from jaxcnn.programs.explore.rendering import computing_page
@@ -16,10 +17,10 @@ SCRIPTS = ("stack", "fields", "check", "layout", "drawing", "words", "editor", "
 """The parts of the page's one script, in this order."""
 
 
-def render_fields() -> str:
-    """The page.
+def render_fields(site: Mapping[str, str] | None = None) -> str:
+    """The page; `site` is as in `computing_page`.
 
     >>> "<h1>Receptive fields, layer by layer</h1>" in render_fields()
     True
     """
-    return computing_page(Path(__file__).parent, SCRIPTS)
+    return computing_page(Path(__file__).parent, SCRIPTS, site)

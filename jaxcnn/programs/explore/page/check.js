@@ -5,25 +5,32 @@ function compute(state) {
 }
 
 const RESULTS = {
-  conv: ["y", "dx", "dxAgain", "dk", "dkAgain"],
   max_pool: ["y", "dx"],
   avg_pool: ["y", "dx"],
   batch_norm: ["y", "dx", "mean", "variance", "dscale", "dbias"],
 };
 
+// Arrays are flat, in the order of the library's.
 function checked(text) {
   const state = readState(text), result = compute(state), found = { state: writeState(state), problem: result.problem };
   if (found.problem) return found;
-  for (const name of RESULTS[state.operation]) found[name] = result[name];
-  found.dy = state.dy;
-  if (state.operation === "conv") {
-    const whatOf = w => ({ pads: [w.lo, w.hi], outputs: w.m });
-    found.windows = { dx: result.back.map(whatOf), dk: result.across.map(whatOf) };
-    found.sums = [];
-    for (const [kind, name] of [["y", "dy"], ["x", "x"], ["k", "k"]])
-      for (const index of places(sizeOf(state, name))) found.sums.push(symbolic(pathSum(state, result, kind, index)));
-    found.windowSums = [["x", "x"], ["k", "k"]].flatMap(([kind, name]) =>
-      places(sizeOf(state, name)).map(index => symbolic(windowSum(state, result, kind, index))));
+  const flat = (kind, array) => listed(kind, sizeOf(state, kind), array);
+  found.dy = flat("y", state.dy);
+  if (state.operation !== "conv") {
+    for (const name of RESULTS[state.operation]) found[name] = Array.isArray(result[name]) ? result[name].flat() : result[name];
+    return found;
+  }
+  const whatOf = w => ({ pads: [w.lo, w.hi], outputs: w.m });
+  found.windows = { dx: result.back.map(whatOf), dk: result.across.map(whatOf) };
+  Object.assign(found, { sums: [], windowSums: [] });
+  for (const map of Object.keys(MAPS.conv).filter(name => hasMap(state, name))) {
+    const kind = KIND_OF_MAP[map], all = ordered(kind, sizeOf(state, kind));
+    const add = (values, words, sum) => {
+      found[values] = flat(kind, valuesOf(state, result, kind, sum));
+      found[words].push(...all.map(index => symbolic(sum(state, result, kind, index))));
+    };
+    add(map, "sums", pathSum);
+    if (kind === "x" || kind === "k") add(`${map}Again`, "windowSums", windowSum);
   }
   return found;
 }

@@ -18,6 +18,15 @@ function buildControls() {
     }
     return row;
   })));
+  for (const [field, most] of Object.entries(MOST)) {
+    const choice = element("select", { id: field }, ...Array.from({ length: most }, (_, n) => element("option", {}, n + 1)));
+    choice.addEventListener("change", () => show(reshaped({ ...state, [field]: Number(choice.value) })));
+    $("plane-sizes").append(element("label", {}, element("span", {}, field), choice));
+  }
+  const biased = element("input", { type: "checkbox", id: "biased" });
+  biased.addEventListener("change", () => show(reshaped({ ...state, b: biased.checked ? [] : null })));
+  $("plane-sizes").append(element("label", {}, biased, " bias"));
+  $("deep-presets").replaceChildren(...examples(DEEP));
   for (const name of ["scale", "bias", "epsilon"]) $(name).addEventListener("change", () => {
     const value = typed($(name).value);
     const good = value !== null && Number.isFinite(value) && (name !== "epsilon" || value >= 0);
@@ -26,8 +35,8 @@ function buildControls() {
   $("count").addEventListener("change", () => show({ ...state, countPads: $("count").checked }));
   $("ceil").addEventListener("change", () => show(reshaped({ ...state, ceil: $("ceil").checked })));
   $("random").addEventListener("click", () => {
-    const redrawn = name => state[name].map(row => row.map(() => Math.floor(Math.random() * 11) - 5));
-    show({ ...state, x: redrawn("x"), k: redrawn("k"), dy: redrawn("dy") });
+    const redrawn = kind => filled(sizeOf(state, kind), () => Math.floor(Math.random() * 11) - 5);
+    show({ ...state, ...Object.fromEntries(kindsOf(state).map(kind => [ARRAYS[kind], redrawn(kind)])) });
   });
   $("play").addEventListener("click", () => playing ? stop() : play());
   $("previous").addEventListener("click", () => { stop(); step(-1); });
@@ -41,18 +50,20 @@ function radio(group, value, text, choose_) {
   return element("label", {}, button, element("span", {}, text));
 }
 
+const examples = all => Object.entries(all).map(([name, words]) => {
+  const button = element("button", { type: "button" }, name);
+  button.addEventListener("click", () => show(readState(`op=${state.operation}&map=${state.map}&${words}`)));
+  return button;
+});
+
 // What depends on the operation, and what the state says.
 function showControls() {
   document.querySelector(`input[name=operation][value=${state.operation}]`).checked = true;
-  if ($("maps").dataset.of !== state.operation) {
-    $("maps").dataset.of = state.operation;
-    const maps = Object.entries(MAPS[state.operation]);
+  const maps = Object.entries(MAPS[state.operation]).filter(([name]) => hasMap(state, name)), of = [state.operation, ...maps].join();
+  if ($("maps").dataset.of !== of) {
+    $("maps").dataset.of = of;
     $("maps").replaceChildren($("maps").firstElementChild, ...maps.map(([name, text]) => radio("map", name, text, () => showMap(name))));
-    $("presets").replaceChildren(...Object.entries(PRESETS[state.operation]).map(([name, words]) => {
-      const button = element("button", { type: "button" }, name);
-      button.addEventListener("click", () => show(readState(`op=${state.operation}&map=${state.map}&${words}`)));
-      return button;
-    }));
+    $("presets").replaceChildren(...examples(PRESETS[state.operation]));
   }
   document.querySelector(`input[name=map][value=${state.map}]`).checked = true;
   for (const field of Object.keys(LIMITS)) for (const axis of [0, 1]) {
@@ -60,6 +71,12 @@ function showControls() {
     choice.value = state[field][axis];
     choice.disabled = state.operation === "batch_norm" && field !== "input";
   }
+  for (const field of Object.keys(MOST)) $(field).value = state[field];
+  [...$("groups").options].forEach((option, n) => { option.disabled = !divides(state, n + 1); });
+  $("groups").disabled = !divides(state, 2) && !divides(state, 3);
+  $("biased").checked = state.b !== null;
+  $("planes").hidden = state.operation !== "conv";
+  if (!isFlat(state) || state.b) $("planes").open = true;
   for (const name of ["scale", "bias", "epsilon"]) $(name).value = state[name];
   $("normal").hidden = state.operation !== "batch_norm";
   $("counting").hidden = state.operation !== "avg_pool";
@@ -94,7 +111,7 @@ function stop() {
 }
 
 function step(by) {
-  const kind = kindOf(state), all = places(sizeOf(state, kind === "y" ? "dy" : kind));
+  const kind = kindOf(state), all = planeByPlane(sizeOf(state, kind));
   if (result.problem || !all.length) return;
   const now = state.at.kind === kind ? all.findIndex(index => same(index, state.at.index)) : by > 0 ? -1 : 0;
   point({ kind, index: all[(now + by + all.length) % all.length] });

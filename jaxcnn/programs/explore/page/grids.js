@@ -2,9 +2,29 @@
 
 let cells = [];
 
-function buildGrid(grid) {
+// A block has its caption once, above its planes; where there are images and channels, each image has one too.
+function buildBlock(rows) {
+  const [[first]] = rows, across = rows[0].length;
+  if (rows.length * across === 1) return buildGrid(first, captionOf(first));
+  const sides = `--across:${across};--columns:${first.count[1]}`;
+  return element("figure", { class: `block k${first.kind}`, style: sides }, captionOf(first), ...rows.map(row => {
+    const labels = row.map(grid => grid.label.split(", "));
+    const image = labels[0].length > 1 ? [element("p", {}, labels[0][0])] : [];
+    return element("div", { class: "planes" }, ...image,
+      ...row.map((grid, n) => buildGrid(grid, element("figcaption", {}, labels[n].at(-1)))));
+  }));
+}
+
+function captionOf(grid) {
+  const caption = element("figcaption", {}, marked(grid.caption));
+  if (grid.edit) caption.append(element("span", { class: "soft" }, " · edit"));
+  return caption;
+}
+
+function buildGrid(grid, caption) {
   const box = element("figure", { class: `grid k${grid.kind}`, style: `--rows:${grid.count[0]};--columns:${grid.count[1]}` });
-  const body = element("div", { class: "cells", role: "grid", "aria-label": spoken(grid.caption), "aria-readonly": !grid.edit });
+  grid.spoken = spoken(grid.label ? `${grid.caption}, ${grid.label}` : grid.caption);
+  const body = element("div", { class: "cells", role: "grid", "aria-label": grid.spoken, "aria-readonly": !grid.edit });
   for (let i = 0; i < grid.count[0]; i++) {
     const row = element("div", { role: "row" });
     for (let j = 0; j < grid.count[1]; j++) row.append(buildCell(grid, [grid.from[0] + i, grid.from[1] + j]));
@@ -12,8 +32,6 @@ function buildGrid(grid) {
   }
   grid.framed = element("div", { class: "frame", "aria-hidden": "true", hidden: "" });
   body.append(grid.framed);
-  const caption = element("figcaption", {}, marked(grid.caption));
-  if (grid.edit) caption.append(element("span", { class: "soft" }, " · edit"));
   box.append(caption, body);
   return box;
 }
@@ -42,7 +60,7 @@ function fillCells() {
     cell.element.firstChild.textContent = short(value);
     cell.element.classList.toggle("long", short(value).length > 3);
     const where = `row ${cell.index[0] + 1}, column ${cell.index[1] + 1}`;
-    cell.element.setAttribute("aria-label", `${spoken(cell.grid.caption)}, ${where}: ${shown(value)}`);
+    cell.element.setAttribute("aria-label", `${cell.grid.spoken}, ${where}: ${shown(value)}`);
   }
 }
 

@@ -1,12 +1,13 @@
 // The page itself: one state, what follows from it, and the grids that show it.
 
+const sizeFields = [...Object.keys(LIMITS), ...Object.keys(MOST)];
 let state, result, grids = [], structure = "";
 
 // Shows a state: grids are built again only if their sizes or meaning changed.
 function show(next) {
   state = next;
   result = compute(state);
-  const parts = [state.operation, state.map, state.ceil, result.problem, ...Object.keys(LIMITS).map(field => state[field])];
+  const parts = [state.operation, state.map, state.ceil, result.problem, Boolean(state.b), ...sizeFields.map(field => state[field])];
   if (structure !== JSON.stringify(parts)) {
     structure = JSON.stringify(parts);
     build(scene());
@@ -18,16 +19,18 @@ function show(next) {
 
 function build({ main, signs, sentence, again }) {
   cells = [];
-  grids = [...main, ...(again?.grids ?? [])];
+  const blocks = [...main, ...(again?.grids ?? [])];
+  grids = blocks.flat(2);
   $("sentence").replaceChildren(marked(sentence));
-  $("grids").replaceChildren(...main.flatMap((grid, n) => [
-    ...(n ? [element("span", { class: "sign", "aria-hidden": "true" }, signs[n - 1] ?? "")] : []), buildGrid(grid),
+  $("grids").replaceChildren(...main.flatMap((block_, n) => [
+    ...(n ? [element("span", { class: "sign", "aria-hidden": "true" }, signs[n - 1] ?? "")] : []), buildBlock(block_),
   ]));
   $("again").hidden = !again;
-  document.body.classList.toggle("wide", !again);
+  document.body.classList.toggle("wide", !again || grids.length > blocks.length);
+  document.body.classList.toggle("deep", grids.length > blocks.length);
   $("again-title").textContent = again?.title ?? "";
   $("again-sentence").replaceChildren(marked(again?.sentence ?? ""));
-  $("again-grids").replaceChildren(...(again?.grids ?? []).map(buildGrid));
+  $("again-grids").replaceChildren(...(again?.grids ?? []).map(buildBlock));
 }
 
 // Points at an entry.
@@ -49,7 +52,7 @@ function choose(cell) {
 }
 
 function setNumber(name, index, value) {
-  show({ ...state, [name]: state[name].with(index[0], state[name][index[0]].with(index[1], value)) });
+  show({ ...state, [name]: replaced(state[name], index, value) });
 }
 
 // A term of a sum shows its pair.

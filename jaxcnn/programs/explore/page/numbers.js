@@ -38,13 +38,15 @@ const written = value => Number.isNaN(value) ? "nan" : Number.isFinite(value) ? 
 // Names count from 1, the row first.
 const place = ([row, column]) => row > 8 || column > 8 ? `${row + 1},${column + 1}` : `${row + 1}${column + 1}`;
 const nameOf = (symbol, index) => `${symbol}_${place(index)}`;
-const keyOf = (kind, index) => `${kind}.${index[0] + 1}.${index[1] + 1}`;
-const same = (one, other) => one[0] === other[0] && one[1] === other[1];
+const keyOf = (kind, index) => [kind, ...index.map(n => n + 1)].join(".");
+const same = (one, other) => one.length === other.length && one.every((n, axis) => n === other[axis]);
 
-// Arrays of rows.
-const at = (array, [row, column]) => array[row][column];
-const filled = ([rows, columns], entry) => Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j) => entry(i, j)));
-const places = ([rows, columns]) => filled([rows, columns], (i, j) => [i, j]).flat();
+// Arrays in arrays: rows, of columns, and so on.
+const at = (array, index) => index.reduce((inner, n) => inner[n], array);
+const filled = (size, entry) => size.length
+  ? Array.from({ length: size[0] }, (_, n) => filled(size.slice(1), (...rest) => entry(n, ...rest))) : entry();
+const places = size => size.reduce((all, n) => all.flatMap(index => Array.from({ length: n }, (_, i) => [...index, i])), [[]]);
+const replaced = (array, [n, ...rest], value) => array.with(n, rest.length ? replaced(array[n], rest, value) : value);
 const total = values => values.reduce((sum, value) => sum + value, 0);
 
 // A sum: what is summed, as names and as numbers. A term is a product of symbols.
@@ -60,7 +62,7 @@ const inNumbers = term => term.words ?? term.values.map(factor).join("·");
 function marked(text) {
   const nodes = document.createDocumentFragment();
   let end = 0;
-  for (const match of text.matchAll(/(dJ\/d)?(x̂|[xyk]|scale|bias)(?:_(\d+(?:,\d+)?))?(?![\w\u0302])/gu)) {
+  for (const match of text.matchAll(/(dJ\/d)?(x̂|[xykb]|scale|bias)(?:_(\d+(?:[,;]\d+)*))?(?![\w\u0302])/gu)) {
     if (/[\p{L}\p{N}_]/u.test(text[match.index - 1] ?? " ") || !(match[1] || match[3] || match[2] === "x̂")) continue;
     const name = element("span", { class: `name k${match[2][0]}` });
     name.append(match[1] ? "∂J/∂" : "", match[2].length > 2 ? match[2] : element("i", {}, match[2]));

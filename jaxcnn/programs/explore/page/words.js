@@ -1,20 +1,36 @@
 // The sums beside the grids.
 
+// The terms of each part: of each channel, output or image that is summed over. Most sums have one part.
+function partsOf(sum) {
+  const parts = new Map();
+  for (const term of sum.terms) parts.set(term.part, [...parts.get(term.part) ?? [], term]);
+  return [...parts];
+}
+
 function sumBlock(sum, { note = "", zeros = false } = {}) {
-  const symbols = element("p", { class: "symbols" }, marked(`${sum.name} = `)), numbers_ = element("p", { class: "numbers" }, "= ");
-  sum.terms.forEach((term, n) => {
-    for (const [where, text] of [[symbols, term.symbols.join(" ")], [numbers_, inNumbers(term)]]) {
-      const part = element("span", { class: `term${term.empty ? " zero" : ""}` }, marked(text));
-      part.keys = term.keys;
-      where.append(n ? " + " : "", part);
-    }
+  const joined = (terms, text) => terms.flatMap((term, n) => {
+    const made = element("span", { class: `term${term.empty ? " zero" : ""}` }, marked(text(term)));
+    made.keys = term.keys;
+    return n ? [" + ", made] : [made];
   });
-  const value = element("b", {}, equals(valueOf(sum))), alone = sum.terms.length === 1 && inNumbers(sum.terms[0]) === factor(valueOf(sum));
-  if (!sum.terms.length) symbols.append("0");
-  else if (alone) numbers_.replaceChildren(value);
-  else numbers_.append(" ", value);
-  const block = element("div", { class: zeros ? "sum zeros" : "sum" }, symbols);
-  if (sum.terms.length) block.append(numbers_);
+  const symbols = element("p", { class: "symbols" }, marked(`${sum.name} = `)), parts = partsOf(sum), numbers_ = [];
+  parts.forEach(([, terms], n) => {
+    const words = joined(terms, term => term.symbols.join(" "));
+    symbols.append(...(n ? [element("span", { class: "part" }, "+ ", ...words)] : words));
+  });
+  if (!parts.length) symbols.append("0");
+  const value = element("b", {}, equals(valueOf(sum)));
+  if (parts.length === 1) {
+    const alone = sum.terms.length === 1 && inNumbers(sum.terms[0]) === factor(valueOf(sum));
+    numbers_.push(element("p", { class: "numbers" }, ...(alone ? [value] : ["= ", ...joined(sum.terms, inNumbers), " ", value])));
+  } else if (parts.length) {
+    const values = parts.map(([, terms]) => valueOf({ terms }));
+    parts.forEach(([name, terms], n) => numbers_.push(element("p", { class: "numbers" },
+      element("span", { class: "soft" }, `${name}: `), ...joined(terms, inNumbers),
+      terms.length > 1 || terms[0].values.length > 1 ? ` ${equals(values[n])}` : "")));
+    numbers_.push(element("p", { class: "numbers" }, `= ${values.map(factor).join(" + ")} `, value));
+  }
+  const block = element("div", { class: `sum${zeros ? " zeros" : ""}${parts.length > 1 ? " parts" : ""}` }, symbols, ...numbers_);
   if (note) block.append(element("p", { class: "soft small" }, marked(note)));
   return block;
 }
@@ -41,24 +57,35 @@ function sums() {
   }
   const into = kindOf(state), own = pathSum(state, result, kind, index);
   if (kind === into) {
-    const again = kind === "y" ? [] : [sumBlock(windowSum(state, result, kind, index), { zeros: true })];
+    const again = kind === "y" || kind === "b" ? [] : [sumBlock(windowSum(state, result, kind, index), { zeros: true })];
     return { first: [sumBlock(own, { note: missing(kind, own) })], again };
   }
-  const lines = gains(state, result, kind, index).map(({ name, terms: [term] }) =>
-    `${name} gets ${term.symbols.join(" ")} = ${inNumbers(term)} = ${shown(product(term))}`);
-  const name = nameOf(kind === "y" ? "dJ/dy" : kind, index), many = lines.length === 1 ? "product" : "products";
-  const title = lines.length ? `${name} is a factor of ${lines.length} ${many}:` : `${name} is in no product: no window meets it.`;
-  const other = state.map === "y" ? "So this is its gradient:" : kind === "y" ? "The same pairs made this output:" : "";
+  const other = state.map === "y" ? "So this is its gradient:" : kind === "y" && into !== "b" ? "The same pairs made this output:" : "";
   const again = into === "y" ? [] : [remark(`Point at an entry of ${RESULT[into]} to see this sum.`)];
-  return { first: [listBlock(title, lines), ...(other ? [remark(other), sumBlock(own)] : [])], again };
+  return { first: [gainBlock(kind, index), ...(other ? [remark(other), sumBlock(own)] : [])], again };
+}
+
+// Where a factor goes, or the term of a bias.
+function gainBlock(kind, index) {
+  const gained = gains(state, result, kind, index), name = nameIn(state, SYMBOL[kind], kind, index);
+  const lines = gained.map(({ name, term }) => {
+    const made = term.values.length > 1 ? ` = ${shown(product(term))}` : "";
+    return `${name} gets ${term.symbols.join(" ")} = ${inNumbers(term)}${made}`;
+  });
+  if (kind === "b") return listBlock(`${name} is added to ${lines.length === 1 ? "one output" : `${lines.length} outputs`}:`, lines);
+  if (kindOf(state) === "b") return listBlock(`${name} is one term:`, lines);
+  const many = lines.length === 1 ? "product" : "products";
+  return listBlock(lines.length ? `${name} is a factor of ${lines.length} ${many}:` : `${name} is in no product: no window meets it.`, lines);
 }
 
 // What a sum lacks at the border.
 function missing(kind, sum) {
-  const taps_ = state.kernel[0] * state.kernel[1], outputs = state.dy.flat().length;
-  if (kind === "y" && sum.terms.length < taps_) return `${taps_ - sum.terms.length} of ${taps_} taps meet padding, which is 0.`;
-  if (kind === "x" && !sum.terms.length) return "No window meets this input: it is cropped, skipped or in the rest.";
-  if (kind === "k" && sum.terms.length < outputs) return `At ${outputs - sum.terms.length} of ${outputs} outputs this tap meets padding.`;
+  const [rows, columns, images = 1] = sizeOf(state, "y"), outputs = rows * columns * images;
+  const met = sum.terms.filter(term => term.values.length > 1).length;
+  const taps_ = state.kernel[0] * state.kernel[1] * perGroup(state, "channels");
+  if (kind === "y" && met < taps_) return `${taps_ - met} of ${taps_} taps meet padding, which is 0.`;
+  if (kind === "x" && !met) return "No window meets this input: it is cropped, skipped or in the rest.";
+  if (kind === "k" && met < outputs) return `At ${outputs - met} of ${outputs} outputs this tap meets padding.`;
   return "";
 }
 
@@ -91,12 +118,14 @@ function bars() {
 function links() {
   const linked = new Map(), { kind, index } = state.at;
   if (result.problem || state.operation === "batch_norm") return linked;
-  const paths = result.paths.filter(path => same(path[kind], index)), pooled = isPool(state.operation);
-  paths.forEach((path, n) => {
-    for (const other of ["x", "k", "y"].filter(other => other !== kind && !(pooled && other === "k"))) {
-      const won = pooled && (state.operation === "avg_pool" || result.winners.get(keyOf("y", path.y)) === path);
-      linked.set(keyOf(other, path[other]), { tag: pooled ? "" : n + 1, won });
-    }
-  });
+  if (state.operation === "conv") {
+    pathSum(state, result, kind, index).terms.forEach((term, n) => term.keys.forEach(key => linked.set(key, { tag: n + 1 })));
+    return linked;
+  }
+  for (const path of result.paths.filter(path => same(path[kind], index))) {
+    const other = kind === "x" ? "y" : "x";
+    const won = state.operation === "avg_pool" || result.winners.get(keyOf("y", path.y)) === path;
+    linked.set(keyOf(other, path[other]), { tag: "", won });
+  }
   return linked;
 }
