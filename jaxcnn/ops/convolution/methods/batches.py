@@ -26,7 +26,7 @@ from jax import lax
 from jaxtyping import Array, Num
 
 from jaxcnn.ops._arrays import at_least_float32, moved
-from jaxcnn.ops._onednn.products import for_sums
+from jaxcnn.ops._onednn.products import as_operand
 from jaxcnn.ops._sharding import devices_of, varying_like
 from jaxcnn.ops.convolution.methods.method import operand_dtype
 from jaxcnn.ops.convolution.problem import Problem
@@ -92,7 +92,7 @@ def summed_over_blocks(images: Images, *, of_one_device: bool = False) -> Callab
                 return kernel_grad(x, dy, problem)
             dtype = problem.accumulation_dtype or operand_dtype(x, dy, problem)
             # Here, because inside the loop XLA would convert them for every tap.
-            x, dy = for_sums(x), for_sums(dy)
+            x, dy = as_operand(x), as_operand(dy)
             shape = (devices, *problem.w_shape) if devices > 1 else problem.w_shape
             zeros = varying_like(at_least_float32(jnp.zeros(shape, dtype)), x, dy)
             few = problem.of_images(q)._replace(accumulation_dtype=zeros.dtype)

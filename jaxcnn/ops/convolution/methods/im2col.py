@@ -175,7 +175,7 @@ def kernel_grad(
     dtype, g, window = operand_dtype(x, dy, problem), problem.groups, problem.window
     beside_dy = tap_layout(problem).beside_dy
     beside_x = tuple(axis for axis in range(len(window.size)) if axis not in beside_dy)
-    x, dy = products.for_sums(x.astype(dtype)), products.for_sums(dy.astype(dtype))
+    x, dy = products.as_operand(x.astype(dtype)), products.as_operand(dy.astype(dtype))
     p = _positions_flat(_patches(x, window, g, beside_x), g)
     e = _positions_flat(_patches(dy, window.input_grad(problem.space), g, beside_dy), g)
     sides = [(p, (*beside_x, "c")), (e, (*beside_dy, "o"))]

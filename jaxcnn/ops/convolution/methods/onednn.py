@@ -18,13 +18,11 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching
 from jax.sharding import reshard
 from jaxtyping import Array, Num
 
 from jaxcnn.ops._onednn import calls
-from jaxcnn.ops._onednn.bilinear import Axes, complete
+from jaxcnn.ops._onednn.bilinear import Axes, bilinear
 from jaxcnn.ops._onednn.certain import is_plain, operand_of
 from jaxcnn.ops._sharding import align_varying, sharding_of
 from jaxcnn.ops.convolution.methods import onednn_depthwise, phases, portable
@@ -35,8 +33,6 @@ from jaxcnn.window import dilated
 
 MOST_PHASES = 9
 """Up to so many phases of a stride, an input gradient has a convolution for each."""
-
-convolution_p = Primitive("onednn_convolution")
 
 
 def takes(problem: Problem, dtype: Any) -> bool:
@@ -155,21 +151,9 @@ def _bind(x: Array, w: Array, problem: Problem) -> Array:
     return convolution_p.bind(x, w, problem=problem)
 
 
-@convolution_p.def_abstract_eval
 def _type(x, w, *, problem):
     """The images of y are shared as those of x."""
     return x.update(shape=problem.y_shape, dtype=problem.accumulation_dtype, weak_type=False)
-
-
-def _cotangent_of_x(dy, x, w, *, problem):
-    return input_grad(dy, w, problem).astype(x.aval.dtype)
-
-
-def _cotangent_of_w(dy, x, w, *, problem):
-    return kernel_grad(x, dy, problem).astype(w.aval.dtype)
-
-
-ad.defbilinear(convolution_p, _cotangent_of_x, _cotangent_of_w)
 
 
 def _of_a_batch(operands, axes, *, problem):
@@ -187,9 +171,6 @@ def _of_a_batch(operands, axes, *, problem):
     return y.reshape(*y.shape[:-1], b, -1), y.ndim - 1
 
 
-batching.primitive_batchers[convolution_p] = _of_a_batch
-
-
 def _call(x: Array, w: Array, *, problem: Problem) -> Array:
     return calls.convolution(x, w, problem.window, problem.groups, problem.accumulation_dtype)
 
@@ -205,4 +186,6 @@ def _axes(problem: Problem) -> Axes:
     return Axes(("n", *i, "gc"), (*t, "c", "go"), ("n", *j, "go"), ("n",))
 
 
-complete(convolution_p, _call, _portable, _axes)
+convolution_p = bilinear(
+    "onednn_convolution", _type, _call, _portable, _axes, input_grad, kernel_grad, _of_a_batch
+)
