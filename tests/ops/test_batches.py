@@ -18,11 +18,11 @@ from jaxcnn.ops._sharding import devices_of
 from jaxcnn.ops.convolution.methods import (
     IM2COL,
     LAX,
+    NHWC,
+    SIDE_BY_SIDE,
     Problem,
     im2col,
-    nhwc,
     portable,
-    side_by_side,
 )
 from jaxcnn.ops.convolution.methods.im2col import images_of_a_sum
 
@@ -192,7 +192,7 @@ def test_devices_that_the_compiler_divides_among():
 
     def see(name, a):
         seen[name] = devices_of(a, jnp.ones(3))
-        chosen[name] = portable.module_of("forward", a, jnp.ones(3), ROWS)
+        chosen[name] = portable.method_of("forward", a, jnp.ones(3), ROWS)
         return a
 
     jax.jit(partial(see, "jit"))(x)
@@ -204,5 +204,5 @@ def test_devices_that_the_compiler_divides_among():
     see("alone", jnp.ones((4, 3)))
     assert seen == {"jit": 2, "scan": 2, "vmap": 2, "shard_map": 1, "alone": 1}
     assert {
-        name: side_by_side if count == 1 else nhwc for name, count in seen.items()
+        name: SIDE_BY_SIDE if count == 1 else NHWC for name, count in seen.items()
     } == chosen  # 8 images fill no row, 16 do

@@ -44,7 +44,12 @@ from jaxcnn.ops._onednn import products
 from jaxcnn.ops._tap_loops import MANY_TAPS
 from jaxcnn.ops._windows import few_steps, fold_along, unfold_along
 from jaxcnn.ops.convolution.methods.batches import images_in_a_block, summed_over_blocks
-from jaxcnn.ops.convolution.methods.method import input_grad_by, operand_dtype, refuse_sharded
+from jaxcnn.ops.convolution.methods.method import (
+    Method,
+    input_grad_by,
+    operand_dtype,
+    refuse_sharded,
+)
 from jaxcnn.ops.convolution.methods.tap_layout import tap_layout
 from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.window import Window
@@ -209,3 +214,6 @@ def _split(a: Num[Array, "*_ gc"], g: int) -> Num[Array, "g *_ c"]:
 def _join(a: Num[Array, "g *_ c"]) -> Num[Array, "*_ gc"]:
     a = jnp.moveaxis(a, 0, -2)
     return a.reshape(*a.shape[:-2], -1)
+
+
+IM2COL = Method(forward, input_grad, kernel_grad)

@@ -23,9 +23,9 @@ from jaxcnn.ops._arrays import at_least_float32
 from jaxcnn.ops._onednn import calls
 from jaxcnn.ops._onednn.bilinear import Axes, bilinear
 from jaxcnn.ops._sharding import align_varying
-from jaxcnn.ops.convolution.methods import portable
 from jaxcnn.ops.convolution.methods.batches import images_in_a_block, summed_over_blocks
 from jaxcnn.ops.convolution.methods.method import operand_dtype
+from jaxcnn.ops.convolution.methods.portable import PORTABLE
 from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.window import UNIT
 
@@ -72,7 +72,7 @@ def _type(x, dy, *, problem):
 
 
 def _gradient_of_x(dw, dy, *, problem):
-    return portable.input_grad(dy, dw, problem)
+    return PORTABLE.input_grad(dy, dw, problem)
 
 
 def _of_a_batch(operands, axes, *, problem):
@@ -119,9 +119,9 @@ sums_p = bilinear(
     "onednn_depthwise_kernel_grad",
     _type,
     _call,
-    portable.kernel_grad,
+    PORTABLE.kernel_grad,
     _axes,
     _gradient_of_x,
-    portable.forward,
+    PORTABLE.forward,
     _of_a_batch,
 )
