@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaxcnn.ops._onednn.products import product_p
-from jaxcnn.ops.convolution.methods import onednn, onednn_depthwise, portable
+from jaxcnn.ops.convolution.methods import PORTABLE, onednn, onednn_depthwise
 from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.seen import fields_of
 
@@ -34,13 +34,13 @@ def test_the_convolution(x, w, options):
     arrays = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in (x, w)]
     same(
         lambda x, w: onednn.convolution_p.bind(x, w, problem=typed),
-        lambda x, w: portable.forward(x, w, problem),
+        lambda x, w: PORTABLE.forward(x, w, problem),
         *arrays,
     )
     kernel = jnp.ones(w).at[0].set(0)
     same(
         lambda x: onednn.convolution_p.bind(x, kernel, problem=typed),
-        lambda x: portable.forward(x, kernel, problem),
+        lambda x: PORTABLE.forward(x, kernel, problem),
         arrays[0],
     )
 
@@ -51,7 +51,7 @@ def test_the_depthwise_kernel_gradient():
     options = {"axes": (1, 2), "output_axes": (0, 1)}
 
     def by_jax(x, dy):
-        _, back = jax.vjp(lambda w: portable.forward(x, w, problem), jnp.zeros(problem.w_shape))
+        _, back = jax.vjp(lambda w: PORTABLE.forward(x, w, problem), jnp.zeros(problem.w_shape))
         return back(dy)[0]
 
     same(lambda x, dy: onednn_depthwise.sums_p.bind(x, dy, problem=problem), by_jax, x, dy,

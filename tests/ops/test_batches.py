@@ -1,5 +1,5 @@
-"""Maps of a convolution on blocks of the batch: the same numbers as of the whole, on
-one device and on several."""
+"""Kernel gradients of blocks of the batch: the same numbers as of the whole, on one
+device and on several."""
 
 import re
 from functools import partial
@@ -18,23 +18,22 @@ from jaxcnn.ops._sharding import devices_of
 from jaxcnn.ops.convolution.methods import (
     IM2COL,
     LAX,
+    NHWC,
+    SIDE_BY_SIDE,
     Problem,
-    batches,
-    nhwc,
+    im2col,
     portable,
-    side_by_side,
 )
 from jaxcnn.ops.convolution.methods.im2col import images_of_a_sum
 
 X, W = (4, 6, 7, 16), (3, 3, 16, 16)
 PROBLEM = Problem.of(X, W, padding=((1, 2), (0, 1)))
 ROWS = Problem.of((16, 8, 8, 64), (3, 3, 64, 64), padding=1)
-NAMES = ("forward", "input_grad", "kernel_grad")
 
 
 @pytest.fixture
 def two_at_a_time(monkeypatch):
-    monkeypatch.setattr(batches, "images_in_a_block", lambda n, *_: 2 if n % 2 == 0 else n)
+    monkeypatch.setattr(im2col, "images_in_a_block", lambda n, *_: 2 if n % 2 == 0 else n)
 
 
 def operands(dtype=jnp.float32, images=X[0]):
@@ -57,17 +56,14 @@ def compiled(function, *args):
     return jax.jit(function).lower(*args).compile().as_text()
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_blocks_give_what_the_batch_gives(two_at_a_time, name):
+def test_blocks_give_what_the_batch_gives(two_at_a_time):
     """Bit for bit, of whole numbers, in a loop; a batch of a prime number of images has
     none."""
-    function, args = maps(IM2COL)[name], operands()
-    np.testing.assert_array_equal(jax.jit(function)(*args), maps(LAX)[name](*args))
-    assert compiled(function, *args).count(" while(") == 1
-    three = PROBLEM.of_images(3)
-    function, args = maps(IM2COL, three)[name], operands(images=3)
-    np.testing.assert_array_equal(jax.jit(function)(*args), maps(LAX, three)[name](*args))
-    assert compiled(function, *args).count(" while(") == 0
+    for images, loops in ((4, 1), (3, 0)):
+        problem, args = PROBLEM.of_images(images), operands(images=images)
+        function, whole = (maps(m, problem)["kernel_grad"] for m in (IM2COL, LAX))
+        np.testing.assert_array_equal(jax.jit(function)(*args), whole(*args))
+        assert compiled(function, *args).count(" while(") == loops
 
 
 def test_batches_that_are_cut():
@@ -144,10 +140,9 @@ def test_blocks_under_transformations(two_at_a_time):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
-def test_each_device_has_blocks_of_its_own_images(two_at_a_time, name):
-    """Divided by the compiler or by shard_map: a loop without communication; a kernel
-    gradient is summed behind it."""
+def test_each_device_has_blocks_of_its_own_images(two_at_a_time):
+    """Divided by the compiler or by shard_map: a loop without communication, and the
+    sum behind it."""
     mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
     args = operands(images=8)
 
@@ -157,32 +152,25 @@ def test_each_device_has_blocks_of_its_own_images(two_at_a_time, name):
             for a, spec in zip(args, (P("data"), P(), P("data")), strict=True)
         ]
 
-    whole, function = (maps(m, PROBLEM.of_images(8))[name] for m in (LAX, IM2COL))
-    summed = name == "kernel_grad"
+    whole, function = (maps(m, PROBLEM.of_images(8))["kernel_grad"] for m in (LAX, IM2COL))
 
     def by_hand(x, w, dy):
-        part = maps(IM2COL, PROBLEM.of_images(4))[name](x, w, dy)
-        return lax.psum(part, "data") if summed else part
+        return lax.psum(maps(IM2COL, PROBLEM.of_images(4))["kernel_grad"](x, w, dy), "data")
 
-    out_specs = P() if summed else P("data")
     for divided in (
         function,
-        jax.shard_map(
-            by_hand, mesh=mesh, in_specs=(P("data"), P(), P("data")), out_specs=out_specs
-        ),
+        jax.shard_map(by_hand, mesh=mesh, in_specs=(P("data"), P(), P("data")), out_specs=P()),
     ):
         np.testing.assert_array_equal(jax.jit(divided)(*place(args)), whole(*args))
         *inner, entry = compiled(divided, *place(args)).split("\nENTRY ")
         assert entry.count(" while(") == 1
-        assert entry.count(" all-reduce(") == (1 if summed else 0)
+        assert entry.count(" all-reduce(") == 1
         assert not re.search(r" (all-|collective-|reduce-scatter)", "".join(inner))
         made = re.findall(r"= f32\[([0-9,]+)\]\S* (copy|fusion|transpose)\(", entry)
         assert not [
-            a
-            for a in made
-            if summed and np.prod([int(d) for d in a[0].split(",")]) >= args[0].size // 2
+            a for a in made if np.prod([int(d) for d in a[0].split(",")]) >= args[0].size // 2
         ]  # no copy of x
-    odd = maps(IM2COL, PROBLEM.of_images(6))[name]  # 3 for each: not cut
+    odd = maps(IM2COL, PROBLEM.of_images(6))["kernel_grad"]  # 3 for each: not cut
     assert compiled(odd, *place(operands(images=6))).count(" while(") == 0
 
 
@@ -204,7 +192,7 @@ def test_devices_that_the_compiler_divides_among():
 
     def see(name, a):
         seen[name] = devices_of(a, jnp.ones(3))
-        chosen[name] = portable.module_of("forward", a, jnp.ones(3), ROWS)
+        chosen[name] = portable.method_of("forward", a, jnp.ones(3), ROWS)
         return a
 
     jax.jit(partial(see, "jit"))(x)
@@ -216,5 +204,5 @@ def test_devices_that_the_compiler_divides_among():
     see("alone", jnp.ones((4, 3)))
     assert seen == {"jit": 2, "scan": 2, "vmap": 2, "shard_map": 1, "alone": 1}
     assert {
-        name: side_by_side if count == 1 else nhwc for name, count in seen.items()
+        name: SIDE_BY_SIDE if count == 1 else NHWC for name, count in seen.items()
     } == chosen  # 8 images fill no row, 16 do

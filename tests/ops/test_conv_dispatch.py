@@ -97,10 +97,8 @@ def test_images_of_fewer_positions_than_taps(x_shape, stride):
         jnp.asarray(draw.integers(np.random.default_rng(0), shape), jnp.float32)
         for shape in (x_shape, problem.w_shape, problem.y_shape)
     )
-    assert set(names(x_shape, problem.w_shape, padding="same", stride=window.stride)[:2]) <= {
-        "side_by_side",
-        "im2col",
-    }
+    found = names(x_shape, problem.w_shape, padding="same", stride=window.stride)
+    assert found[:2] == ["im2col", "im2col"]
     np.testing.assert_array_equal(AUTO.forward(x, w, problem), LAX.forward(x, w, problem))
     np.testing.assert_array_equal(AUTO.input_grad(dy, w, problem), LAX.input_grad(dy, w, problem))
 

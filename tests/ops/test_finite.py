@@ -29,8 +29,8 @@ CHOSEN = (
     ),
     (
         ConvCase("small images", (2, 4, 4, 16), (5, 5, 16, 16), {"padding": 2}),
-        "side_by_side",
-        "side_by_side",
+        "im2col",
+        "im2col",
     ),
     (
         ConvCase("a first layer", (2, 8, 9, 1), (5, 5, 1, 8), {"padding": "same"}),

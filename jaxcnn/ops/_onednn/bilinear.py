@@ -1,8 +1,8 @@
 """A custom call that is linear in each of two arrays, as a primitive of JAX.
 
-What is its own, its type, its derivatives and what a batch of it is, stands where the
-primitive is made. What all have in common is here: how it is computed eagerly, and how
-it is lowered.
+What is its own, such as its type and its two gradients, stands where the primitive is
+made. What all have in common is here: how it is computed eagerly, and how it is
+lowered.
 
     on a CPU            the call; if devices share an axis, each computes its own part,
                         and where that axis is summed over, the parts are added up
@@ -20,7 +20,7 @@ import jax
 from jax import Array, lax
 from jax.experimental.custom_partitioning import custom_partitioning
 from jax.extend.core import Primitive
-from jax.interpreters import mlir
+from jax.interpreters import ad, batching, mlir
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxcnn.ops._onednn.certain import MECHANISM
@@ -38,16 +38,27 @@ class Axes(NamedTuple):
     shared: tuple[str, ...]
 
 
-def complete(
-    primitive: Primitive, call: Compute, portable: Compute, axes: Callable[..., Axes]
-) -> None:
-    """Give the primitive what it lacks besides a type, derivatives and batching.
+def bilinear(
+    name: str,
+    type_of: Callable[..., Any],
+    call: Compute,
+    portable: Compute,
+    axes: Callable[..., Axes],
+    gradient_of_a: Compute,
+    gradient_of_b: Compute,
+    of_a_batch: Callable[..., tuple[Array, int]],
+) -> Primitive:
+    """The primitive. Each function takes its parameters by name.
 
     Args:
-      call, portable: (a, b, **parameters) -> result, with the parameters of the
-        primitive.
-      axes: the same parameters -> `Axes`.
+      type_of: (a, b) -> the type of the result, of types.
+      call, portable: (a, b) -> result.
+      axes: () -> `Axes`.
+      gradient_of_a: (dy, b) -> da, in any dtype.
+      gradient_of_b: (a, dy) -> db, in any dtype.
+      of_a_batch: (operands, their batch axes) -> (result, its batch axis).
     """
+    primitive = Primitive(name)
 
     def in_place_of_it(context, a, b, **parameters):
         compute = partial(portable, **parameters)
@@ -65,11 +76,19 @@ def complete(
     def eagerly(a, b, **parameters):
         return _jitted(primitive, tuple(parameters.items()))(a, b)
 
+    primitive.def_abstract_eval(type_of)
     primitive.def_impl(eagerly)
+    ad.defbilinear(
+        primitive,
+        lambda dy, a, b, **rest: gradient_of_a(dy, b, **rest).astype(a.aval.dtype),
+        lambda dy, a, b, **rest: gradient_of_b(a, dy, **rest).astype(b.aval.dtype),
+    )
+    batching.primitive_batchers[primitive] = of_a_batch
     mlir.register_lowering(primitive, in_place_of_it)
     mlir.register_lowering(primitive, on_cpu, platform="cpu")
     if MECHANISM is not None:
         MECHANISM.add(primitive)
+    return primitive
 
 
 @lru_cache(maxsize=1024)

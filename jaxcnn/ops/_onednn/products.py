@@ -16,22 +16,18 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching
 
 from jaxcnn.ops._arrays import at_least_float32, wider
 from jaxcnn.ops._onednn import calls
-from jaxcnn.ops._onednn.bilinear import Axes, complete
-from jaxcnn.ops._onednn.certain import certain_dtypes, is_plain, operand_of
+from jaxcnn.ops._onednn.bilinear import Axes, bilinear
+from jaxcnn.ops._onednn.certain import certain_dtypes, is_plain
 from jaxcnn.ops._sharding import align_varying, sharding_of
 from jaxcnn.sizes import is_known
 
-product_p = Primitive("onednn_product")
-
 
 def takes(a: Array, b: Array, precision: lax.PrecisionLike, dtype: Any) -> bool:
-    """Whether `product` computes this: in a dtype that is certain, of known sizes, with
-    something to sum."""
+    """Whether the primitive computes this: in a dtype that is certain, of known sizes,
+    with something to sum."""
     return (
         a.dtype == b.dtype
         and a.dtype.name in certain_dtypes()
@@ -45,13 +41,8 @@ def takes(a: Array, b: Array, precision: lax.PrecisionLike, dtype: Any) -> bool:
 
 
 def as_operand(a: Array) -> Array:
-    """An operand in the dtype in which oneDNN takes it, or as it is."""
-    return a.astype(operand_of(a.dtype) or a.dtype)
-
-
-def for_sums(a: Array) -> Array:
-    """An operand of many products whose results are float32: a 16-bit float that oneDNN
-    takes stays as it is, another one is widened once."""
+    """An operand of products whose results are float32: a 16-bit float that oneDNN
+    takes stays as it is, another one is widened."""
     return a if a.dtype.name in certain_dtypes() else at_least_float32(a)
 
 
@@ -59,17 +50,19 @@ def product(
     a: Array, b: Array, a_axis: int, b_axis: int, precision: lax.PrecisionLike, dtype: Any
 ) -> Array:
     """The product of each matrix a[d] with b[d], in `dtype`, summed over `a_axis` and
-    `b_axis` (1 or 2). `takes` has said yes. On other platforms lax computes it, with
-    the precision."""
-    a, b = align_varying(a, b)
+    `b_axis` (1 or 2). On other platforms lax computes it, with the precision."""
+    wide = wider(a, b)  # the operands of a derivative can differ
+    a, b = align_varying(a.astype(wide), b.astype(wide))
     dtype = np.dtype(dtype)
-    return product_p.bind(a, b, a_axis=a_axis, b_axis=b_axis, precision=precision, dtype=dtype)
+    compute = product_p.bind if takes(a, b, precision, dtype) else _portable
+    return compute(a, b, a_axis=a_axis, b_axis=b_axis, precision=precision, dtype=dtype)
 
 
-@product_p.def_abstract_eval
-def _type(a, b, *, a_axis, b_axis, precision, dtype):
-    shape = (a.shape[0], a.shape[3 - a_axis], b.shape[3 - b_axis])
-    return a.update(shape=shape, dtype=dtype, weak_type=False)
+def _portable(
+    a: Array, b: Array, *, a_axis: int, b_axis: int, precision: lax.PrecisionLike, dtype: Any
+) -> Array:
+    dimensions = (((a_axis,), (b_axis,)), ((0,), (0,)))
+    return lax.dot_general(a, b, dimensions, precision, dtype)
 
 
 def _call(
@@ -84,39 +77,23 @@ def _call(
     return _portable(a, b, a_axis=a_axis, b_axis=b_axis, precision=precision, dtype=dtype)
 
 
-def _portable(
-    a: Array, b: Array, *, a_axis: int, b_axis: int, precision: lax.PrecisionLike, dtype: Any
-) -> Array:
-    dimensions = (((a_axis,), (b_axis,)), ((0,), (0,)))
-    return lax.dot_general(a, b, dimensions, precision, dtype)
+def _type(a, b, *, a_axis, b_axis, precision, dtype):
+    shape = (a.shape[0], a.shape[3 - a_axis], b.shape[3 - b_axis])
+    return a.update(shape=shape, dtype=dtype, weak_type=False)
 
 
-def _either(
-    a: Array, b: Array, a_axis: int, b_axis: int, precision: lax.PrecisionLike, dtype: Any
-) -> Array:
-    """A derivative: its operands can differ in dtype."""
-    wide = wider(a, b)
-    a, b = a.astype(wide), b.astype(wide)
-    if takes(a, b, precision, dtype):
-        return product(a, b, a_axis, b_axis, precision, dtype)
-    return _portable(a, b, a_axis=a_axis, b_axis=b_axis, precision=precision, dtype=dtype)
-
-
-def _cotangent_of_a(dy, a, b, *, a_axis, b_axis, precision, dtype):
-    other, of_a = 3 - b_axis, a.aval.dtype  # of b, the axis n
+def _gradient_of_a(dy, b, *, a_axis, b_axis, precision, dtype):
+    other = 3 - b_axis  # of b, the axis n
     if a_axis == 1:
-        return _either(b, dy, other, 2, precision, of_a)
-    return _either(dy, b, 2, other, precision, of_a)
+        return product(b, dy, other, 2, precision, wider(b, dy))
+    return product(dy, b, 2, other, precision, wider(b, dy))
 
 
-def _cotangent_of_b(dy, a, b, *, a_axis, b_axis, precision, dtype):
-    other, of_b = 3 - a_axis, b.aval.dtype  # of a, the axis m
+def _gradient_of_b(a, dy, *, a_axis, b_axis, precision, dtype):
+    other = 3 - a_axis  # of a, the axis m
     if b_axis == 1:
-        return _either(a, dy, other, 1, precision, of_b)
-    return _either(dy, a, 1, other, precision, of_b)
-
-
-ad.defbilinear(product_p, _cotangent_of_a, _cotangent_of_b)
+        return product(a, dy, other, 1, precision, wider(a, dy))
+    return product(dy, a, 1, other, precision, wider(a, dy))
 
 
 def _of_a_batch(operands, axes, **parameters):
@@ -131,13 +108,12 @@ def _of_a_batch(operands, axes, **parameters):
     return y.reshape(size, -1, *y.shape[1:]), 0
 
 
-batching.primitive_batchers[product_p] = _of_a_batch
-
-
 def _axes(a_axis: int, b_axis: int, precision: lax.PrecisionLike, dtype: Any) -> Axes:
     """Devices may share d, and the first axis of a[d], which is that of positions."""
     a, b = ("k", "m") if a_axis == 1 else ("m", "k"), ("k", "n") if b_axis == 1 else ("n", "k")
     return Axes(("d", *a), ("d", *b), ("d", "m", "n"), ("d", a[0]))
 
 
-complete(product_p, _call, _portable, _axes)
+product_p = bilinear(
+    "onednn_product", _type, _call, _portable, _axes, _gradient_of_a, _gradient_of_b, _of_a_batch
+)

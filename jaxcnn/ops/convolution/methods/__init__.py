@@ -22,30 +22,18 @@ AUTO takes, and `docs/methods.md` has the measurements behind each.
 
 from os import PathLike
 
-from jaxcnn.ops.convolution.methods import (
-    auto,
-    depthwise,
-    groupwise,
-    im2col,
-    nhwc,
-    onednn,
-    portable,
-    side_by_side,
-    tuning,
-)
-from jaxcnn.ops.convolution.methods import lax as lax_method
-from jaxcnn.ops.convolution.methods.method import Method
-from jaxcnn.ops.convolution.problem import Problem
-
-LAX = Method(lax_method.forward, lax_method.input_grad, lax_method.kernel_grad)
-NHWC = Method(nhwc.forward, nhwc.input_grad, nhwc.kernel_grad)
-DEPTHWISE = Method(depthwise.forward, depthwise.input_grad, depthwise.kernel_grad)
-SIDE_BY_SIDE = Method(side_by_side.forward, side_by_side.input_grad, side_by_side.kernel_grad)
-IM2COL = Method(im2col.forward, im2col.input_grad, im2col.kernel_grad)
-GROUPWISE = Method(groupwise.forward, groupwise.input_grad, groupwise.kernel_grad)
-PORTABLE = Method(portable.forward, portable.input_grad, portable.kernel_grad)
-ONEDNN = Method(onednn.forward, onednn.input_grad, onednn.kernel_grad)
-AUTO = Method(auto.forward, auto.input_grad, auto.kernel_grad)
+from jaxcnn.ops.convolution.methods import tuning
+from jaxcnn.ops.convolution.methods.auto import AUTO as AUTO
+from jaxcnn.ops.convolution.methods.depthwise import DEPTHWISE as DEPTHWISE
+from jaxcnn.ops.convolution.methods.groupwise import GROUPWISE as GROUPWISE
+from jaxcnn.ops.convolution.methods.im2col import IM2COL as IM2COL
+from jaxcnn.ops.convolution.methods.lax import LAX as LAX
+from jaxcnn.ops.convolution.methods.method import Method as Method
+from jaxcnn.ops.convolution.methods.nhwc import NHWC as NHWC
+from jaxcnn.ops.convolution.methods.onednn import ONEDNN as ONEDNN
+from jaxcnn.ops.convolution.methods.portable import PORTABLE as PORTABLE
+from jaxcnn.ops.convolution.methods.side_by_side import SIDE_BY_SIDE as SIDE_BY_SIDE
+from jaxcnn.ops.convolution.problem import Problem as Problem
 
 METHODS = {
     "LAX": LAX,
@@ -68,20 +56,3 @@ def tuned(path: str | PathLike[str]) -> Method:
       ValueError: if it is no such file.
     """
     return tuning.tuned(path, METHODS)
-
-
-__all__ = [
-    "AUTO",
-    "DEPTHWISE",
-    "GROUPWISE",
-    "IM2COL",
-    "LAX",
-    "METHODS",
-    "NHWC",
-    "ONEDNN",
-    "PORTABLE",
-    "SIDE_BY_SIDE",
-    "Method",
-    "Problem",
-    "tuned",
-]

@@ -10,12 +10,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from jax import lax
-from jaxtyping import Array, Num
+from jax import Array, lax
 
-from jaxcnn.ops.convolution.methods import lax as lax_method
-from jaxcnn.ops.convolution.methods import onednn, portable
+from jaxcnn.ops.convolution.methods.lax import LAX
 from jaxcnn.ops.convolution.methods.method import Method, operand_dtype
+from jaxcnn.ops.convolution.methods.onednn import ONEDNN, computes
+from jaxcnn.ops.convolution.methods.portable import PORTABLE, of_a_device
 from jaxcnn.ops.convolution.methods.rules import Choice, choose
 from jaxcnn.ops.convolution.problem import Problem
 
@@ -37,36 +37,17 @@ def explain(problem: Problem, dtype: Any) -> dict[str, dict[str, Choice]]:
 
 
 def _on_cpu(problem: Problem, map_name: str, dtype: Any) -> Choice:
-    return choose(problem, map_name, onednn.computes(problem, map_name, dtype))
-
-
-def forward(
-    x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], problem: Problem
-) -> Num[Array, "n *j o"]:
-    """(1) of `rule.py`, by the method that is chosen for the platform."""
-    return _on_its_platform("forward", x, w, problem)
-
-
-def input_grad(
-    dy: Num[Array, "n *j o"], w: Num[Array, "*t cg o"], problem: Problem
-) -> Num[Array, "n *i c"]:
-    """(3) of `rule.py`, likewise."""
-    return _on_its_platform("input_grad", dy, w, problem)
-
-
-def kernel_grad(
-    x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], problem: Problem
-) -> Num[Array, "*t cg o"]:
-    """(2) of `rule.py`, likewise."""
-    return _on_its_platform("kernel_grad", x, dy, problem)
+    return choose(problem, map_name, computes(problem, map_name, dtype))
 
 
 def _on_its_platform(map_name: str, a: Array, b: Array, problem: Problem) -> Array:
-    of_one = portable.of_a_device(problem, a, b)
-    choice = _on_cpu(of_one, map_name, operand_dtype(a, b, problem))
-    method = {"cpu": onednn if choice.name == "onednn" else portable, "default": lax_method}
+    choice = _on_cpu(of_a_device(problem, a, b), map_name, operand_dtype(a, b, problem))
+    methods = {"cpu": ONEDNN if choice.name == "onednn" else PORTABLE, "default": LAX}
     branches = {
-        platform: partial(getattr(module, map_name), problem=problem)
-        for platform, module in method.items()
+        platform: partial(getattr(method, map_name), problem=problem)
+        for platform, method in methods.items()
     }
     return lax.platform_dependent(a, b, **branches)
+
+
+AUTO = Method.of(_on_its_platform)

@@ -1,14 +1,11 @@
-"""Maps of a convolution on blocks of the batch, which a loop takes one after the other.
-Each block is small enough for the cache.
-
-Forward and input gradient treat each image by itself. The kernel gradient is the sum of
-the blocks' kernel gradients, with images b q to b q + q - 1 in block b:
+"""The kernel gradient of blocks of the batch, which a loop takes one after the other.
+Each block is small enough for the cache. With images b q to b q + q - 1 in block b,
 
     dw[t, c, o] = sum_b dw_b[t, c, o]
 
-The patches that are laid out for a map are read several times, and those of a large
-batch come from memory each time. Blocks of a few megabytes take 0.4 to 0.8 of the time.
-Shorter sums are also more accurate.
+The patches that are laid out are read several times, and those of a large batch come
+from memory each time. Blocks of a few megabytes take 0.4 to 0.8 of the time. Shorter
+sums are also more accurate.
 
 If several devices share the batch, each has blocks of its own images, (d b q), and its
 own sum: dw = sum_d sum_b dw_db. The sums meet once, after the loop. On one device there
@@ -26,7 +23,7 @@ from jax import lax
 from jaxtyping import Array, Num
 
 from jaxcnn.ops._arrays import at_least_float32, moved
-from jaxcnn.ops._onednn.products import for_sums
+from jaxcnn.ops._onednn.products import as_operand
 from jaxcnn.ops._sharding import devices_of, varying_like
 from jaxcnn.ops.convolution.methods.method import operand_dtype
 from jaxcnn.ops.convolution.problem import Problem
@@ -50,29 +47,6 @@ def images_in_a_block(n: int, image_bytes: int, most_bytes: int, least: int = 1)
     return max((q for q in divisors if q * image_bytes <= most_bytes), default=divisors[0])
 
 
-def mapped_over_blocks(images: Images) -> Callable[[Map], Map]:
-    """Decorator of a forward (x, w, problem) -> y, or an input gradient (dy, w,
-    problem) -> dx, that lets it treat q images at a time; `images` gives q."""
-
-    def decorate(image_map: Map) -> Map:
-        @wraps(image_map)
-        def mapped(
-            a: Num[Array, "n *i _"], w: Num[Array, "*t c go"], problem: Problem
-        ) -> Num[Array, "n *j _"]:
-            n, devices = a.shape[0], devices_of(a, w)
-            q = images(n // devices, problem) if divides(devices, n) else n
-            if q * devices >= n:
-                return image_map(a, w, problem)
-            few = problem.of_images(q)
-            of_block = _on_each(devices, lambda block: image_map(block, w, few))
-            blocks = jnp.arange(n // (q * devices))
-            return _joined(lax.map(lambda b: of_block(_block(a, b, q, devices)), blocks), devices)
-
-        return mapped
-
-    return decorate
-
-
 def summed_over_blocks(images: Images, *, of_one_device: bool = False) -> Callable[[Map], Map]:
     """Decorator of a kernel gradient (x, dy, problem) -> dw that lets it sum those of q
     images each, with q as above.
@@ -92,7 +66,7 @@ def summed_over_blocks(images: Images, *, of_one_device: bool = False) -> Callab
                 return kernel_grad(x, dy, problem)
             dtype = problem.accumulation_dtype or operand_dtype(x, dy, problem)
             # Here, because inside the loop XLA would convert them for every tap.
-            x, dy = for_sums(x), for_sums(dy)
+            x, dy = as_operand(x), as_operand(dy)
             shape = (devices, *problem.w_shape) if devices > 1 else problem.w_shape
             zeros = varying_like(at_least_float32(jnp.zeros(shape, dtype)), x, dy)
             few = problem.of_images(q)._replace(accumulation_dtype=zeros.dtype)
@@ -128,13 +102,6 @@ def _block(a: Num[Array, "dbq *i c"], b: Array, q: int, devices: int) -> Array:
         return lax.dynamic_index_in_dim(blocks, b, len(d), keepdims=False)
 
     return moved(taken, a, b)
-
-
-def _joined(blocks: Num[Array, "b *dq *i c"], devices: int) -> Num[Array, "dbq *i c"]:
-    """[b, d, q, i, c] -> [(d b q), i, c], on one device from [b, q, i, c]"""
-    if devices > 1:
-        blocks = jnp.moveaxis(blocks, 0, 1).reshape(-1, *blocks.shape[2:])
-    return blocks.reshape(-1, *blocks.shape[2:])
 
 
 def _on_each(devices: int, function: Callable[..., Array]) -> Callable[..., Array]:

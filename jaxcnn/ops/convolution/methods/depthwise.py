@@ -23,8 +23,8 @@ from jaxtyping import Array, Num
 from jaxcnn.ops._arrays import at_least_float32
 from jaxcnn.ops._tap_loops import UNROLL, fold_loop, in_phases, tap_slice, tap_starts
 from jaxcnn.ops._windows import fold, taps, unfold
-from jaxcnn.ops.convolution.methods.depthwise_sums import repeat, sums_by_rows, sums_of_taps
-from jaxcnn.ops.convolution.methods.method import input_grad_by, operand_dtype
+from jaxcnn.ops.convolution.methods.depthwise_sums import repeat, sums_of_taps, sums_tap_by_tap
+from jaxcnn.ops.convolution.methods.method import Method, input_grad_by, operand_dtype
 from jaxcnn.ops.convolution.problem import Problem
 
 MOST_TERMS = 49
@@ -121,7 +121,7 @@ def kernel_grad(
     """
     _check_depthwise(problem.w_shape)
     x, dy, dtype = _in_the_dtype_of_sums(x, dy, problem)
-    of_taps = sums_of_taps if problem.taps <= MOST_TERMS else sums_by_rows
+    of_taps = sums_of_taps if problem.taps <= MOST_TERMS else sums_tap_by_tap
     return of_taps(x, dy, problem.window).reshape(problem.w_shape).astype(dtype)
 
 
@@ -144,3 +144,6 @@ def _check_depthwise(w_shape: Sequence[int]) -> None:
             f" in a group; w has {w_shape[-2]} (channels-last shape {tuple(w_shape)}): leave method"
             " out, or pass NHWC or LAX"
         )
+
+
+DEPTHWISE = Method(forward, input_grad, kernel_grad)

@@ -14,12 +14,11 @@ import math
 from collections.abc import Sequence
 
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array, Num
 
 from jaxcnn.ops._sharding import sharding_of, varying_like
-from jaxcnn.ops._tap_loops import tap_offsets
+from jaxcnn.ops._tap_loops import in_phases, tap_slice, tap_starts
 from jaxcnn.ops._windows import taps, unfold
 from jaxcnn.ops.convolution.methods import lax as lax_method
 from jaxcnn.ops.convolution.methods.method import interleaved
@@ -29,9 +28,6 @@ from jaxcnn.window import Window, dilated
 UNROLLED_SUMS = 25
 """Up to this many taps, a step of `kernel_grad`'s loop takes two blocks. This takes 15
 to 25 % less time, and twice as long to compile."""
-
-ROW_OF_TAPS = 8
-"""The largest number of taps of such a row."""
 
 SUMS_BYTES = 2**20
 """Most bytes of the running sums of `kernel_grad`, which are read and written for every
@@ -55,39 +51,17 @@ def sums_of_taps(
     return jnp.stack([jnp.sum(total.reshape(-1, dy.shape[-1]), axis=0) for total in sums])
 
 
-def sums_by_rows(
+def sums_tap_by_tap(
     x: Num[Array, "n *i c"], dy: Num[Array, "n *j cm"], window: Window
 ) -> Num[Array, "t cm"]:
-    """Rows of up to `ROW_OF_TAPS` taps along the last axis, one after another, so that
-    the program does not grow with the taps.
+    """One tap after another, so that the program does not grow with the taps."""
+    phases, outputs = in_phases(x, window), dy.shape[-1]
 
-    The last row of an axis may reach beyond its taps. What lies there is left out.
-    """
-    *outer, k = window.size
-    rows = -(-k // ROW_OF_TAPS)
-    length = -(-k // rows)
-    d = window.dilation[-1]
-    lo, hi = window.pads[-1]
-    x, plain = _pad(
-        x, window._replace(pads=(*window.pads[:-1], (lo, hi + d * (rows * length - k))))
-    )
-    row = plain._replace(size=(*(1 for _ in outer), length), pads=((0, 0),) * len(window.size))
-    spans = [
-        s * (m - 1) + e * (t - 1) + 1
-        for s, m, e, t in zip(row.stride, dy.shape[1:-1], row.dilation, row.size, strict=True)
-    ]
-    places = window._replace(size=(*outer, rows), dilation=(*window.dilation[:-1], d * length))
+    def of_tap(start):
+        products = repeat(tap_slice(phases, start, dy.shape[1:-1]), outputs) * dy
+        return jnp.sum(products.reshape(-1, outputs), axis=0)
 
-    def of_row(start):
-        part = lax.dynamic_slice(x, list(start), (x.shape[0], *spans, x.shape[-1]))
-        return sums_of_taps(part, dy, row)
-
-    found = lax.map(
-        of_row, np.pad(tap_offsets(places), ((0, 0), (1, 1)))
-    )  # [(outer rows), length, (c m)]
-    if rows * length > k:
-        found = found.reshape(math.prod(outer), rows * length, -1)[:, :k]
-    return found.reshape(math.prod(window.size), -1)
+    return lax.map(of_tap, tap_starts(window))
 
 
 def _products(

@@ -37,16 +37,19 @@ import math
 from collections.abc import Sequence
 
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Num
 
 from jaxcnn.ops._arrays import at_least_float32, moved
 from jaxcnn.ops._onednn import products
 from jaxcnn.ops._tap_loops import MANY_TAPS
-from jaxcnn.ops._windows import few_steps, fold, fold_along, unfold_along
-from jaxcnn.ops.convolution.methods import batches
-from jaxcnn.ops.convolution.methods.batches import mapped_over_blocks, summed_over_blocks
-from jaxcnn.ops.convolution.methods.method import input_grad_by, operand_dtype, refuse_sharded
+from jaxcnn.ops._windows import few_steps, fold_along, unfold_along
+from jaxcnn.ops.convolution.methods.batches import images_in_a_block, summed_over_blocks
+from jaxcnn.ops.convolution.methods.method import (
+    Method,
+    input_grad_by,
+    operand_dtype,
+    refuse_sharded,
+)
 from jaxcnn.ops.convolution.methods.tap_layout import tap_layout
 from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.window import Window
@@ -85,64 +88,39 @@ def _check_taps(window: Window) -> None:
         )
 
 
-def _images(n: int, problem: Problem) -> int:
-    """The number of images to lay out at a time. It is all of them if rows are short,
-    or if there is one tap, whose patches are x itself."""
-    row = problem.taps * problem.c
-    if row <= SHORT_ROW or problem.taps == 1:
-        return n
-    image_bytes = 4 * math.prod(problem.out_space) * row * problem.groups
-    return batches.images_in_a_block(n, image_bytes, BLOCK_BYTES)
-
-
-@mapped_over_blocks(_images)
 def forward(
     x: Num[Array, "n *i gc"], w: Num[Array, "*t c go"], problem: Problem
 ) -> Num[Array, "n *j go"]:
     """y[n, j, (g o)] = sum_{t, c} p[g, n, j, (t c)] w[g, (t c), o]"""
     _check_taps(problem.window)
-    dtype = operand_dtype(x, w, problem)
-    p, w = (
-        _patches(x.astype(dtype), problem.window, problem.groups, range(x.ndim - 2)),
-        _grouped_kernel(w.astype(dtype), problem.groups),
-    )
-    y = _product(p, w, -1, -2, problem)
-    return _join(y, problem.groups).astype(problem.accumulation_dtype or dtype)
+    dtype, g = operand_dtype(x, w, problem), problem.groups
+    p = _patches(x.astype(dtype), problem.window, g, range(x.ndim - 2))
+    y = _product(_rows(p), _grouped_kernel(w.astype(dtype), g), 2, 1, problem)
+    y = _join(y.reshape(*p.shape[:-1], y.shape[-1]))
+    return y.astype(problem.accumulation_dtype or dtype)
 
 
-@mapped_over_blocks(_images)
 def input_grad(
     dy: Num[Array, "n *j go"], w: Num[Array, "*t c go"], problem: Problem
 ) -> Num[Array, "n *i gc"]:
     """dp[g, n, j, (t c)] = sum_o dy[g, n, j, o] w[g, (t c), o],  dx[n, i, (g c)] = sum
     of dp over s j + d t - p_lo = i"""
     _check_taps(problem.window)
-    if problem.groups > 1 and not problem.strided:
+    g, window = problem.groups, problem.window
+    if g > 1 and not problem.strided:
         return _gathered(dy, w, problem)
-    dtype, taps, g = operand_dtype(dy, w, problem), problem.taps, problem.groups
-    dy, grouped = _split(dy.astype(dtype), g), _grouped_kernel(w.astype(dtype), g)
-    dp = _product(dy, grouped, -1, -1, problem)
-    if taps >= MANY_TAPS:
-        dx = _fold_by_axes(dp, problem)
-    else:
-        c = dp.shape[-1] // taps
-        values = [_join(dp[..., t * c : (t + 1) * c], g) for t in range(taps)]
-        dx = fold(values, problem.window, problem.space)
+    dtype = operand_dtype(dy, w, problem)
+    dy = _split(dy.astype(dtype), g)
+    dp = _product(_rows(dy), _grouped_kernel(w.astype(dtype), g), 2, 2, problem)
+    dx = dp.reshape(-1, *dy.shape[2:-1], dp.shape[-1])
+    for axis, size in enumerate(problem.space):
+        dx = fold_along(dx, window.along(axis), axis, size)
+    dx = _join(dx.reshape(g, -1, *dx.shape[1:]))
     return dx.astype(problem.accumulation_dtype or dtype)
 
 
 # As for y. Folding small groups moves more than it saves.
 _gathered = input_grad_by(forward)
-
-
-def _fold_by_axes(dp: Array, problem: Problem) -> Array:
-    """`fold` of one axis after another, beginning with the first. Each takes a few
-    operations even if it has many taps."""
-    g, window = problem.groups, problem.window
-    dp = dp if g == 1 else dp.reshape(-1, *dp.shape[2:])
-    for axis in range(len(window.size)):
-        dp = fold_along(dp, window.along(axis), axis, problem.space[axis])
-    return _join(dp if g == 1 else dp.reshape(g, -1, *dp.shape[1:]), g)
 
 
 def images_of_a_sum(n: int, problem: Problem) -> int:
@@ -162,7 +140,7 @@ def images_of_a_sum(n: int, problem: Problem) -> int:
     )
     return min(
         next(enough, n),
-        batches.images_in_a_block(n, image_bytes, BLOCK_BYTES, -(-256 // max(positions, 1))),
+        images_in_a_block(n, image_bytes, BLOCK_BYTES, -(-256 // max(positions, 1))),
     )
 
 
@@ -175,16 +153,16 @@ def kernel_grad(
     dtype, g, window = operand_dtype(x, dy, problem), problem.groups, problem.window
     beside_dy = tap_layout(problem).beside_dy
     beside_x = tuple(axis for axis in range(len(window.size)) if axis not in beside_dy)
-    x, dy = products.for_sums(x.astype(dtype)), products.for_sums(dy.astype(dtype))
-    p = _positions_flat(_patches(x, window, g, beside_x), g)
-    e = _positions_flat(_patches(dy, window.input_grad(problem.space), g, beside_dy), g)
+    x, dy = products.as_operand(x.astype(dtype)), products.as_operand(dy.astype(dtype))
+    p = _rows(_patches(x, window, g, beside_x))
+    e = _rows(_patches(dy, window.input_grad(problem.space), g, beside_dy))
     sides = [(p, (*beside_x, "c")), (e, (*beside_dy, "o"))]
     # Long rows of sums are faster. But rows of the kernel that are long as they are
     # would have to be turned again.
     if e.shape[-1] < LONG_ROW:
         sides.sort(key=lambda side: side[0].shape[-1])
     (narrow, rows), (wide, columns) = sides
-    dw = _product(narrow, wide, -2, -2, problem)
+    dw = _product(narrow, wide, 1, 1, problem)
     *taps, c, go = problem.w_shape
     now, order = ("g", *rows, *columns), (*range(len(taps)), "c", "g", "o")
     sizes = {**dict(enumerate(taps)), "c": c, "g": g, "o": go // g}
@@ -194,62 +172,48 @@ def kernel_grad(
     return jnp.flip(dw, beside_dy).astype(problem.accumulation_dtype or dtype)
 
 
-def _product(a: Array, b: Array, a_axis: int, b_axis: int, problem: Problem) -> Array:
-    """The product, summed over one of the last two axes of each, and with groups along
-    the first axis of both. 16-bit floats are summed in float32.
-
-    oneDNN computes it where it is certain to.
-    """
+def _product(
+    a: Num[Array, "g _ _"], b: Num[Array, "g _ _"], a_axis: int, b_axis: int, problem: Problem
+) -> Num[Array, "g _ _"]:
+    """The product of each group, summed over an axis of each. 16-bit floats are summed
+    in float32."""
     refuse_sharded("IM2COL", a, b)
-    g = problem.groups
     dtype = problem.accumulation_dtype or at_least_float32(a).dtype
     a, b = products.as_operand(a), products.as_operand(b)
-    if products.takes(a, b, problem.precision, dtype):
-        p, q = (c.reshape(g, -1, c.shape[-1]) for c in (a, b))
-        y = products.product(p, q, 3 + a_axis, 3 + b_axis, problem.precision, dtype)
-        rows = a.shape[:-1] if a_axis == -1 else (*a.shape[:-2], a.shape[-1])
-        return y.reshape(*rows, y.shape[-1])
-    axes = ((a.ndim + a_axis,), (b.ndim + b_axis,))
-    return lax.dot_general(
-        a,
-        b,
-        (axes, ((), ()) if g == 1 else ((0,), (0,))),
-        precision=problem.precision,
-        preferred_element_type=dtype,
-    )
+    return products.product(a, b, a_axis, b_axis, problem.precision, dtype)
 
 
-def _patches(x: Array, window: Window, g: int, axes: Sequence[int]) -> Array:
-    """[n, j, (t c)], with groups [g, n, j, (t c)]. The last axis is laid out first, so
-    that all others copy longer rows of channels."""
+def _patches(
+    x: Num[Array, "n *i gc"], window: Window, g: int, axes: Sequence[int]
+) -> Num[Array, "g n *j tc"]:
+    """The last axis is laid out first, so that all others copy longer rows of
+    channels."""
 
     def lay_out(x: Array) -> Array:
-        n = x.shape[0]
-        p = _split(x, g).reshape(g * n, *x.shape[1:-1], -1)
+        p = _split(x, g).reshape(-1, *x.shape[1:-1], x.shape[-1] // g)
         for axis in reversed(axes):
             p = unfold_along(p, window.along(axis), axis)
-        return p if g == 1 else p.reshape(g, n, *p.shape[1:])
+        return p.reshape(g, -1, *p.shape[1:])
 
     return moved(lay_out, x)
 
 
-def _positions_flat(a: Array, g: int) -> Array:
-    """[(n j), c], with groups [g, (n j), c]. Summing over one axis is faster and more
-    accurate than over several."""
-    return a.reshape(-1, a.shape[-1]) if g == 1 else a.reshape(g, -1, a.shape[-1])
+def _rows(a: Num[Array, "g n *j c"]) -> Num[Array, "g nj c"]:
+    """Summing over one axis is faster and more accurate than over several."""
+    return a.reshape(len(a), -1, a.shape[-1])
 
 
-def _grouped_kernel(w: Array, g: int) -> Array:
-    """[(t c), o], with groups [g, (t c), o]"""
-    flat = w.reshape(-1, w.shape[-1])
-    return flat if g == 1 else jnp.moveaxis(flat.reshape(len(flat), g, -1), 1, 0)
+def _grouped_kernel(w: Num[Array, "*t c go"], g: int) -> Num[Array, "g tc o"]:
+    return _split(w.reshape(-1, w.shape[-1]), g)
 
 
-def _split(a: Array, g: int) -> Array:
-    """[..., (g c)] -> [g, ..., c]"""
-    return a if g == 1 else jnp.moveaxis(a.reshape(*a.shape[:-1], g, -1), -2, 0)
+def _split(a: Num[Array, "*_ gc"], g: int) -> Num[Array, "g *_ c"]:
+    return jnp.moveaxis(a.reshape(*a.shape[:-1], g, -1), -2, 0)
 
 
-def _join(a: Array, g: int) -> Array:
-    """[g, ..., c] -> [..., (g c)]"""
-    return a if g == 1 else jnp.moveaxis(a, 0, -2).reshape(*a.shape[1:-1], -1)
+def _join(a: Num[Array, "g *_ c"]) -> Num[Array, "*_ gc"]:
+    a = jnp.moveaxis(a, 0, -2)
+    return a.reshape(*a.shape[:-2], -1)
+
+
+IM2COL = Method(forward, input_grad, kernel_grad)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Num
 
-from jaxcnn.ops.convolution.methods.method import flip, operand_dtype
+from jaxcnn.ops.convolution.methods.method import Method, flip, operand_dtype
 from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.sizes import is_known
 from jaxcnn.window import Window, dilated
@@ -163,3 +163,6 @@ def pad_explicitly(
     return lax.pad(lhs, jnp.zeros((), lhs.dtype), amounts), window._replace(
         pads=tuple(pads), base_dilation=tuple(base_dilation)
     )
+
+
+LAX = Method(forward, input_grad, kernel_grad)

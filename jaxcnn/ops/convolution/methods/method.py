@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -16,12 +17,17 @@ from jaxcnn.window import Window
 
 
 class Method(NamedTuple):
-    """Three maps. They are module-level functions; a lambda would defeat JAX's
-    caches."""
+    """Three maps. A method is made once, with its module; a new one at each call would
+    defeat JAX's caches."""
 
     forward: Callable[[Array, Array, Problem], Array]  #      (x, w, problem)  -> y
     input_grad: Callable[[Array, Array, Problem], Array]  #   (dy, w, problem) -> dx
     kernel_grad: Callable[[Array, Array, Problem], Array]  #  (x, dy, problem) -> dw
+
+    @classmethod
+    def of(cls, compute: Callable[[str, Array, Array, Problem], Array]) -> Method:
+        """The method whose maps are `compute` of their name and arguments."""
+        return cls(*(partial(compute, name) for name in cls._fields))
 
 
 def input_grad_by(forward: Callable[..., Array]) -> Callable[..., Array]:

@@ -16,7 +16,12 @@ from jaxcnn.ops._arrays import at_least_float32
 from jaxcnn.ops._sharding import sharding_of
 from jaxcnn.ops._windows import unfold
 from jaxcnn.ops.convolution.methods import lax as lax_method
-from jaxcnn.ops.convolution.methods.method import input_grad_by, operand_dtype, permute_sharding
+from jaxcnn.ops.convolution.methods.method import (
+    Method,
+    input_grad_by,
+    operand_dtype,
+    permute_sharding,
+)
 from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.window import UNIT
 
@@ -100,3 +105,6 @@ def kernel_grad(
     window = problem.window.kernel_grad(problem.space)
     problem = problem.reshaped(images, kernel, window)._replace(out_sharding=out_sharding)
     return jnp.moveaxis(forward(images, kernel, problem), 0, -2)
+
+
+NHWC = Method(forward, input_grad, kernel_grad)

@@ -18,25 +18,22 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching
 from jax.sharding import reshard
 from jaxtyping import Array, Num
 
 from jaxcnn.ops._onednn import calls
-from jaxcnn.ops._onednn.bilinear import Axes, complete
+from jaxcnn.ops._onednn.bilinear import Axes, bilinear
 from jaxcnn.ops._onednn.certain import is_plain, operand_of
 from jaxcnn.ops._sharding import align_varying, sharding_of
-from jaxcnn.ops.convolution.methods import onednn_depthwise, phases, portable
-from jaxcnn.ops.convolution.methods.method import flip_and_exchange, operand_dtype
+from jaxcnn.ops.convolution.methods import onednn_depthwise, phases
+from jaxcnn.ops.convolution.methods.method import Method, flip_and_exchange, operand_dtype
+from jaxcnn.ops.convolution.methods.portable import PORTABLE
 from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.sizes import is_known
 from jaxcnn.window import dilated
 
 MOST_PHASES = 9
 """Up to so many phases of a stride, an input gradient has a convolution for each."""
-
-convolution_p = Primitive("onednn_convolution")
 
 
 def takes(problem: Problem, dtype: Any) -> bool:
@@ -110,7 +107,7 @@ def forward(
     """y[n, j, (g o)] = sum_{t, c} x[n, s j + d t - p_lo, (g c)] w[t, c, (g o)]"""
     dtype = operand_dtype(x, w, problem)
     if not takes(problem, dtype) or any(_shared(w)) or any(_shared(x)[1:]):
-        return portable.forward(x, w, problem)
+        return PORTABLE.forward(x, w, problem)
     slices, window = problem.window.crop(problem.space)
     operand, result = operand_of(dtype), np.dtype(problem.accumulation_dtype or dtype)
     x, w = align_varying(x[:, *slices].astype(operand), w.astype(operand))
@@ -125,7 +122,7 @@ def input_grad(
     """dx[n, i, (g c)]: `forward` of dy and the flipped kernel; one for each phase of a
     stride"""
     if not computes(problem, "input_grad", operand_dtype(dy, w, problem)):
-        return portable.input_grad(dy, w, problem)
+        return PORTABLE.input_grad(dy, w, problem)
     if problem.strided:
         return phases.input_grad(dy, w, problem, forward)
     return forward(dy, flip_and_exchange(w, problem.groups), problem.adjoint)
@@ -137,8 +134,11 @@ def kernel_grad(
     """dw[t, c, (g o)]: depthwise by a convolution, else as `portable` does"""
     sharded = sharding_of(x) is not None or sharding_of(dy) is not None
     if sharded or not computes(problem, "kernel_grad", operand_dtype(x, dy, problem)):
-        return portable.kernel_grad(x, dy, problem)
+        return PORTABLE.kernel_grad(x, dy, problem)
     return onednn_depthwise.kernel_grad(x, dy, problem)
+
+
+ONEDNN = Method(forward, input_grad, kernel_grad)
 
 
 def _shared(a: Array) -> tuple[Any, ...]:
@@ -155,21 +155,9 @@ def _bind(x: Array, w: Array, problem: Problem) -> Array:
     return convolution_p.bind(x, w, problem=problem)
 
 
-@convolution_p.def_abstract_eval
 def _type(x, w, *, problem):
     """The images of y are shared as those of x."""
     return x.update(shape=problem.y_shape, dtype=problem.accumulation_dtype, weak_type=False)
-
-
-def _cotangent_of_x(dy, x, w, *, problem):
-    return input_grad(dy, w, problem).astype(x.aval.dtype)
-
-
-def _cotangent_of_w(dy, x, w, *, problem):
-    return kernel_grad(x, dy, problem).astype(w.aval.dtype)
-
-
-ad.defbilinear(convolution_p, _cotangent_of_x, _cotangent_of_w)
 
 
 def _of_a_batch(operands, axes, *, problem):
@@ -187,15 +175,12 @@ def _of_a_batch(operands, axes, *, problem):
     return y.reshape(*y.shape[:-1], b, -1), y.ndim - 1
 
 
-batching.primitive_batchers[convolution_p] = _of_a_batch
-
-
 def _call(x: Array, w: Array, *, problem: Problem) -> Array:
     return calls.convolution(x, w, problem.window, problem.groups, problem.accumulation_dtype)
 
 
 def _portable(x: Array, w: Array, *, problem: Problem) -> Array:
-    return portable.forward(x, w, problem).astype(problem.accumulation_dtype)
+    return PORTABLE.forward(x, w, problem).astype(problem.accumulation_dtype)
 
 
 def _axes(problem: Problem) -> Axes:
@@ -205,4 +190,6 @@ def _axes(problem: Problem) -> Axes:
     return Axes(("n", *i, "gc"), (*t, "c", "go"), ("n", *j, "go"), ("n",))
 
 
-complete(convolution_p, _call, _portable, _axes)
+convolution_p = bilinear(
+    "onednn_convolution", _type, _call, _portable, _axes, input_grad, kernel_grad, _of_a_batch
+)

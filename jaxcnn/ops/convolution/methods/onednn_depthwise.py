@@ -17,25 +17,21 @@ from __future__ import annotations
 import math
 
 import jax.numpy as jnp
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching
 from jaxtyping import Array, Num
 
 from jaxcnn.ops._arrays import at_least_float32
 from jaxcnn.ops._onednn import calls
-from jaxcnn.ops._onednn.bilinear import Axes, complete
+from jaxcnn.ops._onednn.bilinear import Axes, bilinear
 from jaxcnn.ops._sharding import align_varying
-from jaxcnn.ops.convolution.methods import portable
 from jaxcnn.ops.convolution.methods.batches import images_in_a_block, summed_over_blocks
 from jaxcnn.ops.convolution.methods.method import operand_dtype
+from jaxcnn.ops.convolution.methods.portable import PORTABLE
 from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.window import UNIT
 
 MOST_TERMS = 4096
 """The most terms of a sum that one call adds up, if an image has no more. It adds one
 after the other, and for many more its rounding errors exceed XLA's."""
-
-sums_p = Primitive("onednn_depthwise_kernel_grad")
 
 
 def of_a_volume(problem: Problem) -> Problem | None:
@@ -71,20 +67,12 @@ def _bind(x: Array, dy: Array, problem: Problem) -> Array:
     return sums_p.bind(x, dy, problem=problem)
 
 
-@sums_p.def_abstract_eval
 def _type(x, dy, *, problem):
     return x.update(shape=problem.w_shape, weak_type=False)
 
 
-def _cotangent_of_x(dw, x, dy, *, problem):
-    return portable.input_grad(dy, dw, problem)
-
-
-def _cotangent_of_dy(dw, x, dy, *, problem):
-    return portable.forward(x, dw, problem)
-
-
-ad.defbilinear(sums_p, _cotangent_of_x, _cotangent_of_dy)
+def _gradient_of_x(dw, dy, *, problem):
+    return PORTABLE.input_grad(dy, dw, problem)
 
 
 def _of_a_batch(operands, axes, *, problem):
@@ -101,9 +89,6 @@ def _of_a_batch(operands, axes, *, problem):
     wider = problem._replace(x_shape=x.shape, w_shape=w_shape, groups=b * problem.groups)
     dw = _bind(x, dy, wider)
     return dw.reshape(*dw.shape[:-1], b, -1), dw.ndim - 1
-
-
-batching.primitive_batchers[sums_p] = _of_a_batch
 
 
 def _images(n: int, problem: Problem) -> int:
@@ -124,14 +109,19 @@ def _call(x: Array, dy: Array, *, problem: Problem) -> Array:
     return _sums(x, dy, problem.of_images(x.shape[0]))
 
 
-def _portable(x: Array, dy: Array, *, problem: Problem) -> Array:
-    return portable.kernel_grad(x, dy, problem)
-
-
 def _axes(problem: Problem) -> Axes:
     """Devices may share the images, which are summed over."""
     i, j, t = ([f"{name}{axis}" for axis in range(len(problem.space))] for name in "ijt")
     return Axes(("n", *i, "c"), ("n", *j, "c"), (*t, "one", "c"), ("n",))
 
 
-complete(sums_p, _call, _portable, _axes)
+sums_p = bilinear(
+    "onednn_depthwise_kernel_grad",
+    _type,
+    _call,
+    PORTABLE.kernel_grad,
+    _axes,
+    _gradient_of_x,
+    PORTABLE.forward,
+    _of_a_batch,
+)

@@ -8,49 +8,42 @@ array says that it is sharded (an Explicit mesh), axes cannot be merged freely. 
 
 from __future__ import annotations
 
-from types import ModuleType
-
-from jaxtyping import Array, Num
+from jax import Array
 
 from jaxcnn.ops._sharding import devices_of, sharding_of
-from jaxcnn.ops.convolution.methods import depthwise, groupwise, im2col, nhwc, side_by_side
-from jaxcnn.ops.convolution.methods import lax as lax_method
+from jaxcnn.ops.convolution.methods.depthwise import DEPTHWISE
+from jaxcnn.ops.convolution.methods.groupwise import GROUPWISE
+from jaxcnn.ops.convolution.methods.im2col import IM2COL
+from jaxcnn.ops.convolution.methods.lax import LAX
+from jaxcnn.ops.convolution.methods.method import Method
+from jaxcnn.ops.convolution.methods.nhwc import NHWC
 from jaxcnn.ops.convolution.methods.rules import choose
+from jaxcnn.ops.convolution.methods.side_by_side import SIDE_BY_SIDE
 from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.sizes import is_known
 
-MODULES = {
-    module.__name__.rpartition(".")[-1]: module
-    for module in (depthwise, groupwise, im2col, lax_method, nhwc, side_by_side)
+METHODS = {
+    "depthwise": DEPTHWISE,
+    "groupwise": GROUPWISE,
+    "im2col": IM2COL,
+    "lax": LAX,
+    "nhwc": NHWC,
+    "side_by_side": SIDE_BY_SIDE,
 }
 
 
-def forward(
-    x: Num[Array, "n *i c"], w: Num[Array, "*t cg o"], problem: Problem
-) -> Num[Array, "n *j o"]:
-    """(1) of `rule.py`, by the method that is chosen."""
-    return module_of("forward", x, w, problem).forward(x, w, problem)
-
-
-def input_grad(
-    dy: Num[Array, "n *j o"], w: Num[Array, "*t cg o"], problem: Problem
-) -> Num[Array, "n *i c"]:
-    """(3) of `rule.py`, likewise."""
-    return module_of("input_grad", dy, w, problem).input_grad(dy, w, problem)
-
-
-def kernel_grad(
-    x: Num[Array, "n *i c"], dy: Num[Array, "n *j o"], problem: Problem
-) -> Num[Array, "*t cg o"]:
-    """(2) of `rule.py`, likewise."""
-    return module_of("kernel_grad", x, dy, problem).kernel_grad(x, dy, problem)
-
-
-def module_of(map_name: str, a: Array, b: Array, problem: Problem) -> ModuleType:
-    """The module that computes a map."""
+def method_of(map_name: str, a: Array, b: Array, problem: Problem) -> Method:
+    """The method that computes a map."""
     if any(sharding_of(operand) is not None for operand in (a, b)):
-        return depthwise if problem.depthwise else nhwc
-    return MODULES[choose(of_a_device(problem, a, b), map_name).name]
+        return DEPTHWISE if problem.depthwise else NHWC
+    return METHODS[choose(of_a_device(problem, a, b), map_name).name]
+
+
+def _compute(map_name: str, a: Array, b: Array, problem: Problem) -> Array:
+    return getattr(method_of(map_name, a, b, problem), map_name)(a, b, problem)
+
+
+PORTABLE = Method.of(_compute)
 
 
 def of_a_device(problem: Problem, a: Array, b: Array) -> Problem:

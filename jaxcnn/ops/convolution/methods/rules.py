@@ -146,19 +146,6 @@ RULES = (
     ),
     Rule(
         IMAGES,
-        lambda s: (
-            s.small_images
-            and len(s.problem.space) == 2
-            and s.problem.window.stride[-1] == 1
-            and s.channels[0] >= NARROW
-        ),
-        "side_by_side",
-        "fewer positions than taps: several images as one, because XLA would exchange image and"
-        " window",
-        ((32, 4, 4, 16), (5, 5, 16, 32), {"padding": "same"}),
-    ),
-    Rule(
-        IMAGES,
         lambda s: s.small_images and lays_out(s.problem.window),
         "im2col",
         "fewer positions than taps: XLA would exchange image and window, and be slow",

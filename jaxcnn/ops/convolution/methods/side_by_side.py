@@ -23,7 +23,7 @@ from jaxtyping import Array, Num
 from jaxcnn.ops._sharding import devices_of
 from jaxcnn.ops.convolution.methods import nhwc
 from jaxcnn.ops.convolution.methods.batches import divides
-from jaxcnn.ops.convolution.methods.method import input_grad_by, interleaved, refuse_sharded
+from jaxcnn.ops.convolution.methods.method import Method, input_grad_by, interleaved, refuse_sharded
 from jaxcnn.ops.convolution.methods.nhwc import kernel_grad as kernel_grad
 from jaxcnn.ops.convolution.problem import Problem
 
@@ -69,3 +69,6 @@ def _interleaved(problem: Problem, wide: Array, w: Array, m: int) -> Problem:
             f" {window}: leave method out, or pass NHWC or LAX"
         )
     return problem.reshaped(wide, w, interleaved(window, m))
+
+
+SIDE_BY_SIDE = Method(forward, input_grad, kernel_grad)

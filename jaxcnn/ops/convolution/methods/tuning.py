@@ -68,7 +68,7 @@ def tuned(path: str | PathLike[str], methods: Mapping[str, Method]) -> Method:
     if unknown:
         raise ValueError(f"{path} names methods that are not here: {', '.join(unknown)}")
     choices = {key: methods[name] for key, name in names.items()}
-    return Method(*(partial(_chosen, name, choices, methods["AUTO"]) for name in Method._fields))
+    return Method.of(partial(_chosen, choices, methods["AUTO"]))
 
 
 def with_default(conv: Callable[..., Array], method: Method) -> Callable[..., Array]:
@@ -83,9 +83,9 @@ def with_default(conv: Callable[..., Array], method: Method) -> Callable[..., Ar
 
 
 def _chosen(
-    map_name: str,
     choices: Mapping[Key, Method],
     otherwise: Method,
+    map_name: str,
     a: Array,
     b: Array,
     problem: Problem,
