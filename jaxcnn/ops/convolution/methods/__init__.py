@@ -23,17 +23,17 @@ AUTO takes, and `docs/methods.md` has the measurements behind each.
 from os import PathLike
 
 from jaxcnn.ops.convolution.methods import tuning
-from jaxcnn.ops.convolution.methods.auto import AUTO as AUTO
-from jaxcnn.ops.convolution.methods.depthwise import DEPTHWISE as DEPTHWISE
-from jaxcnn.ops.convolution.methods.groupwise import GROUPWISE as GROUPWISE
-from jaxcnn.ops.convolution.methods.im2col import IM2COL as IM2COL
-from jaxcnn.ops.convolution.methods.lax import LAX as LAX
-from jaxcnn.ops.convolution.methods.method import Method as Method
-from jaxcnn.ops.convolution.methods.nhwc import NHWC as NHWC
-from jaxcnn.ops.convolution.methods.onednn import ONEDNN as ONEDNN
-from jaxcnn.ops.convolution.methods.portable import PORTABLE as PORTABLE
-from jaxcnn.ops.convolution.methods.side_by_side import SIDE_BY_SIDE as SIDE_BY_SIDE
-from jaxcnn.ops.convolution.problem import Problem as Problem
+from jaxcnn.ops.convolution.methods.auto import AUTO
+from jaxcnn.ops.convolution.methods.depthwise import DEPTHWISE
+from jaxcnn.ops.convolution.methods.groupwise import GROUPWISE
+from jaxcnn.ops.convolution.methods.im2col import IM2COL
+from jaxcnn.ops.convolution.methods.lax import LAX
+from jaxcnn.ops.convolution.methods.method import Method
+from jaxcnn.ops.convolution.methods.nhwc import NHWC
+from jaxcnn.ops.convolution.methods.onednn import ONEDNN
+from jaxcnn.ops.convolution.methods.portable import PORTABLE
+from jaxcnn.ops.convolution.methods.side_by_side import SIDE_BY_SIDE
+from jaxcnn.ops.convolution.problem import Problem
 
 METHODS = {
     "LAX": LAX,
@@ -56,3 +56,20 @@ def tuned(path: str | PathLike[str]) -> Method:
       ValueError: if it is no such file.
     """
     return tuning.tuned(path, METHODS)
+
+
+__all__ = [
+    "AUTO",
+    "DEPTHWISE",
+    "GROUPWISE",
+    "IM2COL",
+    "LAX",
+    "METHODS",
+    "NHWC",
+    "ONEDNN",
+    "PORTABLE",
+    "SIDE_BY_SIDE",
+    "Method",
+    "Problem",
+    "tuned",
+]
