@@ -67,9 +67,9 @@ def in_a_line(box: str) -> str:
     'unrecognized options: --epocs (is --epochs INT meant?)'
     """
     plain = re.sub(r"\x1b\[[\d;]*m", "", box)  # without colours
-    _title, *lines = [line[2:].rstrip(" │") for line in plain.splitlines()]
+    lines = [line[2:].rstrip(" │") for line in plain.splitlines()[1:]]
     parts = re.split(r"^[─-]+$", "\n".join(lines), flags=re.MULTILINE)
-    wrong = next(" ".join(part.split()).rstrip(".") for part in parts if part.strip())
+    wrong = next((" ".join(part.split()).rstrip(".") for part in parts if part.strip()), plain)
     meant = [found[1] for line in lines if (found := re.fullmatch(r" {4}(--\S.*)", line))]
     asks = meant and wrong.startswith("Unrecognized")
     slip = f" (is {' or '.join(meant)} meant?)" if asks else ""

@@ -182,9 +182,9 @@ def _missing(folder: Path) -> StoredError:
     if not folder.is_dir():
         return StoredError(f"{folder} is a file: a folder with {DESCRIPTION} is needed")
     lost = f"has {WEIGHTS} alone" if (folder / WEIGHTS).exists() else f"has no {DESCRIPTION}"
-    return StoredError(
-        f"{folder} holds no model: it {lost}; jaxcnn.save and jaxcnn train write one"
-    )
+    inside = sorted(folder.glob(f"*/{DESCRIPTION}"))  # as best/ of a run that was interrupted
+    slip = f"is {inside[0].parent} meant?" if inside else "jaxcnn.save and jaxcnn train write one"
+    return StoredError(f"{folder} holds no model: it {lost}; {slip}")
 
 
 def _check_regular(path: Path, kind: os.stat_result) -> None:

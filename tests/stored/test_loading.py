@@ -66,6 +66,9 @@ def test_what_is_no_folder_of_a_model_is_told(tmp_path):
     ):
         refused(tmp_path / name, f"{name} {what}: a folder with model.json is needed")
     refused(tmp_path / "empty", "empty holds no model: it has no model.json; jaxcnn.save and jaxcn")
+    (tmp_path / "empty" / "best").mkdir()
+    (tmp_path / "empty" / "best" / DESCRIPTION).write_bytes(b"")
+    refused(tmp_path / "empty", f"is {tmp_path / 'empty' / 'best'} meant?")
     (tmp_path / "empty" / WEIGHTS).write_bytes(b"")
     refused(tmp_path / "empty", "holds no model: it has model.safetensors alone")
 
