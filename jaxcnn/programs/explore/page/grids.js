@@ -8,10 +8,9 @@ function buildBlock(rows) {
   if (rows.length * across === 1) return buildGrid(first, captionOf(first));
   const sides = `--across:${across};--columns:${first.count[1]}`;
   return element("figure", { class: `block k${first.kind}`, style: sides }, captionOf(first), ...rows.map(row => {
-    const labels = row.map(grid => grid.label.split(", "));
-    const image = labels[0].length > 1 ? [element("p", {}, labels[0][0])] : [];
+    const [{ labels }] = row, image = labels.length > 1 ? [element("p", {}, labels[0])] : [];
     return element("div", { class: "planes" }, ...image,
-      ...row.map((grid, n) => buildGrid(grid, element("figcaption", {}, labels[n].at(-1)))));
+      ...row.map(grid => buildGrid(grid, element("figcaption", {}, grid.labels.at(-1)))));
   }));
 }
 
@@ -23,7 +22,7 @@ function captionOf(grid) {
 
 function buildGrid(grid, caption) {
   const box = element("figure", { class: `grid k${grid.kind}`, style: `--rows:${grid.count[0]};--columns:${grid.count[1]}` });
-  grid.spoken = spoken(grid.label ? `${grid.caption}, ${grid.label}` : grid.caption);
+  grid.spoken = spoken([grid.caption, ...grid.labels ?? []].join(", "));
   const body = element("div", { class: "cells", role: "grid", "aria-label": grid.spoken, "aria-readonly": !grid.edit });
   for (let i = 0; i < grid.count[0]; i++) {
     const row = element("div", { role: "row" });

@@ -33,11 +33,11 @@ function nameIn(state, symbol, kind, index) {
   return `${symbol}_${parts.join(";")}`;
 }
 
-// What is said above a plane.
-function planeLabel(state, kind, plane) {
+// What is said above a plane: its image, and its channel or output.
+function planeLabels(state, kind, plane) {
   const size = planeSize(state, kind), words = { x: ["image", "channel"], k: ["channel", "output"], y: ["image", "output"] }[kind];
-  if (kind === "k" && size.every(n => n > 1)) return plane.map(n => n + 1).join(" → ");
-  return plane.flatMap((n, axis) => size[axis] > 1 ? [`${words[axis]} ${n + 1}`] : []).join(", ");
+  if (kind === "k" && size.every(n => n > 1)) return [plane.map(n => n + 1).join(" → ")];
+  return plane.flatMap((n, axis) => size[axis] > 1 ? [`${words[axis]} ${n + 1}`] : []);
 }
 
 // What a sum adds up besides places: channels, outputs or images. Nothing where there is one.

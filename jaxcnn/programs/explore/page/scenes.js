@@ -40,7 +40,7 @@ const meets = (kind, plane, other, otherPlane) => !result.planes || result.plane
 function block(kind, make) {
   const size = planeSize(state, kind);
   if (!size.length) return [[make({})]];
-  return filled(size, (...plane) => make({ plane, label: planeLabel(state, kind, plane) }));
+  return filled(size, (...plane) => make({ plane, labels: planeLabels(state, kind, plane) }));
 }
 
 const given = name => index => at(state[name], index);
