@@ -64,13 +64,15 @@ def use() -> None:
 def variables() -> dict[str, str]:
     """The same for a process that a test starts. It must not be killed while it
     compiles: half an entry is never written again."""
-    if is_off():
-        return {}
+    return {} if is_off() else {**kept_in(folder()), "PYTHONWARNINGS": HALF_WRITTEN}
+
+
+def kept_in(path: Path) -> dict[str, str]:
+    """For a process that may be killed: a folder of its own."""
     return {
-        "JAX_COMPILATION_CACHE_DIR": str(folder()),
+        "JAX_COMPILATION_CACHE_DIR": str(path),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-        "PYTHONWARNINGS": HALF_WRITTEN,
     }
 
 

@@ -11,14 +11,15 @@ import time
 from pathlib import Path
 
 import pytest
+from training_runs import PICTURELESS
 
 from experiments import killed_runs
 from experiments.killed_runs import Config, files, main
+from tests.compilation_cache import kept_in
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-PICTURELESS = str(Path(__file__).with_name("pictureless.py"))
 
 
 def test_a_run_that_was_killed_at_random_moments_gives_the_same_model(tmp_path, monkeypatch):
@@ -27,7 +28,7 @@ def test_a_run_that_was_killed_at_random_moments_gives_the_same_model(tmp_path, 
     monkeypatch.setattr(
         killed_runs, "RUNS", ("2 --average-decay 0.99 --accumulate 3 --crop 1 --batch-size 128",)
     )
-    monkeypatch.setattr(killed_runs, "PROGRAM", (PICTURELESS,))
+    monkeypatch.setattr(killed_runs, "PROGRAM", PICTURELESS)
     monkeypatch.setattr(killed_runs, "LONGEST", 1.5)
     monkeypatch.setattr(killed_runs, "MOST", 2)
     results = tmp_path / "results.jsonl"
@@ -41,11 +42,7 @@ def test_a_run_that_was_killed_at_random_moments_gives_the_same_model(tmp_path, 
 
 def test_a_process_that_is_terminated_ends_with_a_line_and_goes_on(tmp_path):
     """After its first epoch."""
-    environment = os.environ | {
-        "PYTHONPATH": str(ROOT),
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | kept_in(tmp_path / "compiled")
     words = ["train", "--epochs", "6", "--output"]
     whole, run = tmp_path / "whole", tmp_path / "run"
 
@@ -58,7 +55,7 @@ def test_a_process_that_is_terminated_ends_with_a_line_and_goes_on(tmp_path):
             text=True,
         )
 
-    assert start(whole, program=(PICTURELESS,)).communicate() == (None, "")
+    assert start(whole, program=PICTURELESS).communicate() == (None, "")
     process = start(run)
     while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").read_text():
         assert process.poll() is None

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from processes import Processes
+from training_runs import PICTURELESS
 
 from jaxcnn.programs.train.run_files import PICTURES, RUN_FILES
 from jaxcnn.stored.arrays import load_arrays
+from tests.compilation_cache import kept_in
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +24,6 @@ pytestmark = pytest.mark.slow
 OPTIONS = ["--model", "cnn_basics", "--batch-size", "64", "--seed", "3", "--shift", "2"]
 MINUTES = 60.0
 REAL = ("-m", "jaxcnn")
-PICTURELESS = (str(Path(__file__).with_name("pictureless.py")),)
 KEPT = {"JAXCNN_ONEDNN": "0"}
 """In tests of what is the same however it is computed: XLA cannot keep what calls
 oneDNN."""
@@ -33,9 +34,8 @@ def compiled(tmp_path_factory) -> Iterator[None]:
     """What one test compiles is there for the others; in a folder of this file's own,
     because a process that is killed may leave half a program."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("compiled")))
-        patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-        patch.setenv("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+        for name, value in kept_in(tmp_path_factory.mktemp("compiled")).items():
+            patch.setenv(name, value)
         yield
 
 

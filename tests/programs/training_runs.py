@@ -26,6 +26,8 @@ TINY = "training_runs:tiny"
 BATCHES = 5
 """In an epoch of `few`."""
 WORDS = ("--model", TINY, "--batch-size", "8", "--devices", "1")
+PICTURELESS = (str(Path(__file__).with_name("pictureless.py")),)
+"""In the place of `-m jaxcnn`."""
 
 
 def tiny(classes: int) -> layers.Layer:
