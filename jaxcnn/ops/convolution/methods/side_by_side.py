@@ -24,7 +24,6 @@ from jaxcnn.ops._sharding import devices_of
 from jaxcnn.ops.convolution.methods import nhwc
 from jaxcnn.ops.convolution.methods.batches import divides
 from jaxcnn.ops.convolution.methods.method import Method, input_grad_by, interleaved, refuse_sharded
-from jaxcnn.ops.convolution.methods.nhwc import kernel_grad as kernel_grad
 from jaxcnn.ops.convolution.problem import Problem
 
 MIN_ROW_POSITIONS = 1024
@@ -71,4 +70,4 @@ def _interleaved(problem: Problem, wide: Array, w: Array, m: int) -> Problem:
     return problem.reshaped(wide, w, interleaved(window, m))
 
 
-SIDE_BY_SIDE = Method(forward, input_grad, kernel_grad)
+SIDE_BY_SIDE = Method(forward, input_grad, nhwc.kernel_grad)
