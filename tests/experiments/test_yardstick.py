@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from experiments.benchmark.agreement import DisagreementError
 from experiments.benchmark.networks import CLASSES, PAPERS, YARDSTICK, Network, positions
 from experiments.benchmark.yardstick import jax_parts, measure, program
-from experiments.benchmark.yardstick.tables import tables, verdicts
+from experiments.benchmark.yardstick.tables import said, tables, verdicts
 from jaxcnn.ops import AUTODIFF, EXPLICIT
 from jaxcnn.programs.options import ConfigError
 from jaxcnn.programs.plain import PLAIN
@@ -116,6 +117,22 @@ def test_a_measurement(monkeypatch):
     assert tables([{**row, **environment()}])[0].row_count == 1
 
 
+def test_columns_that_disagree():
+    """Only PyTorch in 16 bits may be wrong. It is not timed then."""
+    losses = {"plain": 2.0, "explicit": 2.001, "pytorch": 2.0}
+    assert measure.compare(losses, "video", "bfloat16") == []
+    for wrong in (1e25, float("nan")):
+        losses["pytorch"] = wrong
+        assert measure.compare(losses, "video", "bfloat16") == ["pytorch"]
+        with pytest.raises(DisagreementError, match="the loss of pytorch"):
+            measure.compare(losses, "video", "float32")
+    with pytest.raises(DisagreementError, match="the loss of explicit"):
+        measure.compare(losses | {"explicit": 1.0}, "video", "bfloat16")
+    assert measure.compare({"plain": 2.0, "explicit": 2.0}, "video", "float32") == []
+    line = said(row("video", "bfloat16", disagrees=["pytorch"]))
+    assert line.endswith("; pytorch computes something else")
+
+
 def environment():
     return {"features": ["avx2"], "cores": 2, "machine": "x86_64", "jax": "0.10.2"}
 
@@ -141,6 +158,7 @@ def row(network, dtype, **changed):
             "explicit_over_one_by_one": {"median": 1.05},
         },
         "memory_bytes": {"plain": 100, "explicit": 100},
+        "disagrees": [],
         **environment(),
         **changed,
     }

@@ -32,7 +32,8 @@ FLOAT32_OVER_BFLOAT16 = 0.95  # of explicit, the least of any network
 def said(row: Row) -> str:
     """The times of a row as one line."""
     times = ", ".join(f"{column} {ms:.1f}" for column, ms in row["ms"].items())
-    return f"{network_of(row['network']).title}, {row['dtype']}, ms: {times}"
+    wrong = "".join(f"; {column} computes something else" for column in row["disagrees"])
+    return f"{network_of(row['network']).title}, {row['dtype']}, ms: {times}{wrong}"
 
 
 def tables(rows: Sequence[Row]) -> list[Table]:
