@@ -1,15 +1,21 @@
 """Pools as passes of XLA's own, for a TPU: `reduce_window`, and for the gradient of a
 maximum its select-and-scatter. Each is one pass over memory there, where shifted and
 masked copies are one pass each.
+
+XLA divides a select-and-scatter over devices only if it compares by `ge`, whose NaNs
+lose, and gathers the batch for any other. So each device is given its own images here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
+import jax
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
+from jaxcnn.ops._sharding import images_over
 from jaxcnn.sizes import is_known
 from jaxcnn.window import Window
 
@@ -43,6 +49,15 @@ def scatter_to_winners(
 ) -> Float[Array, "n *i c"]:
     """Each dy, added where the tap of x is that won its window. A tap on the padding
     never wins. JAX has no transpose of it."""
+    split = images_over(x)
+    scatter = partial(_scatter, window)
+    if split is not None:
+        mesh, spec = split.mesh, split.spec
+        scatter = jax.shard_map(scatter, mesh=mesh, in_specs=(spec, spec), out_specs=spec)
+    return scatter(x, dy)
+
+
+def _scatter(window: Window, x: Array, dy: Array) -> Array:
     size, stride = ((1, *of_space, 1) for of_space in (window.size, window.stride))
     bind: Callable[..., Array] = lax.select_and_scatter_add_p.bind
     return bind(

@@ -9,6 +9,8 @@ import jax
 from jax import Array, lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from jaxcnn.sizes import is_known
+
 
 def align_varying(*arrays: Array) -> tuple[Array, ...]:
     """Cast every array to the mesh axes over which any of them varies, so that
@@ -54,6 +56,26 @@ def sharding_of(a: Array) -> NamedSharding | None:
     if mesh.empty or AxisType.Explicit not in mesh.axis_types:
         return None
     return NamedSharding(mesh, PartitionSpec(*[None] * a.ndim)) if sharding.mesh.empty else sharding
+
+
+def images_over(x: Array) -> NamedSharding | None:
+    """The sharding of images x, (n, *space, c), whose batch alone devices share; None
+    if that is not known.
+
+    On an Explicit mesh the type says it. On a mesh with a single axis, Auto, the axis
+    is taken to be the batch's, if it divides the batch.
+    """
+    mesh = jax.typeof(x).sharding.mesh
+    if mesh.empty or not is_known(x.shape[0]):
+        return None
+    if set(mesh.axis_types) == {AxisType.Explicit}:
+        spec = jax.typeof(x).sharding.spec
+        batch, *others = spec
+        alone = batch is not None and not any(others)
+        return NamedSharding(mesh, PartitionSpec(batch)) if alone else None
+    if mesh.axis_types == (AxisType.Auto,) and x.shape[0] % mesh.size == 0:
+        return NamedSharding(mesh, PartitionSpec(*mesh.axis_names))
+    return None
 
 
 def cotangent_like(cotangent: Array, primal: Array) -> Array:

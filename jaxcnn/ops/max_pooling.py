@@ -48,8 +48,8 @@ On a TPU
     bytes. It needs x in the place of the indices. Which platform it will be is known
     only when a program is lowered, so the rule hands on both. A compiled program drops
     the one that it does not read. An eager `jax.vjp` keeps x, though no copy of it.
-    Where a mesh may split the batch, a TPU computes as all others do; inside
-    `jax.shard_map`, as alone.
+    Devices that share the batch each take their own images; on a mesh where that is not
+    known, a TPU computes as all others do.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ from jaxcnn.ops._pool_windows import (
     reduced_at_once,
     written_out,
 )
-from jaxcnn.ops._sharding import devices_of, sharding_of, varying_like
+from jaxcnn.ops._sharding import devices_of, images_over, sharding_of, varying_like
 from jaxcnn.ops._winners import max_along, max_and_winners, to_winners
 from jaxcnn.padding import Padding
 from jaxcnn.window import Window
@@ -110,10 +110,9 @@ def _max_pool_fwd(x: Float[Array, "n *i c"], window: Window, input_size: tuple[i
 
 
 def _may_select(x: Float[Array, "n *i c"], window: Window) -> bool:
-    """Whether a TPU may take XLA's select-and-scatter. XLA splits one over devices only
-    if it compares by `ge`, whose NaNs lose, and gathers the batch for any other."""
-    alone = sharding_of(x) is None and devices_of(x) == 1
-    return alone and has_selection(window, x.shape[1:-1])
+    """Whether a TPU may take XLA's select-and-scatter."""
+    known = (sharding_of(x) is None and devices_of(x) == 1) or images_over(x) is not None
+    return known and has_selection(window, x.shape[1:-1])
 
 
 def _max_alone(window: Window, x: Float[Array, "n *i c"]):

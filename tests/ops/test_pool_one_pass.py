@@ -1,18 +1,21 @@
 """The pools of a TPU, whose passes are XLA's own, compute what the taps one by one
 compute. A CPU runs them here, for what it can run."""
 
+import re
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax import lax
+from jax import export, lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 import jaxcnn
 from jaxcnn.check import draw
 from jaxcnn.check.cases import POOL_CASES
 from jaxcnn.ops import average_pooling, max_pooling
-from jaxcnn.ops._one_pass import has_selection
+from jaxcnn.ops._one_pass import has_selection, scatter_to_winners
 from jaxcnn.ops._pool_windows import reduced_along
 from jaxcnn.ops._winners import max_and_winners, to_winners
 from tests import naive
@@ -75,25 +78,96 @@ def test_which_windows_a_selection_takes():
     assert {"2d-dilated", "2d-crop"} <= left_out
 
 
-def test_a_batch_on_a_mesh_is_not_selected():
-    """XLA would gather it. Inside shard_map each device has its own part."""
-    mesh = jax.sharding.AbstractMesh((4,), ("batch",), (AxisType.Auto,))
-    split = NamedSharding(mesh, PartitionSpec("batch"))
-    alone, shared = (
-        jax.ShapeDtypeStruct((8, 4, 4, 2), "float32", sharding=s) for s in (None, split)
+AUTO, EXPLICIT = AxisType.Auto, AxisType.Explicit
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kind", "spec", "selected"),
+    [
+        ((4,), AUTO, ("batch",), True),
+        ((3,), AUTO, ("batch",), False),
+        ((4, 2), AUTO, ("batch",), False),
+        ((4,), EXPLICIT, ("batch",), True),
+        ((4, 2), EXPLICIT, (("batch", "model"),), True),
+        ((4, 2), EXPLICIT, ("batch", None, None, "model"), False),
+        ((4,), EXPLICIT, (), False),
+    ],
+    ids=str,
+)
+def test_where_a_tpu_may_select(sizes, kind, spec, selected):
+    """Where it is known that devices share the batch and nothing else."""
+    names = ("batch", "model")[: len(sizes)]
+    mesh = jax.sharding.AbstractMesh(sizes, names, (kind,) * len(sizes))
+    split = NamedSharding(mesh, PartitionSpec(*spec))
+    shared = jax.ShapeDtypeStruct((8, 4, 4, 2), "float32", sharding=split)
+    assert selects(shared) == selected
+    assert selects(jax.ShapeDtypeStruct((8, 4, 4, 2), "float32"))
+
+
+def selects(x, pool=None):
+    pool = pool or partial(jaxcnn.max_pool, size=2)
+    grad = jax.grad(lambda x: pool(x).sum())
+    return "select_and_scatter" in str(jax.jit(grad).trace(x).jaxpr)
+
+
+def image_and_cotangent():
+    """x with ties and NaNs, and dy, of windows without pads."""
+    case = next(case for case in SELECTED if case.id == "2d-overlap")
+    window = window_of(case)[0]._replace(pads=((0, 0), (0, 0)))
+    rng = np.random.default_rng(0)
+    x = draw.integers(rng, (4, 7, 8, 6), largest=2).astype(np.float32)
+    x[rng.random(x.shape) < 0.2] = np.nan
+    y = (4, *window.output_size((7, 8)), 6)
+    return jnp.asarray(x), jnp.asarray(draw.integers(rng, y), jnp.float32), window
+
+
+@pytest.mark.parametrize("kind", [AUTO, EXPLICIT], ids=["auto", "explicit"])
+def test_devices_share_a_selection(kind):
+    """Each has its images, and nothing is gathered."""
+    x, dy, window = image_and_cotangent()
+    split = NamedSharding(jax.make_mesh((2,), ("d",), (kind,)), PartitionSpec("d"))
+    select = jax.jit(partial(scatter_to_winners, window=window))
+    operands = jax.device_put((x, dy), split)
+    dx = select(*operands)
+    assert dx.sharding.is_equivalent_to(split, 4)
+    np.testing.assert_array_equal(dx, select(x, dy))
+    text = select.lower(*operands).compile().as_text()
+    assert not re.search(r"all-(gather|reduce|to-all)|collective-permute", text)
+
+
+def test_a_selection_inside_shard_map():
+    x, dy, window = image_and_cotangent()
+    mesh = jax.make_mesh((2,), ("d",), (AUTO,))
+    select = partial(scatter_to_winners, window=window)
+    specs = PartitionSpec("d")
+    each = jax.shard_map(select, mesh=mesh, in_specs=(specs, specs), out_specs=specs)
+    np.testing.assert_array_equal(jax.jit(each)(x, dy), select(x, dy))
+    pool = jax.shard_map(
+        partial(jaxcnn.max_pool, size=2), mesh=mesh, in_specs=specs, out_specs=specs
     )
+    assert selects(x, pool)
 
-    def pool(x):
-        return jaxcnn.max_pool(x, 2)
 
-    def selects(x, function=pool):
-        grad = jax.grad(lambda x: function(x).sum())
-        return "select_and_scatter" in str(jax.jit(grad).trace(x).jaxpr)
+@pytest.mark.parametrize("batched", [(1, 1), (1, None), (None, 1)], ids=["both", "x", "dy"])
+def test_a_batch_of_selections(batched):
+    x, dy, window = image_and_cotangent()
+    select = partial(scatter_to_winners, window=window)
+    operands = [
+        a if axis is None else jnp.stack([a, a[::-1], 2 * a], axis)
+        for a, axis in zip((x, dy), batched, strict=True)
+    ]
+    expected = [
+        select(*(a if axis is None else a[:, k] for a, axis in zip(operands, batched, strict=True)))
+        for k in range(3)
+    ]
+    np.testing.assert_array_equal(jax.jit(jax.vmap(select, batched))(*operands), expected)
 
-    each = jax.shard_map(pool, mesh=mesh, in_specs=split.spec, out_specs=split.spec)
-    assert selects(alone)
-    assert not selects(shared)
-    assert selects(shared, each)
+
+def test_a_selection_is_exported():
+    x, dy, window = image_and_cotangent()
+    select = partial(scatter_to_winners, window=window)
+    there = export.deserialize(export.export(jax.jit(select))(x, dy).serialize())
+    np.testing.assert_array_equal(there.call(x, dy), select(x, dy))
 
 
 def test_a_selection_adds_16_bit_floats_up_in_float32():
