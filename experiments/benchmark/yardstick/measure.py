@@ -57,9 +57,9 @@ OPTION: dict[str, str | bool] = {
 }
 COLUMNS = {"plain": ("plain", None), "option": ("plain", OPTION), "explicit": ("explicit", None)}
 """The operations of each column of JAX, and the options of its compiler."""
-TOLERANCES = {"float32": 1e-3, "bfloat16": 5e-2}
-"""Of the losses after an update, relative. After more of them a network like DCGAN has
-made a percent of a rounding."""
+TOLERANCES = {"float32": 1e-3, "bfloat16": 0.1}
+"""Of the losses after an update, relative. In bfloat16 the gradient of DCGAN is off by
+a fifth, plain JAX's as well as explicit's, and its loss then by some percent."""
 
 
 def measure(network: str, dtype: str, repetitions: int) -> Row:
