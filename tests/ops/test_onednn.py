@@ -2,6 +2,7 @@
 and on two, is what it makes of lax's."""
 
 import re
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -202,6 +203,23 @@ def test_products(d, a_axis, b_axis, batch):
     found, right = results(by_onednn)(*operands), results(by_lax)(*operands)
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(right), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("a_axis", "b_axis"), PRODUCTS)
+@pytest.mark.parametrize("batch", [(0, None), (None, 0)], ids=str)
+def test_a_batch_with_one_operand_is_one_product(a_axis, b_axis, batch):
+    """Such as the outputs of a 1x1 convolution for each example. XLA would compute
+    several products."""
+    a, b = (
+        jnp.ones(((2,) * (of is not None)) + ((1, 7, 4) if axis == 1 else (1, 4, 7)))
+        for axis, of in zip((a_axis, b_axis), batch, strict=True)
+    )
+    product = partial(
+        products.product, a_axis=a_axis, b_axis=b_axis, precision=None, dtype=jnp.float32
+    )
+    text = jax.jit(jax.vmap(product, batch)).lower(a, b).as_text()
+    assert text.count("__onednn$matmul") == 1
+    assert "dot_general" not in text
 
 
 @pytest.mark.parametrize("groups", [1, 8])

@@ -96,16 +96,29 @@ def _gradient_of_b(a, dy, *, a_axis, b_axis, precision, dtype):
     return product(dy, a, 1, other, precision, wider(a, dy))
 
 
-def _of_a_batch(operands, axes, **parameters):
-    """The batch joins the axis d."""
-    size = next(a.shape[axis] for a, axis in zip(operands, axes, strict=True) if axis is not None)
-    batched = [
-        jnp.broadcast_to(a, (size, *a.shape)) if axis is None else jnp.moveaxis(a, axis, 0)
-        for a, axis in zip(operands, axes, strict=True)
-    ]
-    a, b = (a.reshape(-1, *a.shape[2:]) for a in batched)
-    y = product(a, b, **parameters)
-    return y.reshape(size, -1, *y.shape[1:]), 0
+def _of_a_batch(operands, axes, *, a_axis, b_axis, **rest):
+    """If one operand is the same for all, the batch joins the other's free axis: one
+    product of more rows or columns. Else it joins the axis d."""
+    (a, b), (of_a, of_b) = operands, axes
+    if None not in axes:
+        a, b = jnp.moveaxis(a, of_a, 0), jnp.moveaxis(b, of_b, 0)
+        size = len(a)
+        a, b = a.reshape(-1, *a.shape[2:]), b.reshape(-1, *b.shape[2:])
+        y = product(a, b, a_axis, b_axis, **rest)
+        return y.reshape(size, -1, *y.shape[1:]), 0
+    if of_b is None:
+        a, size = _joined(a, of_a, 3 - a_axis)
+        y = product(a, b, a_axis, b_axis, **rest)
+        return y.reshape(len(y), size, -1, y.shape[2]), 1
+    b, size = _joined(b, of_b, 3 - b_axis)
+    y = product(a, b, a_axis, b_axis, **rest)
+    return y.reshape(*y.shape[:2], size, -1), 2
+
+
+def _joined(a: Array, batch: int, axis: int) -> tuple[Array, int]:
+    """The batch before an axis, as one with it, and the batch's size."""
+    a = jnp.moveaxis(a, batch, axis)
+    return a.reshape(*a.shape[:axis], -1, *a.shape[axis + 2 :]), a.shape[axis]
 
 
 def _axes(a_axis: int, b_axis: int, precision: lax.PrecisionLike, dtype: Any) -> Axes:
