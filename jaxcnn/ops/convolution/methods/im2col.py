@@ -50,8 +50,10 @@ from jaxcnn.ops.convolution.methods.method import (
     operand_dtype,
     refuse_sharded,
 )
+from jaxcnn.ops.convolution.methods.strips import in_strips
 from jaxcnn.ops.convolution.methods.tap_layout import tap_layout
 from jaxcnn.ops.convolution.problem import Problem
+from jaxcnn.sizes import is_known
 from jaxcnn.window import Window
 
 BLOCK_BYTES = 2**23
@@ -129,10 +131,9 @@ def images_of_a_sum(n: int, problem: Problem) -> int:
 
     It is all of them if rows are short.
     """
-    _, positions, row, _ = tap_layout(problem)
+    positions, row, image_bytes = _patches_of_an_image(problem)
     if row <= SHORT_ROW:
         return n
-    image_bytes = 4 * positions * row * problem.groups
     enough = (
         q
         for q in range(1, n)
@@ -144,12 +145,30 @@ def images_of_a_sum(n: int, problem: Problem) -> int:
     )
 
 
-@summed_over_blocks(images_of_a_sum)
+def _patches_of_an_image(problem: Problem) -> tuple[int, int, int]:
+    """Positions, numbers laid out for each in a group, and bytes of them all."""
+    layout = tap_layout(problem)
+    return layout.positions, layout.row, 4 * layout.positions * layout.row * problem.groups
+
+
 def kernel_grad(
     x: Num[Array, "n *i gc"], dy: Num[Array, "n *j go"], problem: Problem
 ) -> Num[Array, "*t c go"]:
-    """dw[g, t, u, c, o] = sum_{n, j, i} p[g, (n j i), (t c)] e[g, (n j i), (u o)]"""
+    """dw[g, t, u, c, o] = sum_{n, j, i} p[g, (n j i), (t c)] e[g, (n j i), (u o)], of
+    strips of images whose patches are larger than a block"""
     _check_taps(problem.window)
+    refuse_sharded("IM2COL", x, dy)
+    if problem.window.base_dilation[0] == 1 and is_known(*x.shape[1:]):
+        *_, image_bytes = _patches_of_an_image(problem)
+        if image_bytes > BLOCK_BYTES:
+            x, dy, problem = in_strips(x, dy, problem, image_bytes)
+    return _of_images(x, dy, problem)
+
+
+@summed_over_blocks(images_of_a_sum)
+def _of_images(
+    x: Num[Array, "n *i gc"], dy: Num[Array, "n *j go"], problem: Problem
+) -> Num[Array, "*t c go"]:
     dtype, g, window = operand_dtype(x, dy, problem), problem.groups, problem.window
     beside_dy = tap_layout(problem).beside_dy
     beside_x = tuple(axis for axis in range(len(window.size)) if axis not in beside_dy)

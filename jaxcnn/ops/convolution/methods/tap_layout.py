@@ -13,6 +13,9 @@ from jaxcnn.ops.convolution.problem import Problem
 CACHE_LINE = 16
 """Float32 numbers in a cache line."""
 
+PRODUCTS = 32
+"""Multiplications that take as long as it takes to copy a number."""
+
 
 class TapLayout(NamedTuple):
     """The axes of space whose taps stand beside dy's outputs, and the numbers that this
@@ -23,13 +26,14 @@ class TapLayout(NamedTuple):
     row: int
     """The numbers that p and e have per position and group, counting only operands with
     taps laid out."""
-    copied: int
-    """The numbers that are copied per group. A run of fewer than `CACHE_LINE` counts as
-    `CACHE_LINE`, because it takes as long."""
+    cost: int
+    """The numbers that are copied per group, and the multiplications, as copies. A run
+    of fewer than `CACHE_LINE` numbers counts as `CACHE_LINE`, because it takes as long.
+    Beside dy, a stride multiplies zeros."""
 
 
 def tap_layout(problem: Problem) -> TapLayout:
-    """The layout with the least to copy; among equals, one with taps on both sides.
+    """The layout of the least cost; among equals, one with taps on both sides.
 
     >>> problems = [
     ...     Problem.of((2, 8, 8, c), (3, 3, c, o), padding=1)
@@ -48,7 +52,7 @@ def tap_layout(problem: Problem) -> TapLayout:
         for count in (*range(1, len(axes) + 1), 0)
         for chosen in combinations(reversed(axes), count)
     ]
-    return min((_lay_out(chosen, problem) for chosen in subsets), key=lambda found: found.copied)
+    return min((_lay_out(chosen, problem) for chosen in subsets), key=lambda found: found.cost)
 
 
 def _lay_out(beside_dy: tuple[int, ...], problem: Problem) -> TapLayout:
@@ -63,4 +67,5 @@ def _lay_out(beside_dy: tuple[int, ...], problem: Problem) -> TapLayout:
             copied += k * max(rows[side], CACHE_LINE)
             rows = {**rows, side: rows[side] * k}
     laid_out = sum(row for side, row in rows.items() if row > alone[side])
-    return TapLayout(beside_dy, positions, laid_out, positions * copied)
+    cost = positions * (copied + rows["x"] * rows["dy"] // PRODUCTS)
+    return TapLayout(beside_dy, positions, laid_out, cost)
