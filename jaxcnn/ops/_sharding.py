@@ -59,21 +59,14 @@ def sharding_of(a: Array) -> NamedSharding | None:
 
 
 def images_over(x: Array) -> NamedSharding | None:
-    """The sharding of images x, (n, *space, c), whose batch alone devices share; None
-    if that is not known.
+    """The sharding of images x, (n, *space, c), whose batch devices share; None if that
+    is not known.
 
-    On an Explicit mesh the type says it. On a mesh with a single axis, Auto, the axis
-    is taken to be the batch's, if it divides the batch.
+    On a mesh with a single axis, Auto, the axis is taken to be the batch's, if it
+    divides the batch.
     """
     mesh = jax.typeof(x).sharding.mesh
-    if mesh.empty or not is_known(x.shape[0]):
-        return None
-    if set(mesh.axis_types) == {AxisType.Explicit}:
-        spec = jax.typeof(x).sharding.spec
-        batch, *others = spec
-        alone = batch is not None and not any(others)
-        return NamedSharding(mesh, PartitionSpec(batch)) if alone else None
-    if mesh.axis_types == (AxisType.Auto,) and x.shape[0] % mesh.size == 0:
+    if mesh.axis_types == (AxisType.Auto,) and is_known(x.shape[0]) and x.shape[0] % mesh.size == 0:
         return NamedSharding(mesh, PartitionSpec(*mesh.axis_names))
     return None
 

@@ -48,8 +48,8 @@ On a TPU
     bytes. It needs x in the place of the indices. Which platform it will be is known
     only when a program is lowered, so the rule hands on both. A compiled program drops
     the one that it does not read. An eager `jax.vjp` keeps x, though no copy of it.
-    Devices that share the batch each take their own images; on a mesh where that is not
-    known, a TPU computes as all others do.
+    Devices that share the batch each take their own images. On a mesh of several axes,
+    or of Explicit ones, a TPU computes as all others do.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ def _max_pool_fwd(x: Float[Array, "n *i c"], window: Window, input_size: tuple[i
 
 def _may_select(x: Float[Array, "n *i c"], window: Window) -> bool:
     """Whether a TPU may take XLA's select-and-scatter."""
-    known = (sharding_of(x) is None and devices_of(x) == 1) or images_over(x) is not None
-    return known and has_selection(window, x.shape[1:-1])
+    known = devices_of(x) == 1 or images_over(x) is not None
+    return known and sharding_of(x) is None and has_selection(window, x.shape[1:-1])
 
 
 def _max_alone(window: Window, x: Float[Array, "n *i c"]):

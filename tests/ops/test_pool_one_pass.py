@@ -87,15 +87,12 @@ AUTO, EXPLICIT = AxisType.Auto, AxisType.Explicit
         ((4,), AUTO, ("batch",), True),
         ((3,), AUTO, ("batch",), False),
         ((4, 2), AUTO, ("batch",), False),
-        ((4,), EXPLICIT, ("batch",), True),
-        ((4, 2), EXPLICIT, (("batch", "model"),), True),
-        ((4, 2), EXPLICIT, ("batch", None, None, "model"), False),
-        ((4,), EXPLICIT, (), False),
+        ((4,), EXPLICIT, ("batch",), False),
     ],
     ids=str,
 )
 def test_where_a_tpu_may_select(sizes, kind, spec, selected):
-    """Where it is known that devices share the batch and nothing else."""
+    """Where devices can be taken to share the batch."""
     names = ("batch", "model")[: len(sizes)]
     mesh = jax.sharding.AbstractMesh(sizes, names, (kind,) * len(sizes))
     split = NamedSharding(mesh, PartitionSpec(*spec))
@@ -121,11 +118,10 @@ def image_and_cotangent():
     return jnp.asarray(x), jnp.asarray(draw.integers(rng, y), jnp.float32), window
 
 
-@pytest.mark.parametrize("kind", [AUTO, EXPLICIT], ids=["auto", "explicit"])
-def test_devices_share_a_selection(kind):
+def test_devices_share_a_selection():
     """Each has its images, and nothing is gathered."""
     x, dy, window = image_and_cotangent()
-    split = NamedSharding(jax.make_mesh((2,), ("d",), (kind,)), PartitionSpec("d"))
+    split = NamedSharding(jax.make_mesh((2,), ("d",), (AUTO,)), PartitionSpec("d"))
     select = jax.jit(partial(scatter_to_winners, window=window))
     operands = jax.device_put((x, dy), split)
     dx = select(*operands)

@@ -158,7 +158,7 @@ def kernel_grad(
     strips of images whose patches are larger than a block"""
     _check_taps(problem.window)
     refuse_sharded("IM2COL", x, dy)
-    if problem.window.base_dilation[0] == 1 and is_known(*x.shape[1:]):
+    if problem.window.base_dilation[:1] == (1,) and is_known(*x.shape[1:]):
         *_, image_bytes = _patches_of_an_image(problem)
         if image_bytes > BLOCK_BYTES:
             x, dy, problem = in_strips(x, dy, problem, image_bytes)
