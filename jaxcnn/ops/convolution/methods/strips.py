@@ -61,4 +61,4 @@ def _with_rows(a: Array, low: int, rows: int) -> Array:
 
 
 def _cut(a: Array, strips: int) -> Array:
-    return a.reshape(a.shape[0], strips, -1, *a.shape[2:])
+    return a.reshape(a.shape[0], strips, a.shape[1] // strips, *a.shape[2:])
