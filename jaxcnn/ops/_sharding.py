@@ -45,6 +45,11 @@ def devices_of(*arrays: Array) -> int:
     return max(sizes, default=1)
 
 
+def divides(devices: int, n: int) -> bool:
+    """Whether the images can be shared evenly. A symbolic number of images cannot."""
+    return is_known(n) and n % devices == 0
+
+
 def sharding_of(a: Array) -> NamedSharding | None:
     """The sharding in the type of `a` on an Explicit mesh, for `out_sharding`; None
     elsewhere.
@@ -66,7 +71,7 @@ def images_over(x: Array) -> NamedSharding | None:
     divides the batch.
     """
     mesh = jax.typeof(x).sharding.mesh
-    if mesh.axis_types == (AxisType.Auto,) and is_known(x.shape[0]) and x.shape[0] % mesh.size == 0:
+    if mesh.axis_types == (AxisType.Auto,) and divides(mesh.size, x.shape[0]):
         return NamedSharding(mesh, PartitionSpec(*mesh.axis_names))
     return None
 

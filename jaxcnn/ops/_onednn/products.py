@@ -99,26 +99,18 @@ def _gradient_of_b(a, dy, *, a_axis, b_axis, precision, dtype):
 def _of_a_batch(operands, axes, *, a_axis, b_axis, **rest):
     """If one operand is the same for all, the batch joins the other's free axis: one
     product of more rows or columns. Else it joins the axis d."""
-    (a, b), (of_a, of_b) = operands, axes
-    if None not in axes:
-        a, b = jnp.moveaxis(a, of_a, 0), jnp.moveaxis(b, of_b, 0)
-        size = len(a)
-        a, b = a.reshape(-1, *a.shape[2:]), b.reshape(-1, *b.shape[2:])
-        y = product(a, b, a_axis, b_axis, **rest)
-        return y.reshape(size, -1, *y.shape[1:]), 0
-    if of_b is None:
-        a, size = _joined(a, of_a, 3 - a_axis)
-        y = product(a, b, a_axis, b_axis, **rest)
-        return y.reshape(len(y), size, -1, y.shape[2]), 1
-    b, size = _joined(b, of_b, 3 - b_axis)
+    joins = 2 - axes.index(None) if None in axes else 0  # of y, d, m or n
+    joined = []
+    for a, batch, summed in zip(operands, axes, (a_axis, b_axis), strict=True):
+        if batch is not None:
+            axis = 3 - summed if joins else 0
+            a = jnp.moveaxis(a, batch, axis)
+            size = a.shape[axis]
+            a = a.reshape(*a.shape[:axis], -1, *a.shape[axis + 2 :])
+        joined.append(a)
+    a, b = joined
     y = product(a, b, a_axis, b_axis, **rest)
-    return y.reshape(*y.shape[:2], size, -1), 2
-
-
-def _joined(a: Array, batch: int, axis: int) -> tuple[Array, int]:
-    """The batch before an axis, as one with it, and the batch's size."""
-    a = jnp.moveaxis(a, batch, axis)
-    return a.reshape(*a.shape[:axis], -1, *a.shape[axis + 2 :]), a.shape[axis]
+    return y.reshape(*y.shape[:joins], size, -1, *y.shape[joins + 1 :]), joins
 
 
 def _axes(a_axis: int, b_axis: int, precision: lax.PrecisionLike, dtype: Any) -> Axes:

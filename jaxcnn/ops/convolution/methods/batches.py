@@ -24,10 +24,9 @@ from jaxtyping import Array, Num
 
 from jaxcnn.ops._arrays import at_least_float32, moved
 from jaxcnn.ops._onednn.products import as_operand
-from jaxcnn.ops._sharding import devices_of, varying_like
+from jaxcnn.ops._sharding import devices_of, divides, varying_like
 from jaxcnn.ops.convolution.methods.method import operand_dtype
 from jaxcnn.ops.convolution.problem import Problem
-from jaxcnn.sizes import is_known
 
 Map = Callable[[Array, Array, Problem], Array]
 Images = Callable[[int, Problem], int]
@@ -81,12 +80,6 @@ def summed_over_blocks(images: Images, *, of_one_device: bool = False) -> Callab
         return summed
 
     return decorate
-
-
-def divides(devices: int, n: int) -> bool:
-    """Whether the images can be shared evenly. A symbolic number of images is one
-    block."""
-    return is_known(n) and n % devices == 0
 
 
 def _block(a: Num[Array, "dbq *i c"], b: Array, q: int, devices: int) -> Array:

@@ -20,9 +20,8 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jaxtyping import Array, Num
 
-from jaxcnn.ops._sharding import devices_of
+from jaxcnn.ops._sharding import devices_of, divides
 from jaxcnn.ops.convolution.methods import nhwc
-from jaxcnn.ops.convolution.methods.batches import divides
 from jaxcnn.ops.convolution.methods.method import Method, input_grad_by, interleaved, refuse_sharded
 from jaxcnn.ops.convolution.problem import Problem
 
