@@ -111,21 +111,40 @@ def unfold_along(
     With t = s q + r, x_t[j] is at a = j + q, so one slice holds the s taps of one q. A
     window with a dilation has no such form.
     """
-    k, s = window.size[axis], window.stride[axis]
+    k, s, b = window.size[axis], window.stride[axis], window.base_dilation[axis]
     if window.dilation[axis] > 1 or s == 1 or k <= WRITTEN_OUT:
         return jnp.concatenate(list(unfold(x, window, fill)), axis=-1)
-    m, blocks, c = window.output_size(x.shape[1:-1])[axis], -(-k // s), x.shape[-1]
-    (lo, _), b, at = window.pads[axis], window.base_dilation[axis], 1 + axis
+    m, c = window.output_size(x.shape[1:-1])[axis], x.shape[-1]
+    p = by_strides(x, 1 + axis, x.ndim - 1, (k, s, m), window.pads[axis][0], fill, b)
+    return p.reshape(*p.shape[:-2], k * c)
+
+
+def by_strides(
+    x: Array,
+    at: int,
+    to: int,
+    places: tuple[int, int, int],
+    lo: int,
+    fill: ArrayLike = 0,
+    b: int = 1,
+) -> Array:
+    """Of the axis `at`, dilated by b and padded in front, k places of each of m
+    windows, a stride s apart: [..., m, ...], with the k places as the axis `to`.
+
+    Args:
+      places: k, s and m.
+    """
+    k, s, m = places
+    blocks = -(-k // s)
     length = s * (m - 1 + blocks)
     amounts = [(0, 0, 0)] * x.ndim
     amounts[at] = (lo, length - lo - dilated(x.shape[at], b), b - 1)
     rows = lax.pad(x, jnp.asarray(fill, x.dtype), amounts).reshape(
         *x.shape[:at], m - 1 + blocks, s, *x.shape[at + 1 :]
     )
-    rows = jnp.moveaxis(rows, at + 1, -2)  # [n, a, ..., r, c]
+    rows = jnp.moveaxis(rows, at + 1, to)  # [..., a, ..., r, ...]
     parts = [lax.slice_in_dim(rows, q, q + m, axis=at) for q in range(blocks)]
-    p = jnp.concatenate(parts, axis=-2)[..., :k, :]
-    return p.reshape(*p.shape[:-2], k * c)
+    return lax.slice_in_dim(jnp.concatenate(parts, axis=to), 0, k, axis=to)
 
 
 def fold_along(

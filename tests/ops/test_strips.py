@@ -98,7 +98,7 @@ def test_only_images_with_large_patches_are_cut():
     """Those of more than 8 MiB, whatever their size by as many operations."""
 
     def size(rows):
-        """Of the program, and the bytes of the largest array in it."""
+        """Lines of the program, and whether it has a loop."""
         problem = Problem.of((1, rows, 64, 64), (3, 3, 64, 64), padding=1)
         shapes = (jax.ShapeDtypeStruct(s, "float32") for s in (problem.x_shape, problem.y_shape))
         text = by(IM2COL, problem).lower(*shapes).as_text()

@@ -131,7 +131,7 @@ def images_of_a_sum(n: int, problem: Problem) -> int:
 
     It is all of them if rows are short.
     """
-    positions, row, image_bytes = _patches_of_an_image(problem)
+    _, positions, row, image_bytes, _ = tap_layout(problem)
     if row <= SHORT_ROW:
         return n
     enough = (
@@ -145,12 +145,6 @@ def images_of_a_sum(n: int, problem: Problem) -> int:
     )
 
 
-def _patches_of_an_image(problem: Problem) -> tuple[int, int, int]:
-    """Positions, numbers laid out for each in a group, and bytes of them all."""
-    layout = tap_layout(problem)
-    return layout.positions, layout.row, 4 * layout.positions * layout.row * problem.groups
-
-
 def kernel_grad(
     x: Num[Array, "n *i gc"], dy: Num[Array, "n *j go"], problem: Problem
 ) -> Num[Array, "*t c go"]:
@@ -159,7 +153,7 @@ def kernel_grad(
     _check_taps(problem.window)
     refuse_sharded("IM2COL", x, dy)
     if problem.window.base_dilation[:1] == (1,) and is_known(*x.shape[1:]):
-        *_, image_bytes = _patches_of_an_image(problem)
+        image_bytes = tap_layout(problem).image_bytes
         if image_bytes > BLOCK_BYTES:
             x, dy, problem = in_strips(x, dy, problem, image_bytes)
     return _of_images(x, dy, problem)

@@ -13,11 +13,12 @@ the last strip is filled up with zeros.
 
 from __future__ import annotations
 
-import jax.numpy as jnp
-from jax import lax
+from functools import partial
+
 from jaxtyping import Array, Num
 
 from jaxcnn.ops._arrays import moved
+from jaxcnn.ops._windows import by_strides
 from jaxcnn.ops.convolution.problem import Problem
 
 ENOUGH = 5 * 2**19
@@ -34,31 +35,11 @@ def in_strips(
     strips = -(-rows // q)
     s, d, k, low = window.stride[0], window.dilation[0], window.size[0], window.pads[0][0]
     step, seen = s * q, s * (q - 1) + d * (k - 1) + 1
-    parts = -(-seen // step)
 
-    def cut_x(x: Array) -> Array:
-        """Each strip with the beginning of the next ones."""
-        x = _with_rows(x, low, step * (strips + parts - 1))
-        starts = range(0, step * parts, step)
-        found = [_cut(x[:, i : i + step * strips], strips)[:, :, : seen - i] for i in starts]
-        x = jnp.concatenate(found, 2)
-        return x.reshape(-1, *x.shape[2:])
+    def cut(a: Array, low: int, size: int, step: int) -> Array:
+        return by_strides(a, 1, 2, (size, step, strips), low).reshape(-1, size, *a.shape[2:])
 
-    def cut_dy(dy: Array) -> Array:
-        dy = _with_rows(dy, 0, q * strips)
-        return dy.reshape(-1, q, *dy.shape[2:])
-
-    x, dy = moved(cut_x, x), moved(cut_dy, dy)
+    x = moved(partial(cut, low=low, size=seen, step=step), x)
+    dy = moved(partial(cut, low=0, size=q, step=q), dy)
     window = window._replace(pads=((0, 0), *window.pads[1:]))
     return x, dy, problem._replace(x_shape=x.shape, window=window)
-
-
-def _with_rows(a: Array, low: int, rows: int) -> Array:
-    """So many rows: `low` of them zeros in front, others behind, or left out there."""
-    pads = [(0, 0, 0)] * a.ndim
-    pads[1] = (low, rows - low - a.shape[1], 0)
-    return lax.pad(a, jnp.zeros((), a.dtype), pads)
-
-
-def _cut(a: Array, strips: int) -> Array:
-    return a.reshape(a.shape[0], strips, a.shape[1] // strips, *a.shape[2:])

@@ -26,6 +26,8 @@ class TapLayout(NamedTuple):
     row: int
     """The numbers that p and e have per position and group, counting only operands with
     taps laid out."""
+    image_bytes: int
+    """Of the numbers that are laid out, of all groups, in float32."""
     cost: int
     """The numbers that are copied per group, and the multiplications, as copies. A run
     of fewer than `CACHE_LINE` numbers counts as `CACHE_LINE`, because it takes as long.
@@ -68,4 +70,5 @@ def _lay_out(beside_dy: tuple[int, ...], problem: Problem) -> TapLayout:
             rows = {**rows, side: rows[side] * k}
     laid_out = sum(row for side, row in rows.items() if row > alone[side])
     cost = positions * (copied + rows["x"] * rows["dy"] // PRODUCTS)
-    return TapLayout(beside_dy, positions, laid_out, cost)
+    image_bytes = 4 * positions * laid_out * problem.groups
+    return TapLayout(beside_dy, positions, laid_out, image_bytes, cost)
