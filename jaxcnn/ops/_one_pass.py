@@ -2,20 +2,20 @@
 maximum its select-and-scatter. Each is one pass over memory there, where shifted and
 masked copies are one pass each.
 
-XLA divides a select-and-scatter over devices only if it compares by `ge`, whose NaNs
-lose, and gathers the batch for any other. So each device is given its own images here.
+It compares by `ge`, as JAX's own gradient does. XLA divides no other one over devices,
+and does not carry the layout that it gives to convolutions through any other one. With
+`ge` a NaN would lose to any number behind it, so here it counts as infinity.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import jax
+import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
-from jaxcnn.ops._sharding import images_over
 from jaxcnn.sizes import is_known
 from jaxcnn.window import Window
 
@@ -31,40 +31,16 @@ def has_selection(window: Window, input_size: Sequence[int]) -> bool:
     )
 
 
-class _Keeps:
-    """Which of two taps wins. It stands where lax has `ge_p`, whose NaNs lose."""
-
-    @staticmethod
-    def bind(first: Array, second: Array) -> Bool[Array, ""]:
-        """Whether the first of two taps stays: unless the second one is larger or NaN.
-        So the first maximum wins, and the last NaN."""
-        return (second == second) & ~(first < second)
-
-
-_KEEPS = _Keeps()
-
-
 def scatter_to_winners(
     x: Float[Array, "n *i c"], dy: Float[Array, "n *j c"], window: Window
 ) -> Float[Array, "n *i c"]:
-    """Each dy, added where the tap of x is that won its window. A tap on the padding
-    never wins. JAX has no transpose of it."""
-    split = images_over(x)
-    scatter = partial(_scatter, window)
-    if split is not None:
-        mesh, spec = split.mesh, split.spec
-        scatter = jax.shard_map(scatter, mesh=mesh, in_specs=(spec, spec), out_specs=spec)
-    return scatter(x, dy)
-
-
-def _scatter(window: Window, x: Array, dy: Array) -> Array:
+    """Each dy, added where the tap of x is that won its window: the first maximum. A
+    tap on the padding never wins."""
     size, stride = ((1, *of_space, 1) for of_space in (window.size, window.stride))
-    bind: Callable[..., Array] = lax.select_and_scatter_add_p.bind
-    return bind(
-        dy,
-        x,
-        select_prim=_KEEPS,
-        window_dimensions=size,
-        window_strides=stride,
-        padding=((0, 0), *window.pads, (0, 0)),
-    )
+    pads = ((0, 0), *window.pads, (0, 0))
+
+    def largest(x: Array) -> Array:
+        return lax.reduce_window(x, -jnp.inf, lax.max, size, stride, pads)
+
+    _, pull = jax.vjp(largest, jnp.where(jnp.isnan(x), jnp.inf, x))
+    return pull(dy)[0]

@@ -63,19 +63,6 @@ def sharding_of(a: Array) -> NamedSharding | None:
     return NamedSharding(mesh, PartitionSpec(*[None] * a.ndim)) if sharding.mesh.empty else sharding
 
 
-def images_over(x: Array) -> NamedSharding | None:
-    """The sharding of images x, (n, *space, c), whose batch devices share; None if that
-    is not known.
-
-    On a mesh with a single axis, Auto, the axis is taken to be the batch's, if it
-    divides the batch.
-    """
-    mesh = jax.typeof(x).sharding.mesh
-    if mesh.axis_types == (AxisType.Auto,) and divides(mesh.size, x.shape[0]):
-        return NamedSharding(mesh, PartitionSpec(*mesh.axis_names))
-    return None
-
-
 def cotangent_like(cotangent: Array, primal: Array) -> Array:
     """A cotangent with its primal's dtype and its primal's type on a mesh."""
     cotangent = varying_like(cotangent.astype(primal.dtype), primal)

@@ -43,13 +43,12 @@ Residuals
     keeps nothing.
 
 On a TPU
-    There (1) is lax's reduction, and (3) XLA's select-and-scatter, with the conventions
-    above: two passes over memory, where shifts and masks took more than twice the
-    bytes. It needs x in the place of the indices. Which platform it will be is known
-    only when a program is lowered, so the rule hands on both. A compiled program drops
-    the one that it does not read. An eager `jax.vjp` keeps x, though no copy of it.
-    Devices that share the batch each take their own images. On a mesh of several axes,
-    or of Explicit ones, a TPU computes as all others do.
+    There (1) is lax's reduction, and (3) XLA's select-and-scatter: two passes over
+    memory, where shifts and masks took more than twice the bytes. The conventions are
+    those above, but a NaN counts as infinity: the first of such taps wins. It needs x
+    in the place of the indices. Which platform it will be is known only when a program
+    is lowered, so the rule hands on both. A compiled program drops the one that it does
+    not read. An eager `jax.vjp` keeps x, though no copy of it.
 """
 
 from __future__ import annotations
@@ -74,7 +73,7 @@ from jaxcnn.ops._pool_windows import (
     reduced_at_once,
     written_out,
 )
-from jaxcnn.ops._sharding import devices_of, images_over, sharding_of, varying_like
+from jaxcnn.ops._sharding import varying_like
 from jaxcnn.ops._winners import max_along, max_and_winners, to_winners
 from jaxcnn.padding import Padding
 from jaxcnn.window import Window
@@ -102,23 +101,20 @@ def _max_pool_definition(
 @partial(jax.jit, static_argnums=(1, 2), inline=True)
 def _max_pool_fwd(x: Float[Array, "n *i c"], window: Window, input_size: tuple[int, ...]):
     by_taps = partial(max_and_winners, window=window)
-    if not _may_select(x, window):
+    if not has_selection(window, x.shape[1:-1]):
         y, winners = by_taps(x)
         return y, (None, winners)
     y, winners = lax.platform_dependent(x, tpu=partial(_max_alone, window), default=by_taps)
     return y, (x, winners)
 
 
-def _may_select(x: Float[Array, "n *i c"], window: Window) -> bool:
-    """Whether a TPU may take XLA's select-and-scatter."""
-    known = devices_of(x) == 1 or images_over(x) is not None
-    return known and sharding_of(x) is None and has_selection(window, x.shape[1:-1])
-
-
 def _max_alone(window: Window, x: Float[Array, "n *i c"]):
     """(1) by lax, and zeros for the winners, which nothing reads."""
     _, winners = jax.eval_shape(partial(max_and_winners, window=window), x)
-    zeros = [varying_like(jnp.zeros(winner.shape, winner.dtype), x) for winner in winners]
+    zeros = [
+        varying_like(lax.full(winner.shape, 0, winner.dtype, sharding=winner.sharding), x)
+        for winner in winners
+    ]
     return reduced_along(x, window, -jnp.inf, lax.max), zeros
 
 
