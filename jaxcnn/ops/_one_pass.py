@@ -2,9 +2,10 @@
 maximum its select-and-scatter. Each is one pass over memory there, where shifted and
 masked copies are one pass each.
 
-It compares by `ge`, as JAX's own gradient does. XLA divides no other one over devices,
-and does not carry the layout that it gives to convolutions through any other one. With
-`ge` a NaN would lose to any number behind it, so here it counts as infinity.
+The selection is that of JAX's own gradient, which compares by `ge`. XLA divides no
+other one over devices, and does not carry the layout that it gives to convolutions
+through any other one. With `ge` a NaN loses to whatever is behind it. To count NaNs as
+infinity would take a pass over x.
 """
 
 from __future__ import annotations
@@ -34,13 +35,14 @@ def has_selection(window: Window, input_size: Sequence[int]) -> bool:
 def scatter_to_winners(
     x: Float[Array, "n *i c"], dy: Float[Array, "n *j c"], window: Window
 ) -> Float[Array, "n *i c"]:
-    """Each dy, added where the tap of x is that won its window: the first maximum. A
-    tap on the padding never wins."""
+    """Each dy, added where the tap of x is that won its window: the first maximum of
+    those behind the last NaN, or that NaN if none is. A tap on the padding never
+    wins."""
     size, stride = ((1, *of_space, 1) for of_space in (window.size, window.stride))
     pads = ((0, 0), *window.pads, (0, 0))
 
     def largest(x: Array) -> Array:
         return lax.reduce_window(x, -jnp.inf, lax.max, size, stride, pads)
 
-    _, pull = jax.vjp(largest, jnp.where(jnp.isnan(x), jnp.inf, x))
+    _, pull = jax.vjp(largest, x)
     return pull(dy)[0]

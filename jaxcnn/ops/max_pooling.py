@@ -45,10 +45,11 @@ Residuals
 On a TPU
     There (1) is lax's reduction, and (3) XLA's select-and-scatter: two passes over
     memory, where shifts and masks took more than twice the bytes. The conventions are
-    those above, but a NaN counts as infinity: the first of such taps wins. It needs x
-    in the place of the indices. Which platform it will be is known only when a program
-    is lowered, so the rule hands on both. A compiled program drops the one that it does
-    not read. An eager `jax.vjp` keeps x, though no copy of it.
+    those above, but where the window holds NaNs the first maximum behind the last one
+    wins, and the NaN only if nothing is behind it. It needs x in the place of the
+    indices. Which platform it will be is known only when a program is lowered, so the
+    rule hands on both. A compiled program drops the one that it does not read. An eager
+    `jax.vjp` keeps x, though no copy of it.
 """
 
 from __future__ import annotations
