@@ -70,15 +70,15 @@ class Window(NamedTuple):
             entries[axes:] for entries in self
         )
 
-    def along(self, axis: int) -> Window:
-        """The window along one axis alone: one tap on each of the others.
+    def along(self, *axes: int) -> Window:
+        """The window along these axes alone: one tap on each of the others.
 
         >>> Window((2, 3), (2, 1), ((0, 0), (1, 1)), (1, 1), (1, 1)).along(1).size
         (1, 3)
         """
         rest = range(len(self.size))
         return Window._make(
-            tuple(mine[a] if a == axis else unit for a in rest)
+            tuple(mine[a] if a in axes else unit for a in rest)
             for mine, (unit,) in zip(self, UNIT, strict=True)
         )
 

@@ -14,6 +14,7 @@ each phase of the stride. There is no scatter.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
@@ -117,6 +118,15 @@ def unfold_along(
     m, c = window.output_size(x.shape[1:-1])[axis], x.shape[-1]
     p = by_strides(x, 1 + axis, x.ndim - 1, (k, s, m), window.pads[axis][0], fill, b)
     return p.reshape(*p.shape[:-2], k * c)
+
+
+def unfold_at_once(x: Num[Array, "n *i c"], window: Window) -> Num[Array, "n *j tc"]:
+    """All taps of a window beside the channels, each written to its place."""
+    m, c = window.output_size(x.shape[1:-1]), x.shape[-1]
+    p = jnp.zeros((x.shape[0], *m, math.prod(window.size) * c), x.dtype)
+    for tap, values in enumerate(unfold(x, window)):
+        p = lax.dynamic_update_slice_in_dim(p, values, tap * c, axis=-1)
+    return p
 
 
 def by_strides(

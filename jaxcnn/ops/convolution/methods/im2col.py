@@ -42,7 +42,7 @@ from jaxtyping import Array, Num
 from jaxcnn.ops._arrays import at_least_float32, moved
 from jaxcnn.ops._onednn import products
 from jaxcnn.ops._tap_loops import MANY_TAPS
-from jaxcnn.ops._windows import few_steps, fold_along, unfold_along
+from jaxcnn.ops._windows import few_steps, fold_along, unfold_along, unfold_at_once
 from jaxcnn.ops.convolution.methods.batches import images_in_a_block, summed_over_blocks
 from jaxcnn.ops.convolution.methods.method import (
     Method,
@@ -51,7 +51,7 @@ from jaxcnn.ops.convolution.methods.method import (
     refuse_sharded,
 )
 from jaxcnn.ops.convolution.methods.strips import in_strips
-from jaxcnn.ops.convolution.methods.tap_layout import tap_layout
+from jaxcnn.ops.convolution.methods.tap_layout import CACHE_LINE, tap_layout
 from jaxcnn.ops.convolution.problem import Problem
 from jaxcnn.sizes import is_known
 from jaxcnn.window import Window
@@ -67,6 +67,9 @@ LONG_ROW = 128
 
 MOST_SLICES = 16
 """Up to this sum of taps over its axes, any window is laid out; 5x5x5 has 15."""
+
+MANY_ROWS = 9
+"""The least number of taps of a volume that are written one by one."""
 
 
 def lays_out(window: Window) -> bool:
@@ -199,13 +202,18 @@ def _product(
 def _patches(
     x: Num[Array, "n *i gc"], window: Window, g: int, axes: Sequence[int]
 ) -> Num[Array, "g n *j tc"]:
-    """The last axis is laid out first, so that all others copy longer rows of
-    channels."""
+    """Axis by axis, the last one first, so that all others copy longer rows of
+    channels. Of volumes, many taps of whole cache lines are written one by one."""
 
     def lay_out(x: Array) -> Array:
         p = _split(x, g).reshape(-1, *x.shape[1:-1], x.shape[-1] // g)
-        for axis in reversed(axes):
-            p = unfold_along(p, window.along(axis), axis)
+        taken = window.along(*axes)
+        lines = p.itemsize >= 4 and p.shape[-1] >= CACHE_LINE
+        if len(window.size) == 3 and lines and MANY_ROWS <= math.prod(taken.size) <= MANY_TAPS:
+            p = unfold_at_once(p, taken)
+        else:
+            for axis in reversed(axes):
+                p = unfold_along(p, window.along(axis), axis)
         return p.reshape(g, -1, *p.shape[1:])
 
     return moved(lay_out, x)
