@@ -14,7 +14,6 @@ each phase of the stride. There is no scatter.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
@@ -122,9 +121,10 @@ def unfold_along(
 
 def unfold_at_once(x: Num[Array, "n *i c"], window: Window) -> Num[Array, "n *j tc"]:
     """All taps of a window beside the channels, each written to its place."""
-    m, c = window.output_size(x.shape[1:-1]), x.shape[-1]
-    p = jnp.zeros((x.shape[0], *m, math.prod(window.size) * c), x.dtype)
-    for tap, values in enumerate(unfold(x, window)):
+    first, *others = unfold(x, window)
+    c = x.shape[-1]
+    p = jnp.pad(first, [(0, 0)] * (x.ndim - 1) + [(0, len(others) * c)])
+    for tap, values in enumerate(others, start=1):
         p = lax.dynamic_update_slice_in_dim(p, values, tap * c, axis=-1)
     return p
 
