@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from jaxcnn.check import draw
 from jaxcnn.ops.convolution.methods import IM2COL, LAX, Problem, im2col, strips
 from jaxcnn.ops.convolution.methods.strips import in_strips
+from tests.ops._kernel_gradients import assert_derivatives_of_a_batch, by, operands
 
 CASES = {
     "plane": ((2, 8, 5, 3), (3, 3, 3, 4), {"padding": 1}),
@@ -36,16 +36,6 @@ def three_strips(monkeypatch):
     monkeypatch.setattr(im2col, "in_strips", cut)
 
 
-def operands(problem, dtype=jnp.float32):
-    rng = np.random.default_rng(0)
-    shapes = problem.x_shape, problem.y_shape
-    return tuple(jnp.asarray(draw.integers(rng, shape), dtype) for shape in shapes)
-
-
-def by(method, problem):
-    return jax.jit(lambda x, dy: method.kernel_grad(x, dy, problem))
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_strips_give_what_images_give(case, three_strips):
     """Bit for bit, of whole numbers."""
@@ -61,17 +51,7 @@ def test_strips_give_what_images_give(case, three_strips):
 
 def test_derivatives_and_batches_of_strips(three_strips):
     problem = Problem.of((2, 7, 5, 3), (3, 2, 3, 4), padding=1)
-    x, dy = operands(problem)
-
-    def found(method):
-        def total(x, dy):
-            return jnp.sum(method.kernel_grad(x, dy, problem) ** 2)
-
-        each = jax.vmap(jax.grad(total, (0, 1)))
-        return jax.jit(each)(jnp.stack([x, x[::-1]]), jnp.stack([dy, -dy]))
-
-    for one, other in zip(found(IM2COL), found(LAX), strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_derivatives_of_a_batch(problem)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, PartitionSpec
 
-from jaxcnn.check import draw
 from jaxcnn.ops._windows import unfold_along, unfold_at_once
 from jaxcnn.ops.convolution.methods import IM2COL, LAX, Problem
 from jaxcnn.padding import make_window
+from tests.ops._kernel_gradients import assert_derivatives_of_a_batch, by, operands
 
 CASES = {
     "plain": ((2, 4, 5, 3, 16), (3, 3, 3, 16, 16), {"padding": 1}),
@@ -21,16 +21,10 @@ CASES = {
 }
 
 
-def operands(problem, dtype):
-    rng = np.random.default_rng(0)
-    shapes = problem.x_shape, problem.y_shape
-    return tuple(jnp.asarray(draw.integers(rng, shape), dtype) for shape in shapes)
-
-
 def written(problem, dtype):
     """The taps that the program writes one by one."""
-    grad = jax.make_jaxpr(lambda x, dy: IM2COL.kernel_grad(x, dy, problem))
-    return str(grad(*operands(problem, dtype))).count("dynamic_update_slice")
+    traced = by(IM2COL, problem).trace(*operands(problem, dtype))
+    return str(traced.jaxpr).count("dynamic_update_slice")
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -38,30 +32,19 @@ def test_written_taps_give_what_lax_gives(case):
     """Bit for bit, of whole numbers."""
     x_shape, w_shape, options = CASES[case]
     problem = Problem.of(x_shape, w_shape, **options)
-    x, dy = operands(problem, jnp.float32)
-    assert written(problem, jnp.float32) in (8, 26)
-    dw = jax.jit(lambda x, dy: IM2COL.kernel_grad(x, dy, problem))(x, dy)
-    np.testing.assert_array_equal(dw, LAX.kernel_grad(x, dy, problem))
+    x, dy = operands(problem)
+    assert written(problem, "float32") in (8, 26)
+    np.testing.assert_array_equal(by(IM2COL, problem)(x, dy), by(LAX, problem)(x, dy))
 
 
 def test_derivatives_and_batches_of_written_taps():
     problem = Problem.of((1, 3, 4, 3, 16), (3, 3, 3, 16, 16), padding=1)
-    x, dy = operands(problem, jnp.float32)
-
-    def found(method):
-        def total(x, dy):
-            return jnp.sum(method.kernel_grad(x, dy, problem) ** 2)
-
-        each = jax.vmap(jax.grad(total, (0, 1)))
-        return jax.jit(each)(jnp.stack([x, x[::-1]]), jnp.stack([dy, -dy]))
-
-    for one, other in zip(found(IM2COL), found(LAX), strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_derivatives_of_a_batch(problem)
 
 
 def test_each_device_writes_its_own_taps():
     problem = Problem.of((1, 3, 4, 3, 16), (3, 3, 3, 16, 16), padding=1)
-    x, dy = operands(problem._replace(x_shape=(2, *problem.x_shape[1:])), jnp.float32)
+    x, dy = operands(problem._replace(x_shape=(2, *problem.x_shape[1:])))
     mesh, specs = jax.make_mesh((2,), ("d",), (AxisType.Auto,)), PartitionSpec("d")
 
     def total(x, dy):
